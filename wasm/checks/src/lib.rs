@@ -1,0 +1,1 @@
+//! Probes, asserts, steps and lesson tasks judged against a world.

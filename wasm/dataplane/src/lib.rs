@@ -1,0 +1,1 @@
+//! What agents write on nodes: CNI plug-ins, kube-proxy, cluster DNS.

@@ -1,0 +1,1 @@
+//! The World: apply changes, reconcile, run requests.

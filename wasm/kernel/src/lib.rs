@@ -1,0 +1,1 @@
+//! Linux networking: namespaces, interfaces, routes, netfilter, conntrack, sockets and the packet walk.

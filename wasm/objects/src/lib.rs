@@ -1,0 +1,1 @@
+//! Kubernetes and hoplab objects: YAML with spans, typed views, validation, the store.

@@ -1,0 +1,1 @@
+//! The drawing and the animation of a world as data, and as SVG.

@@ -1,0 +1,1 @@
+//! Simulated commands: ip, bridge, iptables-save, conntrack, dig, curl, ping, kubectl get.

@@ -1,0 +1,1 @@
+//! Traces of packets: legs, hops, steps, outcomes, and their explanation in words.
