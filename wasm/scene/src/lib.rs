@@ -1,1 +1,9 @@
 //! The drawing and the animation of a world as data, and as SVG.
+//!
+//! A [`Scene`] is the world laid out: shapes with fixed places and the wires between them. A [`Timeline`] is one
+//! trace laid over that scene: legs made of stops, each at a shape, each leading back to steps of the trace. The
+//! browser draws both; nothing else crosses the boundary while a packet moves.
+
+mod model;
+
+pub use model::*;

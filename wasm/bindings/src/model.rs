@@ -1,0 +1,182 @@
+//! The values that cross the boundary beside those of `hoplab-scene`.
+
+use hoplab_scene::{Density, Scene, Timeline, TreeItem};
+use serde::{Deserialize, Serialize};
+use tsify::Tsify;
+
+/// One text that documents are read from.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+pub struct SourceFile {
+    /// Path as shown: `shop.yaml`, `manifests/web.yaml`.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+/// What became of a load.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadResult {
+    /// Whether the world now is of these files; `false`: the last good one stays, and is stale.
+    pub fresh: bool,
+    /// Grows with every fresh world.
+    pub revision: u32,
+    /// In the order of the files.
+    pub diagnostics: Vec<DiagnosticView>,
+    /// Number of objects read from the files.
+    pub objects: u32,
+    /// The line under the world's name: `Flannel VXLAN · iptables · v1.36`.
+    pub summary: String,
+    /// Places where a request can start: every pod and node, and an outside client.
+    pub sources: Vec<Endpoint>,
+    /// Where it can go: every Service port, pod port, and an outside server.
+    pub targets: Vec<Endpoint>,
+}
+
+/// A place to choose by name.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// As the request takes it: `shop/client`, `http://cart.shop/`.
+    pub value: String,
+    /// `client`, `cart`.
+    pub label: String,
+    /// `pod in shop on worker-1`, `Service in shop, 10.96.118.52:80`.
+    pub detail: String,
+    /// Shape on the drawing.
+    pub shape: Option<String>,
+}
+
+/// A diagnostic, ready to show.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct DiagnosticView {
+    /// `HOP0203`.
+    pub code: String,
+    /// `error`, `warning`, `note`.
+    pub severity: String,
+    /// What was found and what was expected.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// The field.
+    pub field: String,
+    /// The file; `None` when no text is to blame.
+    pub file: Option<String>,
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+    /// From 1.
+    pub end_line: u32,
+    /// From 1, in characters, exclusive.
+    pub end_column: u32,
+}
+
+/// How to lay out.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct SceneOptions {
+    /// How much room there is.
+    pub density: Density,
+    /// Width of the drawing's panel, CSS pixels.
+    pub width: f64,
+    /// Height of the drawing's panel, CSS pixels.
+    pub height: f64,
+    /// Shapes that are on a path or opened by hand: drawn one level nearer, never folded.
+    pub keep: Vec<String>,
+}
+
+/// A request to send.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct SendRequest {
+    /// `shop/client`, `node:worker-1`, `external:203.0.113.7`.
+    pub from: String,
+    /// `http://cart.shop/`, `cart.shop:80`, `udp:host:port`, `icmp:host`, `dns:name/TYPE`.
+    pub to: String,
+    /// Of an HTTP request.
+    pub method: String,
+    /// `Name: value` each.
+    pub headers: Vec<String>,
+    /// Fixes every random choice.
+    pub seed: u32,
+    /// The scene that the timeline lies over.
+    pub scene: SceneOptions,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct SendResult {
+    /// Why the request could not be asked at all; then everything else is empty.
+    pub error: Option<String>,
+    /// `delivered`, `refused`, `dropped`, …
+    pub outcome: String,
+    /// `allowed`, `denied`, `unknown`.
+    pub verdict: String,
+    /// One sentence: what happened, where, why.
+    pub reason: String,
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// Pod that answered.
+    pub backend: Option<String>,
+    /// Simulated time until the answer, microseconds.
+    pub micros: u64,
+    /// What the engine does not model and could decide.
+    pub unknowns: Vec<String>,
+    /// Random choices: which way was taken, and the shares of all ways.
+    pub choices: Vec<ChoiceView>,
+    /// The scene with everything on the path kept.
+    pub scene: Scene,
+    /// The animation.
+    pub timeline: Timeline,
+    /// The trace in words, as `hoplab trace` prints it.
+    pub text: String,
+}
+
+/// One random choice of a run.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct ChoiceView {
+    /// `KUBE-SVC-… on worker-1`.
+    pub name: String,
+    /// Index of the way taken.
+    pub taken: u32,
+    /// Name and share of each way.
+    pub ways: Vec<(String, f64)>,
+}
+
+/// What a command printed.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+pub struct ExecResult {
+    /// Standard output and error as they would appear.
+    pub output: String,
+    /// Exit status.
+    pub status: i32,
+}
+
+/// What became of checks.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+pub struct CheckReport {
+    /// One for each check.
+    pub checks: Vec<CheckView>,
+    /// How many hold.
+    pub passed: u32,
+    /// How many do not.
+    pub failed: u32,
+}
+
+/// One check.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+pub struct CheckView {
+    /// Its name.
+    pub name: String,
+    /// Whether it holds.
+    pub ok: bool,
+    /// The reason in words.
+    pub message: String,
+}
+
+/// The tree is part of the scene; named here so that its declaration is generated.
+pub type Tree = Vec<TreeItem>;
