@@ -1,1 +1,29 @@
-//! Traces of packets: legs, hops, steps, outcomes, and their explanation in words.
+//! Traces of packets: legs, hops, steps and outcomes, and their explanation in words.
+//!
+//! `kernel` records [`Step`]s while a packet walks, with values and shared names only; text is made here, when it is
+//! asked for, from the step that decided.
+
+mod outcome;
+mod step;
+mod trace;
+
+pub use outcome::{Outcome, Verdict};
+pub use step::{
+    BridgeDecision, ConntrackState, DropCause, HookName, NatKind, NeighbourState, RouteDecision, RuleHit, RuleVerdict, Step,
+    StepKind,
+};
+pub use trace::{Choice, Direction, Exchange, Hop, Leg, LegEnd, MessageSeen, Place, SubTrace, Trace, Unknown};
+
+/// A shared name (of an interface, a chain, a process): made once when state is built, never while a packet walks.
+pub type Name = std::sync::Arc<str>;
+
+/// Simulated time since the world's start, microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Micros(pub u64);
+
+impl std::ops::Add<std::time::Duration> for Micros {
+    type Output = Self;
+    fn add(self, after: std::time::Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(after.as_micros()).unwrap_or(u64::MAX)))
+    }
+}

@@ -1,0 +1,115 @@
+//! Network interfaces of one namespace.
+
+use crate::net::{FabricId, PortRef};
+use hoplab_source::Origin;
+use hoplab_trace::Name;
+use hoplab_wire::MacAddr;
+use indexmap::IndexMap;
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What an interface is, with what only that sort has.
+#[derive(Clone, Debug)]
+pub enum InterfaceKind {
+    /// `lo`.
+    Loopback,
+    /// One end of a pair.
+    Veth {
+        /// The other end.
+        peer: PortRef,
+    },
+    /// A Linux bridge.
+    Bridge(Bridge),
+    /// A VXLAN tunnel end.
+    Vxlan(VxlanDevice),
+    /// A card plugged into a shared network.
+    Physical {
+        /// The network.
+        fabric: FabricId,
+    },
+    /// A device that drops everything.
+    Dummy,
+}
+
+/// A Linux bridge's own settings and its permanent MAC entries; learned ones live in the run's overlay.
+#[derive(Clone, Debug, Default)]
+pub struct Bridge {
+    /// Permanent or known entries: link address to port name.
+    pub fdb: IndexMap<MacAddr, FdbEntry>,
+}
+
+/// An entry of a MAC table.
+#[derive(Clone, Debug)]
+pub struct FdbEntry {
+    /// Bridge port; of a VXLAN device itself its own name.
+    pub device: Name,
+    /// Remote tunnel end, of a VXLAN device.
+    pub remote: Option<IpAddr>,
+    /// Whether an agent or administrator wrote it (it does not age).
+    pub permanent: bool,
+    /// Why it exists.
+    pub origin: Option<Arc<Origin>>,
+}
+
+/// A VXLAN tunnel end.
+#[derive(Clone, Debug)]
+pub struct VxlanDevice {
+    /// Network identifier.
+    pub vni: u32,
+    /// UDP destination port: 8472 is Linux's own default, 4789 IANA's.
+    pub port: u16,
+    /// Outer source address.
+    pub local: IpAddr,
+    /// Device that outer packets leave by.
+    pub lower: Name,
+    /// Whether it learns remote ends (`nolearning` is Flannel's choice).
+    pub learning: bool,
+    /// Inner link address to remote tunnel end.
+    pub fdb: IndexMap<MacAddr, FdbEntry>,
+}
+
+/// One interface.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// ifindex: unique in its namespace, from 1 (`lo`).
+    pub index: u32,
+    /// `eth0`.
+    pub name: Name,
+    /// What it is.
+    pub kind: InterfaceKind,
+    /// Its link address.
+    pub mac: MacAddr,
+    /// Largest IP packet, in bytes.
+    pub mtu_bytes: u32,
+    /// Administratively up.
+    pub up: bool,
+    /// Addresses with their prefix length, in order.
+    pub addresses: Vec<IfAddr>,
+    /// The bridge that it is a port of.
+    pub master: Option<Name>,
+    /// Bridge port flag: may send a frame back where it came from.
+    pub hairpin: bool,
+    /// Why it exists.
+    pub origin: Option<Arc<Origin>>,
+}
+
+/// An address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IfAddr {
+    /// Address and prefix length.
+    pub net: IpNet,
+    /// As `ip addr` prints it.
+    pub scope: Scope,
+}
+
+/// Scope of an address or route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Valid everywhere.
+    Global,
+    /// Valid on this link.
+    Link,
+    /// Valid in this host.
+    Host,
+}
