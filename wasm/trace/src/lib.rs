@@ -3,15 +3,22 @@
 //! `kernel` records [`Step`]s while a packet walks, with values and shared names only; text is made here, when it is
 //! asked for, from the step that decided.
 
+pub mod fields;
+pub mod json;
+mod locate;
 mod outcome;
+pub mod print;
 mod step;
 mod trace;
+mod words;
 
+pub use locate::{Locate, Located, Nowhere};
 pub use outcome::{Outcome, Verdict};
 pub use step::{
     BridgeDecision, ConntrackState, DropCause, HookName, NatKind, NeighbourState, RouteDecision, RuleHit, RuleVerdict, Step,
     StepKind,
 };
+pub use words::{destination, icmp_words, source};
 pub use trace::{Choice, Direction, Exchange, Hop, Leg, LegEnd, MessageSeen, Place, SubTrace, Trace, Unknown};
 
 /// A shared name (of an interface, a chain, a process): made once when state is built, never while a packet walks.
