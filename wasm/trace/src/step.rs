@@ -139,6 +139,20 @@ pub enum StepKind {
         /// Bytes taken off.
         overhead_bytes: u16,
     },
+    /// Cut into pieces because it is larger than the way out; the other pieces are legs of their own.
+    Fragment {
+        /// How many pieces.
+        pieces: u16,
+        /// MTU of the way out.
+        mtu_bytes: u16,
+    },
+    /// A piece of a larger packet: put together with the others once all are here.
+    Reassemble {
+        /// Pieces that are here now.
+        pieces: u16,
+        /// Whether the packet is whole and goes on.
+        whole: bool,
+    },
     /// A socket took it, or nothing listens.
     Socket {
         /// The protocol.
@@ -341,6 +355,12 @@ pub enum DropCause {
     NoListener,
     /// Duplicate, late or otherwise of no use to the socket.
     SocketIgnored,
+    /// Went round without end: the run's limit on steps ended it.
+    Loop,
+    /// Waits for the other pieces of a fragmented packet.
+    AwaitsFragments,
+    /// What would become of it here is not modelled.
+    NotModelled,
     /// A fault.
     Fault,
 }
