@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary `hoplab`: the web server and the command line.
+
+fn main() -> std::process::ExitCode {
+    hoplab_server::cli::main()
+}
