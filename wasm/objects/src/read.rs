@@ -1,0 +1,388 @@
+//! Documents to objects: lists taken apart, namespaces filled in, kinds recognised, fields checked.
+
+use crate::codes;
+use crate::kinds::{self, Modelled};
+use crate::names::did_you_mean;
+use crate::object::{Object, Provenance, Written};
+use crate::view::{Cause, Problem, Typed, describe, strip_nulls, typed};
+use crate::yaml::{self, Limits, SpanTree};
+use hoplab_source::{Diagnostic, FieldPath, Gvk, ObjectKey, Severity, SourceId, Span, Warned};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A text to read, and what it is called.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceText<'a> {
+    /// A path or another name for people.
+    pub name: &'a str,
+    /// YAML or JSON.
+    pub text: &'a str,
+}
+
+/// Reads every object of these sources. What has an error is left out and reported; all errors are reported.
+pub fn parse(sources: &[SourceText<'_>]) -> Warned<Vec<Object>> {
+    let mut reader = Reader::default();
+    for (index, source) in sources.iter().enumerate() {
+        reader.read(SourceId(index as u32), source.text, None);
+    }
+    reader.finish()
+}
+
+/// Reads the objects that a Step applies. Their spans are those of the Step's document.
+pub fn step_objects(step: &Object) -> Warned<Vec<Object>> {
+    let mut reader = Reader::default();
+    let (Typed::Step(view), Provenance::Written(written)) = (&step.typed, &step.provenance) else {
+        return Warned {
+            value: Vec::new(),
+            diagnostics: Vec::new(),
+        };
+    };
+    let apply = FieldPath::parse("spec.apply");
+    for (index, value) in view.spec.apply.iter().enumerate() {
+        if let Some(spans) = written.spans.at(&apply.index(index)) {
+            reader.document(written.source, value.clone(), spans.clone(), None);
+        }
+    }
+    reader.finish()
+}
+
+/// Reads sources one after the other.
+#[derive(Default)]
+pub(crate) struct Reader {
+    objects: Vec<Object>,
+    diagnostics: Vec<Diagnostic>,
+    limits: Limits,
+    order: u32,
+}
+
+impl Reader {
+    /// Reads one source, of whose objects `cluster` is the cluster. How many objects or errors it held.
+    pub(crate) fn read(&mut self, source: SourceId, text: &str, cluster: Option<&Arc<str>>) {
+        let documents = yaml::documents(source, text, &self.limits);
+        let failed = !documents.diagnostics.is_empty();
+        self.diagnostics.extend(documents.diagnostics);
+        let start = Span {
+            source,
+            line: 1,
+            column: 1,
+            end_line: 1,
+            end_column: 1,
+            ..Span::default()
+        };
+        if documents.value.is_empty() && !failed {
+            let note = Diagnostic::new(
+                codes::EMPTY_SOURCE,
+                Severity::Note,
+                "the file holds no document",
+                Some(start),
+            );
+            self.diagnostics.push(note);
+        }
+        let says_what_it_is = |value: &Value| {
+            value.get("kind").is_some_and(Value::is_string)
+                || value.get("apiVersion").is_some_and(Value::is_string)
+        };
+        if !documents.value.is_empty()
+            && !failed
+            && !documents
+                .value
+                .iter()
+                .any(|document| says_what_it_is(&document.value))
+        {
+            let note = Diagnostic::new(
+                codes::PASSED_OVER,
+                Severity::Note,
+                "passed over: nothing in the file has an apiVersion and a kind",
+                Some(start),
+            );
+            self.diagnostics.push(note);
+            return;
+        }
+        for document in documents.value {
+            self.document(source, document.value, document.spans, cluster);
+        }
+    }
+
+    /// The objects, and everything that was wrong.
+    pub(crate) fn finish(self) -> Warned<Vec<Object>> {
+        Warned {
+            value: self.objects,
+            diagnostics: self.diagnostics,
+        }
+    }
+
+    fn error(&mut self, code: hoplab_source::Code, message: String, span: Span) {
+        self.diagnostics
+            .push(Diagnostic::new(code, Severity::Error, message, Some(span)));
+    }
+
+    /// One document: an object, or a list of objects.
+    fn document(&mut self, source: SourceId, value: Value, spans: SpanTree, cluster: Option<&Arc<str>>) {
+        let place = spans.nearest(&FieldPath::root());
+        let Value::Object(map) = &value else {
+            let message = format!(
+                "found {}, expected an object: a mapping with apiVersion, kind and metadata",
+                describe(&value)
+            );
+            return self.error(codes::NOT_AN_OBJECT, message, place);
+        };
+        let word = |key: &str| {
+            map.get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let (api_version, kind) = (word("apiVersion"), word("kind"));
+        for (field, found) in [("apiVersion", &api_version), ("kind", &kind)] {
+            if found.is_empty() {
+                let span = spans.nearest(&FieldPath::root().key(field));
+                return self.error(
+                    codes::NO_KIND,
+                    format!("Object '{}' is missing in the document", field),
+                    span,
+                );
+            }
+        }
+        if let (Some(Value::Array(_)), Some(item_kind)) = (map.get("items"), kind.strip_suffix("List")) {
+            let Value::Object(mut map) = value else { return };
+            let Some(Value::Array(items)) = map.shift_remove("items") else {
+                return;
+            };
+            let path = FieldPath::root().key("items");
+            for (index, mut item) in items.into_iter().enumerate() {
+                let Some(tree) = spans.at(&path.index(index)) else {
+                    continue;
+                };
+                // Typed lists omit what their own kind says of each item; a plain List does not.
+                if let (Value::Object(item), false) = (&mut item, item_kind.is_empty()) {
+                    item.entry("apiVersion")
+                        .or_insert_with(|| Value::String(api_version.clone()));
+                    item.entry("kind")
+                        .or_insert_with(|| Value::String(item_kind.to_owned()));
+                }
+                self.document(source, item, tree.clone(), cluster);
+            }
+            return;
+        }
+        self.object(source, value, spans, Gvk::new(&api_version, &kind), cluster);
+    }
+
+    fn object(
+        &mut self,
+        source: SourceId,
+        mut value: Value,
+        spans: SpanTree,
+        gvk: Gvk,
+        cluster: Option<&Arc<str>>,
+    ) {
+        let first_new = self.diagnostics.len();
+        if !self.recognise(&gvk, &spans) {
+            return;
+        }
+        if crate::view::has_view(&gvk.group, &gvk.kind) {
+            strip_nulls(&mut value);
+        }
+        let (_, problems) = typed(&gvk.group, &gvk.kind, &value);
+        for problem in &problems {
+            let span = match problem.cause {
+                Cause::Unknown { .. } => spans.key(&problem.path),
+                _ => None,
+            };
+            let span = span.unwrap_or_else(|| spans.nearest(&problem.path));
+            self.diagnostics.push(problem.diagnostic(span));
+        }
+        let scope = self.scope(&mut value, &gvk, &spans);
+        let order = self.order;
+        self.order += 1;
+        let written = Written { source, order, spans };
+        let mut object = Object::with(value, Provenance::Written(Arc::new(written)));
+        object.cluster = cluster.cloned();
+        let _ = scope;
+        let refused = self.diagnostics[first_new..]
+            .iter()
+            .any(|diagnostic| diagnostic.severity == Severity::Error);
+        if !refused {
+            self.objects.push(object);
+        }
+    }
+
+    /// Reports a kind that is unknown, not modelled or of a version that is not served. Whether to go on.
+    fn recognise(&mut self, gvk: &Gvk, spans: &SpanTree) -> bool {
+        let api_version = gvk.api_version();
+        let at_version = spans.nearest(&FieldPath::root().key("apiVersion"));
+        let at_kind = spans.nearest(&FieldPath::root().key("kind"));
+        let removed = kinds::REMOVED
+            .iter()
+            .find(|(version, names, _)| *version == api_version && names.contains(&gvk.kind.as_str()));
+        let no_match = format!(
+            "no matches for kind \"{}\" in version \"{api_version}\"",
+            gvk.kind
+        );
+        if let Some((_, _, now)) = removed {
+            let problem = Diagnostic::new(
+                codes::UNKNOWN_VERSION,
+                Severity::Error,
+                no_match,
+                Some(at_version),
+            )
+            .help(format!(
+                "this version was taken out of Kubernetes: use apiVersion: {now}"
+            ));
+            self.diagnostics.push(problem);
+            return false;
+        }
+        match kinds::kind(&gvk.group, &gvk.kind) {
+            Some(entry) if entry.versions.contains(&gvk.version.as_str()) => {
+                if entry.modelled == Modelled::CouldDecide {
+                    let message = format!(
+                        "{} of {} is not modelled yet: it is kept and listed, and verdicts that it could touch are unknown",
+                        gvk.kind, api_version
+                    );
+                    self.diagnostics.push(Diagnostic::new(
+                        codes::NOT_MODELLED,
+                        Severity::Warning,
+                        message,
+                        Some(at_kind),
+                    ));
+                }
+                true
+            }
+            Some(entry) if crate::view::has_view(&gvk.group, &gvk.kind) => {
+                let problem = Diagnostic::new(
+                    codes::UNKNOWN_VERSION,
+                    Severity::Error,
+                    no_match,
+                    Some(at_version),
+                )
+                .help(format!("use apiVersion: {}", entry.api_version()));
+                self.diagnostics.push(problem);
+                false
+            }
+            _ => {
+                let ours = kinds::KINDS.iter().filter(|entry| entry.group == gvk.group);
+                let meant = did_you_mean(&gvk.kind, ours.map(|entry| entry.kind));
+                // The core group, and hoplab's own, have no custom kinds.
+                let closed =
+                    gvk.group.is_empty() || matches!(gvk.group.as_str(), "apps" | "batch" | "hoplab.dev");
+                let other_group = kinds::KINDS
+                    .iter()
+                    .find(|entry| entry.kind == gvk.kind && crate::view::has_view(entry.group, entry.kind));
+                let problem = if closed {
+                    Diagnostic::new(codes::UNKNOWN_VERSION, Severity::Error, no_match, Some(at_kind))
+                } else {
+                    let message = format!(
+                        "{} of {api_version} is a kind that hoplab does not know: it is kept and has no effect",
+                        gvk.kind
+                    );
+                    Diagnostic::new(codes::UNKNOWN_KIND, Severity::Warning, message, Some(at_kind))
+                };
+                let problem = match (other_group, meant) {
+                    (Some(entry), _) if closed => {
+                        problem.help(format!("use apiVersion: {}", entry.api_version()))
+                    }
+                    (_, Some(meant)) => problem.help(format!("did you mean kind: {meant}?")),
+                    _ => problem,
+                };
+                self.diagnostics.push(problem);
+                !closed
+            }
+        }
+    }
+
+    /// Fills in the namespace, or takes out one that does not belong.
+    fn scope(&mut self, value: &mut Value, gvk: &Gvk, spans: &SpanTree) {
+        let path = FieldPath::parse("metadata.namespace");
+        let Some(Value::Object(metadata)) = value.get_mut("metadata") else {
+            return;
+        };
+        let has_namespace = metadata
+            .get("namespace")
+            .and_then(Value::as_str)
+            .is_some_and(|namespace| !namespace.is_empty());
+        let namespaced = kinds::is_namespaced(gvk, has_namespace);
+        if namespaced && !has_namespace {
+            metadata.insert("namespace".to_owned(), Value::String("default".to_owned()));
+        } else if !namespaced && has_namespace {
+            metadata.shift_remove("namespace");
+            let message = format!(
+                "{path}: {} is not namespaced; the namespace is not used",
+                gvk.kind
+            );
+            let span = spans.nearest(&path);
+            self.diagnostics.push(
+                Diagnostic::new(codes::NAMESPACE_SCOPE, Severity::Warning, message, Some(span))
+                    .at(path)
+                    .help("take the namespace out"),
+            );
+        }
+    }
+}
+
+impl Problem {
+    /// What is wrong, without the path.
+    pub(crate) fn message(&self) -> String {
+        match &self.cause {
+            Cause::Type { found, expected } => format!("found {found}, expected {expected}"),
+            Cause::Unknown { .. } => format!("unknown field \"{}\"", self.path),
+            Cause::Unsupported { found, supported } => {
+                let supported: Vec<String> = supported.iter().map(|word| format!("\"{word}\"")).collect();
+                format!(
+                    "Unsupported value: \"{found}\": supported values: {}",
+                    supported.join(", ")
+                )
+            }
+            Cause::Value(message) => message.clone(),
+        }
+    }
+
+    /// As a diagnostic.
+    pub(crate) fn diagnostic(&self, span: Span) -> Diagnostic {
+        let code = match &self.cause {
+            Cause::Type { .. } => codes::WRONG_TYPE,
+            Cause::Unknown { .. } => codes::HOPLAB_FIELD,
+            Cause::Unsupported { .. } => codes::UNSUPPORTED_VALUE,
+            Cause::Value(message) if message.ends_with("65535, inclusive") => codes::INVALID_PORT,
+            Cause::Value(message) if message.contains("IP address") || message.contains("CIDR") => {
+                codes::INVALID_ADDRESS
+            }
+            Cause::Value(_) => codes::INVALID_VALUE,
+        };
+        let message = match &self.cause {
+            Cause::Unknown { .. } => self.message(),
+            _ => format!("{}: {}", self.path, self.message()),
+        };
+        let diagnostic = Diagnostic::new(code, Severity::Error, message, Some(span)).at(self.path.clone());
+        match &self.cause {
+            Cause::Unknown {
+                meant: Some(meant), ..
+            } => diagnostic.help(format!("did you mean \"{meant}\"?")),
+            Cause::Unknown { known, .. } if !known.is_empty() => {
+                diagnostic.help(format!("the fields are {}", known.join(", ")))
+            }
+            Cause::Unsupported { found, supported } => {
+                match did_you_mean(found, supported.iter().map(String::as_str)) {
+                    Some(meant) => diagnostic.help(format!("did you mean \"{meant}\"?")),
+                    None => diagnostic,
+                }
+            }
+            _ => diagnostic,
+        }
+    }
+}
+
+/// The key that a reference of an Assert or a Step names; `None` without a name.
+pub fn key_of(object: &crate::view::hoplab::ObjectRef) -> Option<ObjectKey> {
+    let gvk = Gvk::new(&object.api_version, &object.kind);
+    let namespaced = kinds::is_namespaced(&gvk, object.namespace.is_some());
+    let namespace = if namespaced {
+        object.namespace.clone().unwrap_or_else(|| "default".to_owned())
+    } else {
+        String::new()
+    };
+    Some(ObjectKey::new(
+        gvk.group,
+        gvk.kind,
+        namespace,
+        object.name.clone()?,
+    ))
+}

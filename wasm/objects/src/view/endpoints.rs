@@ -1,0 +1,142 @@
+//! Endpoints and EndpointSlices.
+
+use super::scalars::{optional_port, port};
+use super::{ObjectMeta, Protocol};
+use serde::Deserialize;
+
+/// An EndpointSlice. Source: k8s.io/api discovery/v1.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EndpointSlice {
+    /// Metadata; `kubernetes.io/service-name` names the Service.
+    pub metadata: ObjectMeta,
+    /// `IPv4`, `IPv6` or `FQDN`.
+    pub address_type: String,
+    /// Ports that all its endpoints have.
+    pub ports: Vec<EndpointPort>,
+    /// Endpoints.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// A port of a slice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EndpointPort {
+    /// Name: that of the Service's port.
+    pub name: String,
+    /// Number; `None`: every port.
+    #[serde(deserialize_with = "optional_port")]
+    pub port: Option<u16>,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// The protocol above.
+    pub app_protocol: Option<String>,
+}
+
+/// An endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Endpoint {
+    /// Addresses; the first is used.
+    pub addresses: Vec<String>,
+    /// Conditions.
+    pub conditions: EndpointConditions,
+    /// Host name for DNS.
+    pub hostname: String,
+    /// Node that it runs on.
+    pub node_name: String,
+    /// Zone that it runs in.
+    pub zone: String,
+    /// The pod behind it.
+    pub target_ref: Option<ObjectReference>,
+}
+
+/// Conditions of an endpoint; absent ones read as the API documents them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct EndpointConditions {
+    /// Takes traffic; absent: true.
+    pub ready: Option<bool>,
+    /// Answers, whether or not it terminates; absent: as `ready`.
+    pub serving: Option<bool>,
+    /// Is being deleted; absent: false.
+    pub terminating: Option<bool>,
+}
+
+impl EndpointConditions {
+    /// Whether it takes traffic.
+    pub fn is_ready(&self) -> bool {
+        self.ready.unwrap_or(true)
+    }
+
+    /// Whether it answers.
+    pub fn is_serving(&self) -> bool {
+        self.serving.unwrap_or_else(|| self.is_ready())
+    }
+
+    /// Whether it is being deleted.
+    pub fn is_terminating(&self) -> bool {
+        self.terminating.unwrap_or(false)
+    }
+}
+
+/// A pointer to an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ObjectReference {
+    /// Kind.
+    pub kind: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+/// An Endpoints object, the older form.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Endpoints {
+    /// Metadata; the name is the Service's.
+    pub metadata: ObjectMeta,
+    /// Sets of addresses with the same ports.
+    pub subsets: Vec<EndpointSubset>,
+}
+
+/// Addresses with the same ports.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EndpointSubset {
+    /// Ready ones.
+    pub addresses: Vec<EndpointAddress>,
+    /// The others.
+    pub not_ready_addresses: Vec<EndpointAddress>,
+    /// Ports.
+    pub ports: Vec<SubsetPort>,
+}
+
+/// A port of a subset.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SubsetPort {
+    /// Name.
+    pub name: String,
+    /// Number.
+    #[serde(deserialize_with = "port")]
+    pub port: u16,
+    /// Protocol.
+    pub protocol: Protocol,
+}
+
+/// One address of an Endpoints object.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EndpointAddress {
+    /// The address.
+    pub ip: String,
+    /// Host name for DNS.
+    pub hostname: String,
+    /// Node that it runs on.
+    pub node_name: String,
+    /// The pod behind it.
+    pub target_ref: Option<ObjectReference>,
+}

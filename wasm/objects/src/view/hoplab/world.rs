@@ -1,0 +1,358 @@
+//! The world that objects cannot say: Cluster, Host, Network, Zone, Fault, Layout.
+
+use super::super::ScalarText;
+use super::super::scalars::port;
+use super::super::{Labels, ObjectMeta, Protocol, Taint};
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// A cluster's settings; every field is optional.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Cluster {
+    /// `hoplab.dev/v1`.
+    pub api_version: String,
+    /// `Cluster`.
+    pub kind: String,
+    /// Metadata.
+    pub metadata: ObjectMeta,
+    /// The settings.
+    pub spec: ClusterSpec,
+}
+
+/// A cluster's settings.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ClusterSpec {
+    /// Nodes, beside Node objects.
+    pub nodes: Vec<ClusterNode>,
+    /// Range of pods; two of them for dual stack.
+    #[serde(rename = "podCIDR")]
+    pub pod_cidr: Option<OneOrMany<IpNet>>,
+    /// Prefix length of a node's part of it; default 24, 64 for IPv6.
+    pub node_mask: Option<OneOrMany<u8>>,
+    /// Range of Services; two of them for dual stack.
+    #[serde(rename = "serviceCIDR")]
+    pub service_cidr: Option<OneOrMany<IpNet>>,
+    /// The CNI plug-in.
+    pub cni: Option<Cni>,
+    /// kube-proxy, or what stands in for it.
+    pub proxy: Option<Proxy>,
+    /// Who gives load balancers their addresses.
+    pub load_balancer: Option<LoadBalancer>,
+    /// The mesh.
+    pub mesh: Option<Mesh>,
+    /// Add-ons by name; `none` leaves one out.
+    pub addons: BTreeMap<String, Value>,
+    /// Readings of semantics that specifications leave open.
+    pub readings: BTreeMap<String, Value>,
+}
+
+/// A node of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ClusterNode {
+    /// Its name.
+    pub name: String,
+    /// Its address; else the next free one of the nodes' network. Two of them for dual stack.
+    pub address: Option<OneOrMany<IpAddr>>,
+    /// Range of its pods.
+    #[serde(rename = "podCIDR")]
+    pub pod_cidr: Option<OneOrMany<IpNet>>,
+    /// Its zone.
+    pub zone: Option<String>,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its taints.
+    pub taints: Vec<Taint>,
+    /// The cloud's type of machine.
+    pub instance_type: Option<String>,
+    /// Its /etc/resolv.conf.
+    pub resolv_conf: Option<String>,
+}
+
+/// One value, or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OneOrMany<T>(pub Vec<T>);
+
+impl<'de, T: Deserialize<'de> + std::str::FromStr> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Shape {
+            One(ScalarText),
+            Many(Vec<ScalarText>),
+        }
+        let texts = match Shape::deserialize(deserializer) {
+            Ok(Shape::One(text)) => vec![text],
+            Ok(Shape::Many(texts)) => texts,
+            Err(_) => {
+                return Err(serde::de::Error::custom(
+                    "invalid type: expected a value or a list of values",
+                ));
+            }
+        };
+        texts
+            .into_iter()
+            .map(|text| {
+                let what = if std::any::type_name::<T>().contains("Net") {
+                    "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+                } else if std::any::type_name::<T>().contains("Ip") {
+                    super::super::scalars::IP_ADDRESS
+                } else {
+                    "must be a number"
+                };
+                text.0
+                    .parse()
+                    .map_err(|_| serde::de::Error::custom(format!("Invalid value: \"{}\": {what}", text.0)))
+            })
+            .collect::<Result<_, _>>()
+            .map(OneOrMany)
+    }
+}
+
+/// A CNI plug-in and its settings.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Cni {
+    /// `bridge`, `flannel`, `calico`, `cilium`, `aws` or `none`.
+    pub name: String,
+    /// `vxlan`, `host-gw`, …
+    pub backend: Option<String>,
+    /// MTU of pods, in bytes.
+    pub mtu: Option<u32>,
+    /// `agent` or `none`: whether an agent enforces policies that the plug-in itself does not.
+    pub policy: Option<String>,
+}
+
+/// kube-proxy's settings.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Proxy {
+    /// `iptables` (default), `ipvs`, `nftables`, `ebpf` or `none`.
+    pub mode: Option<String>,
+    /// Further settings, as kube-proxy's own configuration names them.
+    #[serde(flatten)]
+    pub settings: BTreeMap<String, Value>,
+}
+
+/// Who gives load balancers their addresses.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct LoadBalancer {
+    /// `pool` (default), `metallb`, `cloud` or `none`.
+    pub provider: Option<String>,
+    /// Ranges `first-last`, CIDRs or single addresses.
+    pub addresses: Vec<String>,
+    /// `l2` or `bgp`, for metallb.
+    pub mode: Option<String>,
+}
+
+/// The mesh.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Mesh {
+    /// `gamma`, `istio`, `linkerd`, `cilium` or `none`.
+    pub name: String,
+}
+
+/// A machine outside a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Host {
+    /// `hoplab.dev/v1`.
+    pub api_version: String,
+    /// `Host`.
+    pub kind: String,
+    /// Metadata.
+    pub metadata: ObjectMeta,
+    /// What it is.
+    pub spec: HostSpec,
+}
+
+/// What a host is.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct HostSpec {
+    /// Interfaces.
+    pub interfaces: Vec<HostInterface>,
+    /// Routes beside the connected ones.
+    pub routes: Vec<HostRoute>,
+    /// Kernel settings by name.
+    #[serde(deserialize_with = "texts")]
+    pub sysctls: Labels,
+    /// Files by path.
+    pub files: Labels,
+    /// Rules as iptables-save prints them.
+    pub iptables: Option<String>,
+    /// What listens.
+    pub listen: Vec<Listen>,
+    /// Further network namespaces.
+    pub netns: Vec<String>,
+}
+
+/// An interface of a host.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct HostInterface {
+    /// Name.
+    pub name: String,
+    /// The Network that it is plugged into.
+    pub network: Option<String>,
+    /// Addresses with prefix length.
+    pub addresses: Vec<IpNet>,
+    /// MTU in bytes.
+    pub mtu: Option<u32>,
+    /// `veth`, `bridge`, `vlan`, `dummy`, …; else a physical one.
+    #[serde(rename = "type")]
+    pub type_: Option<String>,
+    /// The other end of a veth.
+    pub peer: Option<String>,
+    /// The bridge that it is a port of.
+    pub master: Option<String>,
+    /// The network namespace that it is in.
+    pub netns: Option<String>,
+    /// VLAN id.
+    pub vlan: Option<u16>,
+    /// The interface below a VLAN.
+    pub link: Option<String>,
+    /// Hardware address.
+    pub mac: Option<String>,
+}
+
+/// A route of a host.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct HostRoute {
+    /// `default`, or a range.
+    pub to: String,
+    /// The next hop.
+    pub via: Option<IpAddr>,
+    /// The interface.
+    pub dev: Option<String>,
+    /// The source address to prefer.
+    pub src: Option<IpAddr>,
+    /// Metric.
+    pub metric: Option<u32>,
+    /// Table; else `main`.
+    pub table: Option<Value>,
+    /// The network namespace.
+    pub netns: Option<String>,
+}
+
+/// A listener of a host.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Listen {
+    /// Port.
+    #[serde(deserialize_with = "port")]
+    pub port: u16,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// The network namespace; else the host's own.
+    pub netns: Option<String>,
+    /// What it does: a name, or listeners as in the annotation `hoplab.dev/behavior`.
+    pub behavior: Option<Value>,
+    /// The address that it is bound to.
+    pub address: Option<IpAddr>,
+}
+
+/// A switch between machines.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Network {
+    /// `hoplab.dev/v1`.
+    pub api_version: String,
+    /// `Network`.
+    pub kind: String,
+    /// Metadata.
+    pub metadata: ObjectMeta,
+    /// What it is.
+    pub spec: NetworkSpec,
+}
+
+/// What a network is.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct NetworkSpec {
+    /// Its range.
+    pub cidr: Option<IpNet>,
+    /// MTU in bytes.
+    pub mtu: Option<u32>,
+}
+
+/// A DNS zone outside the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Zone {
+    /// `hoplab.dev/v1`.
+    pub api_version: String,
+    /// `Zone`.
+    pub kind: String,
+    /// Metadata; the name is the zone's.
+    pub metadata: ObjectMeta,
+    /// Its records.
+    pub spec: ZoneSpec,
+}
+
+/// A zone's records.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ZoneSpec {
+    /// The address of its server.
+    pub server: Option<IpAddr>,
+    /// `NAME TTL TYPE DATA`; `@` is the zone.
+    pub records: Vec<String>,
+}
+
+/// A named, reversible fault.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Fault {
+    /// `hoplab.dev/v1`.
+    pub api_version: String,
+    /// `Fault`.
+    pub kind: String,
+    /// Metadata.
+    pub metadata: ObjectMeta,
+    /// What breaks.
+    pub spec: FaultSpec,
+}
+
+/// What breaks, and how.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct FaultSpec {
+    /// The place: `node:worker-1/eth0`.
+    pub at: String,
+    /// `down`, `stop`, `loss`, `delay`, `duplicate`, `reorder`, `drop`, `mtu`, `unready`, `stale`, `fill` or `set`.
+    #[serde(rename = "do")]
+    pub action: String,
+    /// How much.
+    pub value: Option<Value>,
+}
+
+/// Where things are drawn; hints, of no meaning to the engine.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Layout {
+    /// `hoplab.dev/v1`.
+    pub api_version: String,
+    /// `Layout`.
+    pub kind: String,
+    /// Metadata.
+    pub metadata: ObjectMeta,
+    /// As the scene writes it.
+    pub spec: Value,
+}
+
+/// A map of text, whose values need no quotes.
+pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
+    Ok(BTreeMap::<String, ScalarText>::deserialize(deserializer)?
+        .into_iter()
+        .map(|(key, value)| (key, value.0))
+        .collect())
+}

@@ -1,0 +1,93 @@
+//! Metadata and label selectors.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Labels or annotations, ordered by key.
+pub type Labels = BTreeMap<String, String>;
+
+/// What every object has. Source: k8s.io/apimachinery meta/v1 ObjectMeta.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ObjectMeta {
+    /// Name; unique per kind and namespace.
+    pub name: String,
+    /// Prefix of a name that the server is to make up.
+    pub generate_name: String,
+    /// Namespace; the object's key has it filled in.
+    pub namespace: String,
+    /// Labels.
+    pub labels: Labels,
+    /// Annotations.
+    pub annotations: Labels,
+    /// Who owns it.
+    pub owner_references: Vec<OwnerReference>,
+    /// RFC 3339 time; decides what is older.
+    pub creation_timestamp: Option<String>,
+    /// Set once it is being deleted: a pod that terminates.
+    pub deletion_timestamp: Option<String>,
+    /// Unique id, in exports.
+    pub uid: String,
+    /// Revision of the spec.
+    pub generation: Option<i64>,
+}
+
+impl ObjectMeta {
+    /// The owner that controls the object.
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        self.owner_references.iter().find(|owner| owner.controller)
+    }
+}
+
+/// A pointer to an owner in the same namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OwnerReference {
+    /// `apps/v1`.
+    pub api_version: String,
+    /// `ReplicaSet`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Whether it is the managing controller.
+    pub controller: bool,
+}
+
+/// A condition of a status.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Condition {
+    /// `Ready`.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// One word of why.
+    pub reason: String,
+    /// A sentence of why.
+    pub message: String,
+}
+
+/// Labels to match. Empty matches everything; absence is the field's own affair.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LabelSelector {
+    /// Labels that must be there with these values.
+    pub match_labels: Labels,
+    /// Further requirements; all must hold.
+    pub match_expressions: Vec<SelectorRequirement>,
+}
+
+/// One requirement of a label selector.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SelectorRequirement {
+    /// Key of the label.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists` or `DoesNotExist`; validated.
+    pub operator: String,
+    /// Values for `In` and `NotIn`.
+    pub values: Vec<String>,
+}

@@ -1,0 +1,70 @@
+//! Nodes.
+
+use super::{Condition, ObjectMeta};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// A Node.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Node {
+    /// Metadata; `topology.kubernetes.io/zone` is a label.
+    pub metadata: ObjectMeta,
+    /// What it is to be.
+    pub spec: NodeSpec,
+    /// What it is.
+    pub status: NodeStatus,
+}
+
+/// A node's spec.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeSpec {
+    /// The range of its pods' addresses.
+    #[serde(rename = "podCIDR")]
+    pub pod_cidr: Option<IpNet>,
+    /// The same per IP family; the first is `podCIDR`.
+    #[serde(rename = "podCIDRs")]
+    pub pod_cidrs: Vec<IpNet>,
+    /// What keeps pods away.
+    pub taints: Vec<Taint>,
+    /// Whether it is cordoned.
+    pub unschedulable: bool,
+    /// `aws:///eu-west-1a/i-0123`.
+    #[serde(rename = "providerID")]
+    pub provider_id: String,
+}
+
+/// A taint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Taint {
+    /// Key.
+    pub key: String,
+    /// Value; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    pub effect: String,
+}
+
+/// A node's status.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeStatus {
+    /// `InternalIP` and others.
+    pub addresses: Vec<NodeAddress>,
+    /// `Ready` and others.
+    pub conditions: Vec<Condition>,
+}
+
+/// One address of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeAddress {
+    /// `InternalIP`, `ExternalIP`, `Hostname`, …
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// The address, or the name.
+    pub address: String,
+}

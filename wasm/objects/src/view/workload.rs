@@ -1,0 +1,159 @@
+//! Workloads: what makes pods.
+
+use super::{LabelSelector, Labels, ObjectMeta, PodSpec};
+use serde::Deserialize;
+
+/// A pod to be made.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodTemplateSpec {
+    /// Labels and annotations of the pod.
+    pub metadata: ObjectMeta,
+    /// Its spec.
+    pub spec: PodSpec,
+}
+
+macro_rules! workload {
+    ($(#[$doc:meta])* $kind:ident, $spec:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        pub struct $kind {
+            /// Metadata.
+            pub metadata: ObjectMeta,
+            /// Spec.
+            pub spec: $spec,
+        }
+
+        /// The spec of the kind that its name begins with.
+        #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        pub struct $spec {
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+    };
+}
+
+workload! {
+    /// A Deployment.
+    Deployment, DeploymentSpec {
+        /// Pods wanted; default 1.
+        replicas: Option<i32>,
+        /// Which pods are its own; required.
+        selector: Option<LabelSelector>,
+        /// The pod to make.
+        template: PodTemplateSpec,
+        /// Whether a new template is rolled out.
+        paused: bool,
+    }
+}
+
+workload! {
+    /// A ReplicaSet.
+    ReplicaSet, ReplicaSetSpec {
+        /// Pods wanted; default 1.
+        replicas: Option<i32>,
+        /// Which pods are its own; required.
+        selector: Option<LabelSelector>,
+        /// The pod to make.
+        template: PodTemplateSpec,
+    }
+}
+
+workload! {
+    /// A ReplicationController.
+    ReplicationController, ReplicationControllerSpec {
+        /// Pods wanted; default 1.
+        replicas: Option<i32>,
+        /// Which pods are its own; default: the template's labels.
+        selector: Labels,
+        /// The pod to make.
+        template: Option<PodTemplateSpec>,
+    }
+}
+
+workload! {
+    /// A StatefulSet.
+    StatefulSet, StatefulSetSpec {
+        /// Pods wanted; default 1.
+        replicas: Option<i32>,
+        /// Which pods are its own; required.
+        selector: Option<LabelSelector>,
+        /// The pod to make.
+        template: PodTemplateSpec,
+        /// The headless Service that gives its pods their names.
+        service_name: String,
+        /// The first ordinal.
+        ordinals: Option<Ordinals>,
+        /// `OrderedReady` (default) or `Parallel`.
+        pod_management_policy: String,
+    }
+}
+
+/// Where a StatefulSet begins to count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Ordinals {
+    /// The first number; default 0.
+    pub start: i32,
+}
+
+workload! {
+    /// A DaemonSet.
+    DaemonSet, DaemonSetSpec {
+        /// Which pods are its own; required.
+        selector: Option<LabelSelector>,
+        /// The pod to make.
+        template: PodTemplateSpec,
+    }
+}
+
+workload! {
+    /// A Job.
+    Job, JobSpec {
+        /// Pods at a time; default 1.
+        parallelism: Option<i32>,
+        /// Pods that must succeed; default 1.
+        completions: Option<i32>,
+        /// Which pods are its own; made up unless `manualSelector`.
+        selector: Option<LabelSelector>,
+        /// The pod to make.
+        template: PodTemplateSpec,
+        /// Whether it waits.
+        suspend: bool,
+        /// `NonIndexed` (default) or `Indexed`.
+        completion_mode: String,
+    }
+}
+
+workload! {
+    /// A CronJob.
+    CronJob, CronJobSpec {
+        /// When, as cron writes it.
+        schedule: String,
+        /// Whether it waits.
+        suspend: bool,
+        /// The Job to make.
+        job_template: JobTemplate,
+    }
+}
+
+/// A Job to be made.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct JobTemplate {
+    /// Labels and annotations of the Job.
+    pub metadata: ObjectMeta,
+    /// Its spec.
+    pub spec: JobSpec,
+}
+
+/// A PodTemplate.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PodTemplate {
+    /// Metadata.
+    pub metadata: ObjectMeta,
+    /// The pod to make.
+    pub template: PodTemplateSpec,
+}
