@@ -1,5 +1,6 @@
 //! Packets as typed header stacks and as bytes; DNS and HTTP messages; pcapng. Values only: no tables, no state.
 
+mod access;
 pub mod dns;
 pub mod http;
 mod mac;
