@@ -2,15 +2,15 @@
 //!
 //! The way through this crate, for the floors above:
 //!
-//! - `scenario::read` takes files as `(path, text)` and gives a `scenario::Scenario`: its objects, and a
+//! - [`scenario::read`] takes files as `(path, text)` and gives a [`scenario::Scenario`]: its objects, and a
 //!   diagnostic for whatever is wrong. One text alone goes through [`parse`].
 //! - [`Store::of`] holds the objects. `store.all::<view::Service>()` walks a kind, `store.view::<view::Pod>(ns, name)`
 //!   finds one, [`Store::apply`] makes the store after a [`Change`].
 //! - [`Object::value`] is the whole object and loses nothing; [`Object::view`] is the slim typed view of it.
-//! - `settings::ClusterSettings::of` says what the cluster is: nodes, ranges, CNI, proxy.
+//! - [`settings::ClusterSettings::of`] says what the cluster is: nodes, ranges, CNI, proxy.
 //! - [`Object::origin`] and [`Store::place`] lead from any field of any object, made by a controller or not, to the
 //!   line of YAML that it comes from.
-//! - `relate` says who selects whom; [`kinds`] what every kind is called and whether it is modelled; [`codes`]
+//! - [`relate`] says who selects whom; [`kinds`] what every kind is called and whether it is modelled; [`codes`]
 //!   what every diagnostic means.
 //!
 //! Nothing here knows a packet, reads a file or a clock.
@@ -21,7 +21,10 @@ pub mod kinds;
 pub mod names;
 mod object;
 pub mod read;
+pub mod relate;
+pub mod scenario;
 mod selector;
+pub mod settings;
 mod store;
 pub mod view;
 pub mod yaml;

@@ -8,6 +8,8 @@ use crate::view::{Cause, Problem, Typed, describe, strip_nulls, typed};
 use crate::yaml::{self, Limits, SpanTree};
 use hoplab_source::{Diagnostic, FieldPath, Gvk, ObjectKey, Severity, SourceId, Span, Warned};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// A text to read, and what it is called.
@@ -138,7 +140,7 @@ impl Reader {
                 let span = spans.nearest(&FieldPath::root().key(field));
                 return self.error(
                     codes::NO_KIND,
-                    format!("Object '{}' is missing in the document", field),
+                    format!("Object '{field}' is missing in the document"),
                     span,
                 );
             }
@@ -191,13 +193,12 @@ impl Reader {
             let span = span.unwrap_or_else(|| spans.nearest(&problem.path));
             self.diagnostics.push(problem.diagnostic(span));
         }
-        let scope = self.scope(&mut value, &gvk, &spans);
+        self.scope(&mut value, &gvk, &spans);
         let order = self.order;
         self.order += 1;
         let written = Written { source, order, spans };
         let mut object = Object::with(value, Provenance::Written(Arc::new(written)));
         object.cluster = cluster.cloned();
-        let _ = scope;
         let refused = self.diagnostics[first_new..]
             .iter()
             .any(|diagnostic| diagnostic.severity == Severity::Error);

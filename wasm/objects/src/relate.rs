@@ -1,0 +1,147 @@
+//! Who selects whom and what refers to what, worked out once for status, data plane and lint.
+
+use crate::object::Object;
+use crate::selector::Selector;
+use crate::store::Store;
+use crate::view::{IntOrString, Pod, Service, ServicePort, ServiceType};
+use hoplab_source::ObjectKey;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Who selects whom.
+#[derive(Clone, Debug, Default)]
+pub struct Relations {
+    pods_of_service: BTreeMap<ObjectKey, Vec<ObjectKey>>,
+    services_of_pod: BTreeMap<ObjectKey, Vec<ObjectKey>>,
+    owned: BTreeMap<ObjectKey, Vec<ObjectKey>>,
+}
+
+impl Relations {
+    /// Works them out.
+    pub fn of(store: &Store) -> Self {
+        let mut relations = Self::default();
+        // Pods by namespace and one label, so that a selector looks only at pods that have its first label.
+        let mut by_label: BTreeMap<(&str, &str, &str), Vec<(&Arc<Object>, &Arc<Pod>)>> = BTreeMap::new();
+        for (object, pod) in store.all::<Pod>() {
+            for (key, value) in &pod.metadata.labels {
+                by_label
+                    .entry((&object.key.namespace, key, value))
+                    .or_default()
+                    .push((object, pod));
+            }
+        }
+        for (object, service) in store.all::<Service>() {
+            if service.spec.type_ == ServiceType::ExternalName {
+                continue;
+            }
+            let Some((key, value)) = service.spec.selector.first_key_value() else {
+                continue;
+            };
+            let selector = Selector::of_labels(&service.spec.selector);
+            let candidates = by_label.get(&(object.key.namespace.as_str(), key.as_str(), value.as_str()));
+            let pods: Vec<ObjectKey> = candidates
+                .into_iter()
+                .flatten()
+                .filter(|(_, pod)| selector.matches(&pod.metadata.labels))
+                .map(|(pod, _)| pod.key.clone())
+                .collect();
+            for pod in &pods {
+                relations
+                    .services_of_pod
+                    .entry(pod.clone())
+                    .or_default()
+                    .push(object.key.clone());
+            }
+            relations.pods_of_service.insert(object.key.clone(), pods);
+        }
+        for object in store.iter() {
+            for owner in &object.metadata().owner_references {
+                let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+                let owner = ObjectKey::new(
+                    group,
+                    owner.kind.clone(),
+                    object.key.namespace.clone(),
+                    owner.name.clone(),
+                );
+                relations.owned.entry(owner).or_default().push(object.key.clone());
+            }
+        }
+        relations
+    }
+
+    /// The pods that a Service selects, by name. None for a Service without a selector.
+    pub fn pods_of_service(&self, service: &ObjectKey) -> &[ObjectKey] {
+        self.pods_of_service.get(service).map_or(&[], Vec::as_slice)
+    }
+
+    /// The Services that select a pod, by name.
+    pub fn services_of_pod(&self, pod: &ObjectKey) -> &[ObjectKey] {
+        self.services_of_pod.get(pod).map_or(&[], Vec::as_slice)
+    }
+
+    /// What an object owns.
+    pub fn owned_by(&self, owner: &ObjectKey) -> &[ObjectKey] {
+        self.owned.get(owner).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The topmost owner that an object's ownerReferences lead to, as far as the store or the references name one.
+pub fn topmost_owner(store: &Store, object: &Object) -> ObjectKey {
+    let mut key = object.key.clone();
+    let mut current = Some(object.metadata().into_owned());
+    for _ in 0..8 {
+        let Some(owner) = current
+            .as_ref()
+            .and_then(|metadata| metadata.controller().cloned())
+        else {
+            break;
+        };
+        if owner.kind.is_empty() {
+            break;
+        }
+        let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+        key = ObjectKey::new(group, owner.kind, key.namespace, owner.name);
+        current = store.find(&key).map(|object| object.metadata().into_owned());
+    }
+    key
+}
+
+/// The pods of a workload, a Service or a pod itself, by name: what `namespace/name` or `namespace/kind/name` means in
+/// a Probe.
+pub fn pods_of(store: &Store, relations: &Relations, key: &ObjectKey) -> Vec<ObjectKey> {
+    match (key.group.as_str(), key.kind.as_str()) {
+        ("", "Pod") => store
+            .find(key)
+            .map(|object| object.key.clone())
+            .into_iter()
+            .collect(),
+        ("", "Service") => relations.pods_of_service(key).to_vec(),
+        _ => {
+            let mut pods = Vec::new();
+            let mut owners = vec![key.clone()];
+            while let Some(owner) = owners.pop() {
+                for owned in relations.owned_by(&owner) {
+                    if owned.kind == "Pod" {
+                        pods.push(owned.clone())
+                    } else {
+                        owners.push(owned.clone())
+                    }
+                }
+            }
+            pods.sort();
+            pods.dedup();
+            pods
+        }
+    }
+}
+
+/// The port of a pod that a Service's port leads to; `None` when a name is none of the pod's.
+/// Models k8s.io/endpointslice util FindPort: a name is looked up among the containers' ports with the protocol.
+pub fn target_port(port: &ServicePort, pod: &Pod) -> Option<u16> {
+    match &port.target_port {
+        None => Some(port.port),
+        Some(IntOrString::Int(0)) => Some(port.port),
+        Some(IntOrString::Int(number)) => u16::try_from(*number).ok(),
+        Some(IntOrString::String(name)) => pod.named_port(name, port.protocol),
+    }
+}
