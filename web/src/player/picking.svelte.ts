@@ -1,0 +1,73 @@
+// Choosing source and destination on the drawing or in the tree, and keeping the one selection.
+import type { Session } from './session.svelte'
+
+/** What can be picked: a shape or a row of the tree. */
+export interface Pickable {
+  source?: string | undefined
+  targets: readonly string[]
+}
+
+export class Picking {
+  /** What the next pick means; `null`: a click selects. */
+  step = $state<'source' | 'target' | null>(null)
+
+  constructor(private readonly session: Session) {}
+
+  start() {
+    this.step = 'source'
+  }
+  stop() {
+    this.step = null
+  }
+
+  accepts(thing: Pickable): boolean {
+    return this.step === 'source' ? thing.source !== undefined : this.step === 'target' && thing.targets.length > 0
+  }
+
+  /** Takes part in the picking that goes on; `false`: it is an ordinary click. */
+  take(thing: Pickable): boolean {
+    if (!this.accepts(thing)) return false
+    if (this.step === 'source') {
+      this.sendFrom(thing)
+      this.step = 'target'
+    } else {
+      this.step = null
+      this.sendTo(thing)
+    }
+    return true
+  }
+
+  sendFrom(thing: Pickable) {
+    if (thing.source !== undefined) this.session.ask.from = thing.source
+  }
+  sendTo(thing: Pickable) {
+    const target = thing.targets[0]
+    if (target === undefined) return
+    this.session.ask.to = target
+    void this.session.send()
+  }
+}
+
+/** Selects a shape; if it is on the current leg, the path goes to its hop. */
+export function selectShape(session: Session, id: string | null) {
+  session.view.selected = id
+  const { player } = session
+  const leg = player.leg
+  if (id === null || !leg || !player.timeline) return
+  if (player.stop?.shape === id) return
+  const at = player.shown.find((i) => i >= leg.first && i < leg.end && player.timeline?.stops[i]?.shape === id)
+  if (at !== undefined) player.seek(at)
+}
+
+/** Goes to a stop; its shape becomes the selection. */
+export function selectStop(session: Session, index: number) {
+  session.player.seek(index)
+  followPlayer(session)
+}
+
+/** After the player moved: the drawing and the inspector show the same hop. */
+export function followPlayer(session: Session) {
+  const shape = session.player.stop?.shape ?? null
+  session.view.selected = shape
+  session.view.reveal(shape)
+}

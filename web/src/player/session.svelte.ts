@@ -1,0 +1,174 @@
+// Brings the document, the engine, the view and the player together: an edit becomes a new world, a new drawing and the same request again.
+import { EngineClient, EngineStopped, Superseded, type CheckReport, type EngineState, type ExecResult, type LoadResult, type SendResult, type SourceFile } from '../engine/client'
+import type { Document } from '../document/document.svelte'
+import { View } from '../scene/view.svelte'
+import { Player } from './player.svelte'
+
+const LOAD_AFTER_MS = 120
+const LAYOUT_AFTER_MS = 120
+
+export interface Ask {
+  from: string
+  to: string
+  method: string
+}
+
+export class Session {
+  readonly view = new View()
+  readonly player = new Player()
+  engineState = $state.raw<EngineState>({ kind: 'starting' })
+  /** What became of the newest texts. */
+  load = $state.raw<LoadResult | null>(null)
+  result = $state.raw<SendResult | null>(null)
+  /** What the request bar holds. */
+  ask = $state<Ask>({ from: '', to: '', method: 'GET' })
+  /** Why the last request could not be asked. */
+  refusal = $state<string | null>(null)
+  sending = $state(false)
+  /** A sentence for the status line: what went wrong or was done. */
+  notice = $state<string | null>(null)
+  /** The texts are newer than the world drawn, and could not be made into one. */
+  readonly stale = $derived(this.load !== null && !this.load.fresh)
+
+  #engine: EngineClient
+  #seed = 0
+  #sent: Ask | null = null
+  #loadTimer: ReturnType<typeof setTimeout> | undefined
+  #layoutTimer: ReturnType<typeof setTimeout> | undefined
+  #sendWhenReady = false
+  #firstPlay = true
+
+  constructor(readonly document: Document, engine?: (onState: (state: EngineState) => void) => EngineClient) {
+    const onState = (state: EngineState) => {
+      this.engineState = state
+      if (state.kind === 'ready' && this.load) this.#layout()
+    }
+    this.#engine = engine ? engine(onState) : new EngineClient(onState)
+  }
+
+  /** The texts changed: load them soon, or now. */
+  changed(soon = true) {
+    clearTimeout(this.#loadTimer)
+    this.#loadTimer = setTimeout(() => void this.#loadNow(), soon && this.load ? LOAD_AFTER_MS : 0)
+  }
+
+  /** The room for the drawing changed. */
+  resized() {
+    clearTimeout(this.#layoutTimer)
+    this.#layoutTimer = setTimeout(() => this.#layout(), this.view.scene ? LAYOUT_AFTER_MS : 0)
+  }
+
+  /** A new request: plays up to what is worth looking at. */
+  async send() {
+    if (!this.ask.from.trim() || !this.ask.to.trim()) {
+      this.refusal = this.ask.from.trim() ? 'Say where the request goes.' : 'Say where the request starts.'
+      return
+    }
+    if (!this.load) {
+      this.#sendWhenReady = true
+      this.sending = true
+      return
+    }
+    this.#seed++
+    this.#sent = { ...this.ask }
+    this.document.request = { ...this.ask }
+    this.document.save()
+    const result = await this.#request()
+    if (!result) return
+    this.player.open(result.timeline)
+    this.player.play(this.#firstPlay ? result.timeline.interesting : null)
+    this.#firstPlay = false
+  }
+
+  /** Forgets the request and its path. */
+  clear() {
+    this.result = null
+    this.refusal = null
+    this.#sent = null
+    this.player.clear()
+    this.#layout()
+  }
+
+  exec(place: string, line: string): Promise<ExecResult> {
+    return this.#engine.call('exec', [place, line])
+  }
+  check(checks: SourceFile[]): Promise<CheckReport> {
+    return this.#engine.call('check', [checks], 'check')
+  }
+  restart() {
+    this.#engine.restart()
+    this.changed(false)
+  }
+
+  async #loadNow() {
+    const files = this.document.world.files.map(({ name, text }) => ({ name, text }))
+    const load = await this.#quietly(this.#engine.call('load', [files], 'load'))
+    if (!load) return
+    this.load = load
+    if (load.fresh) {
+      this.#choose(load)
+      if (this.#sent) await this.#again()
+      else await this.#draw()
+    }
+    if (this.#sendWhenReady) {
+      this.#sendWhenReady = false
+      this.sending = false
+      await this.send()
+    }
+  }
+
+  /** Fills an empty request bar with something that can be sent. */
+  #choose(load: LoadResult) {
+    if (!this.ask.from) this.ask.from = load.sources[0]?.value ?? ''
+    if (!this.ask.to) this.ask.to = load.targets[0]?.value ?? ''
+  }
+
+  #layout() {
+    if (!this.load || this.view.room.w === 0) return
+    if (this.#sent && this.result) void this.#again()
+    else void this.#draw()
+  }
+
+  async #draw() {
+    if (this.view.room.w === 0) return
+    const scene = await this.#quietly(this.#engine.call('scene', [this.view.options()], 'scene'))
+    if (scene) this.view.show(scene)
+  }
+
+  async #again() {
+    const result = await this.#request()
+    if (result) this.player.follow(result.timeline)
+  }
+
+  async #request(): Promise<SendResult | null> {
+    const ask = this.#sent
+    if (!ask) return null
+    this.sending = true
+    const call = this.#engine.call('send', [{ ...ask, headers: [], seed: this.#seed, scene: this.view.options() }], 'send')
+    const result = await this.#quietly(call)
+    this.sending = false
+    if (!result) return null
+    this.refusal = result.error ?? null
+    if (result.error !== undefined) {
+      this.result = null
+      this.#sent = null
+      this.player.clear()
+      await this.#draw()
+      return null
+    }
+    this.result = result
+    this.view.show(result.scene)
+    return result
+  }
+
+  /** The engine's own troubles become a state or a notice, never a lost promise. */
+  async #quietly<T>(call: Promise<T>): Promise<T | null> {
+    try {
+      return await call
+    } catch (error) {
+      if (error instanceof EngineStopped && error.because === 'too long') this.notice = `${error.message}. The last good world stays.`
+      else if (!(error instanceof Superseded) && !(error instanceof EngineStopped)) this.notice = error instanceof Error ? error.message : String(error)
+      return null
+    }
+  }
+}
