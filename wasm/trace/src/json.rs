@@ -139,6 +139,8 @@ fn kind(step: &Step) -> &'static str {
         StepKind::Conntrack { .. } => "conntrack",
         StepKind::Encap { .. } => "encap",
         StepKind::Decap { .. } => "decap",
+        StepKind::Fragment { .. } => "fragment",
+        StepKind::Reassemble { .. } => "reassemble",
         StepKind::Socket { .. } => "socket",
         StepKind::Drop { .. } => "drop",
         StepKind::Fault { .. } => "fault",

@@ -102,6 +102,8 @@ impl Step {
                 device.to_string()
             }
             StepKind::Encap { device, .. } | StepKind::Decap { device, .. } => device.to_string(),
+            StepKind::Fragment { .. } => "fragment".to_owned(),
+            StepKind::Reassemble { .. } => "reassemble".to_owned(),
             StepKind::Bridge { bridge, .. } => bridge.to_string(),
             StepKind::Route { .. } => "route".to_owned(),
             StepKind::Hook { hook, .. } | StepKind::Nat { hook, .. } => hook.to_string(),
@@ -139,6 +141,7 @@ impl Step {
             }
             StepKind::Route { .. } | StepKind::Conntrack { .. } | StepKind::Drop { .. } => Vec::new(),
             StepKind::IcmpError { .. } | StepKind::Neighbour { .. } => Vec::new(),
+            StepKind::Fragment { .. } | StepKind::Reassemble { .. } => Vec::new(),
             _ => vec![self.name()],
         }
     }
@@ -187,6 +190,9 @@ impl Step {
             StepKind::Conntrack { state, .. } => conntrack_word(*state).to_owned(),
             StepKind::Encap { remote, .. } => format!("boxed, to {remote}"),
             StepKind::Decap { .. } => "unboxed".to_owned(),
+            StepKind::Fragment { pieces, mtu_bytes } => format!("cut into {pieces} pieces for MTU {mtu_bytes}"),
+            StepKind::Reassemble { whole: true, pieces } => format!("put together from {pieces} pieces"),
+            StepKind::Reassemble { whole: false, pieces } => format!("{pieces} pieces here, waits for the rest"),
             StepKind::Socket { process, local, .. } => match process {
                 Some(_) => format!("receives on {local}"),
                 None => format!("nothing listens on {local}"),
@@ -242,6 +248,15 @@ impl Step {
             }
             StepKind::Decap { device, overhead_bytes } => {
                 format!("{device}: the outer headers come off, {overhead_bytes} bytes less. Inside is a packet for {}.", destination(&self.packet))
+            }
+            StepKind::Fragment { pieces, mtu_bytes } => {
+                format!("{here}: the packet is larger than the way out (MTU {mtu_bytes}) and is cut into {pieces} pieces.")
+            }
+            StepKind::Reassemble { pieces, whole: true } => {
+                format!("{here}: all {pieces} pieces are here; the packet is whole again and goes on.")
+            }
+            StepKind::Reassemble { pieces, whole: false } => {
+                format!("{here}: a piece of a larger packet; with {pieces} of them here it waits for the rest.")
             }
             StepKind::Socket { protocol, local, process } => match process {
                 Some(process) => format!("{process} in {here} listens on {local} ({protocol}) and receives it."),
@@ -369,6 +384,9 @@ fn drop_words(cause: &DropCause, before: &Packet) -> String {
         DropCause::SamePort => "the bridge does not send a frame back where it came from".to_owned(),
         DropCause::NoListener => "nobody is plugged in there".to_owned(),
         DropCause::SocketIgnored => "the socket has no use for it".to_owned(),
+        DropCause::Loop => "it goes round without end".to_owned(),
+        DropCause::AwaitsFragments => "a piece of a larger packet, kept until the rest is here".to_owned(),
+        DropCause::NotModelled => "what becomes of it here is not modelled".to_owned(),
         DropCause::Fault => "a fault drops it".to_owned(),
     }
 }
