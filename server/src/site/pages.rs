@@ -122,11 +122,11 @@ pub(super) async fn lesson(State(site): State<Site>, Path(name): Path<String>) -
         Some(slug) => (slug, true),
         None => (name.as_str(), false),
     };
-    let Some(lesson) = site.0.lessons.iter().find(|lesson| lesson.id == slug) else {
+    let Some(lesson) = site.0.lessons.iter().find(|lesson| lesson.slug == slug) else {
         return not_found(&format!("/lessons/{name}"));
     };
     if json {
-        return axum::Json(lesson).into_response();
+        return axum::Json(lesson.for_client()).into_response();
     }
     let frame = Frame::new(
         lesson.title.clone(),

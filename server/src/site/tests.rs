@@ -42,7 +42,7 @@ async fn every_page_is_html_with_the_security_headers_and_nothing_inline() {
         site.0
             .lessons
             .iter()
-            .map(|lesson| format!("/lessons/{}", lesson.id)),
+            .map(|lesson| format!("/lessons/{}", lesson.slug)),
     );
     pages.extend(
         crate::reference::codes()
