@@ -31,7 +31,10 @@ pub(super) fn parts(prose: &str) -> Result<Vec<Part>, ProseError> {
     let mut parser = parser(prose);
     while let Some(event) = parser.next() {
         match event {
-            Event::Start(Tag::Heading { level: HeadingLevel::H2, .. }) => {
+            Event::Start(Tag::Heading {
+                level: HeadingLevel::H2,
+                ..
+            }) => {
                 flush(&mut events, &mut parts)?;
                 let mut heading = String::new();
                 for event in parser.by_ref() {
@@ -53,8 +56,10 @@ pub(super) fn parts(prose: &str) -> Result<Vec<Part>, ProseError> {
                         _ => {}
                     }
                 }
-                let block = block(&kind, &body)
-                    .map_err(|problem| ProseError::Block { kind: kind.to_string(), problem })?;
+                let block = block(&kind, &body).map_err(|problem| ProseError::Block {
+                    kind: kind.to_string(),
+                    problem,
+                })?;
                 parts.last_mut().ok_or(ProseError::Homeless)?.blocks.push(block);
             }
             event => events.push(event),
@@ -66,11 +71,22 @@ pub(super) fn parts(prose: &str) -> Result<Vec<Part>, ProseError> {
 
 fn parser(text: &str) -> impl Iterator<Item = Event<'_>> {
     // HTML in the text is shown as text: a lesson's source may come from anyone.
-    Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_SMART_PUNCTUATION).map(|event| match event {
+    Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_SMART_PUNCTUATION).map(|event| match event
+    {
         Event::Html(html) | Event::InlineHtml(html) => Event::Text(html),
-        Event::Start(Tag::Link { dest_url, title, id, link_type }) if !is_safe(&dest_url) => {
+        Event::Start(Tag::Link {
+            dest_url,
+            title,
+            id,
+            link_type,
+        }) if !is_safe(&dest_url) => {
             drop(dest_url);
-            Event::Start(Tag::Link { dest_url: "#".into(), title, id, link_type })
+            Event::Start(Tag::Link {
+                dest_url: "#".into(),
+                title,
+                id,
+                link_type,
+            })
         }
         Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => Event::SoftBreak,
         other => other,
@@ -91,7 +107,11 @@ fn part(heading: &str) -> Result<Part, ProseError> {
     if let Some(first) = title.get(..1) {
         title.replace_range(..1, &first.to_uppercase());
     }
-    Ok(Part { kind, title, blocks: Vec::new() })
+    Ok(Part {
+        kind,
+        title,
+        blocks: Vec::new(),
+    })
 }
 
 fn flush(events: &mut Vec<Event<'_>>, parts: &mut [Part]) -> Result<(), ProseError> {
@@ -100,7 +120,11 @@ fn flush(events: &mut Vec<Event<'_>>, parts: &mut [Part]) -> Result<(), ProseErr
     if html.trim().is_empty() {
         return Ok(());
     }
-    parts.last_mut().ok_or(ProseError::Homeless)?.blocks.push(Block::Prose { html });
+    parts
+        .last_mut()
+        .ok_or(ProseError::Homeless)?
+        .blocks
+        .push(Block::Prose { html });
     Ok(())
 }
 
@@ -115,7 +139,12 @@ fn inline(text: &str) -> Text {
     let mut html = String::new();
     html::push_html(
         &mut html,
-        parser(text).filter(|event| !matches!(event, Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph))),
+        parser(text).filter(|event| {
+            !matches!(
+                event,
+                Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph)
+            )
+        }),
     );
     let mut plain = String::new();
     for event in parser(text) {
@@ -125,7 +154,10 @@ fn inline(text: &str) -> Text {
             _ => {}
         }
     }
-    Text { html: html.trim().to_owned(), plain }
+    Text {
+        html: html.trim().to_owned(),
+        plain,
+    }
 }
 
 #[derive(Deserialize)]
@@ -154,7 +186,11 @@ fn question(asked: Asked) -> Result<Question, String> {
         right: option.right,
         says: inline(&option.says),
     };
-    Ok(Question { id: asked.id, ask: inline(&asked.ask), options: asked.options.into_iter().map(option).collect() })
+    Ok(Question {
+        id: asked.id,
+        ask: inline(&asked.ask),
+        options: asked.options.into_iter().map(option).collect(),
+    })
 }
 
 fn block(kind: &str, body: &str) -> Result<Block, String> {
@@ -162,12 +198,16 @@ fn block(kind: &str, body: &str) -> Result<Block, String> {
         "question" => Block::Question(question(read_yaml(body)?)?),
         "quiz" => {
             let asked: Vec<Asked> = read_yaml(body)?;
-            Block::Quiz { questions: asked.into_iter().map(question).collect::<Result<_, _>>()? }
+            Block::Quiz {
+                questions: asked.into_iter().map(question).collect::<Result<_, _>>()?,
+            }
         }
         "try" => Block::Try(read_yaml::<Try>(body)?),
         _ => {
             let hints: Vec<String> = read_yaml(body)?;
-            Block::Hints { hints: hints.iter().map(|hint| inline(hint)).collect() }
+            Block::Hints {
+                hints: hints.iter().map(|hint| inline(hint)).collect(),
+            }
         }
     })
 }

@@ -32,7 +32,10 @@ pub struct LessonError {
 
 impl LessonError {
     fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { path: path.into(), problem: problem.into() }
+        Self {
+            path: path.into(),
+            problem: problem.into(),
+        }
     }
 }
 
@@ -41,7 +44,8 @@ pub fn built_in() -> Result<Vec<Lesson>, LessonError> {
     let mut files = BTreeMap::new();
     for name in Folder::iter() {
         let file = Folder::get(&name).ok_or_else(|| LessonError::new(&*name, "not there"))?;
-        let text = String::from_utf8(file.data.into_owned()).map_err(|_| LessonError::new(&*name, "not UTF-8 text"))?;
+        let text = String::from_utf8(file.data.into_owned())
+            .map_err(|_| LessonError::new(&*name, "not UTF-8 text"))?;
         files.insert(name.into_owned(), text);
     }
     lessons_of(&files)
@@ -55,12 +59,19 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Lesson>, LessonError> {
 }
 
 fn collect(folder: &Path, below: &str, files: &mut BTreeMap<String, String>) -> Result<(), LessonError> {
-    let failed = |error: crate::scenario::ReadError| LessonError::new(folder.display().to_string(), error.to_string());
+    let failed =
+        |error: crate::scenario::ReadError| LessonError::new(folder.display().to_string(), error.to_string());
     for path in crate::scenario::entries(folder).map_err(failed)? {
-        let name = format!("{below}{}", path.file_name().unwrap_or_default().to_string_lossy());
+        let name = format!(
+            "{below}{}",
+            path.file_name().unwrap_or_default().to_string_lossy()
+        );
         if path.is_dir() {
             collect(&path, &format!("{name}/"), files)?;
-        } else if [".md", ".yaml", ".yml"].iter().any(|ending| name.ends_with(ending)) {
+        } else if [".md", ".yaml", ".yml"]
+            .iter()
+            .any(|ending| name.ends_with(ending))
+        {
             files.insert(name, crate::scenario::file(&path).map_err(failed)?.text);
         }
     }
@@ -84,14 +95,29 @@ fn lesson(folder: &str, text: &str, files: &BTreeMap<String, String>) -> Result<
         .and_then(|rest| rest.split_once("\n---\n"))
         .ok_or_else(|| bad("it must begin with settings between two lines of ---".to_owned()))?;
     let front: Front = read_yaml(front).map_err(|problem| bad(format!("settings: {problem}")))?;
-    let name = folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let slug = name.split_once('-').filter(|(number, _)| number.parse::<u32>().is_ok()).map_or(name, |(_, slug)| slug);
+    let name = folder
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
+    let slug = name
+        .split_once('-')
+        .filter(|(number, _)| number.parse::<u32>().is_ok())
+        .map_or(name, |(_, slug)| slug);
     let prefix = format!("{folder}start/");
     let start: Vec<File> = files
         .iter()
-        .filter_map(|(name, text)| Some(File { name: name.strip_prefix(&prefix)?.to_owned(), text: text.clone() }))
+        .filter_map(|(name, text)| {
+            Some(File {
+                name: name.strip_prefix(&prefix)?.to_owned(),
+                text: text.clone(),
+            })
+        })
         .collect();
-    let checks = files.get(&format!("{folder}checks.yaml")).cloned().unwrap_or_default();
+    let checks = files
+        .get(&format!("{folder}checks.yaml"))
+        .cloned()
+        .unwrap_or_default();
     let lesson = Lesson {
         slug: slug.to_owned(),
         title: front.title,
@@ -114,10 +140,16 @@ fn lesson(folder: &str, text: &str, files: &BTreeMap<String, String>) -> Result<
 
 /// Names of the Probes and Asserts, in order.
 fn check_names(checks: &str) -> Vec<String> {
-    let documents = hoplab_objects::yaml::documents(SourceId(0), checks, &hoplab_objects::yaml::Limits::default());
+    let documents =
+        hoplab_objects::yaml::documents(SourceId(0), checks, &hoplab_objects::yaml::Limits::default());
     let is_check = |value: &serde_json::Value| matches!(value["kind"].as_str(), Some("Probe" | "Assert"));
-    let names = documents.value.iter().filter(|document| is_check(&document.value));
-    names.filter_map(|document| document.value["metadata"]["name"].as_str().map(str::to_owned)).collect()
+    let names = documents
+        .value
+        .iter()
+        .filter(|document| is_check(&document.value));
+    names
+        .filter_map(|document| document.value["metadata"]["name"].as_str().map(str::to_owned))
+        .collect()
 }
 
 /// What every lesson must have.
@@ -126,7 +158,11 @@ fn complete(lesson: &Lesson) -> Result<(), String> {
     if kinds != [PartKind::Predict, PartKind::Run, PartKind::See, PartKind::Explain] {
         return Err("it must have the parts Predict, Run, See and Explain, in this order".to_owned());
     }
-    if !lesson.parts[0].blocks.iter().any(|block| matches!(block, Block::Question(_))) {
+    if !lesson.parts[0]
+        .blocks
+        .iter()
+        .any(|block| matches!(block, Block::Question(_)))
+    {
         return Err("the part Predict asks no question".to_owned());
     }
     if lesson.start.is_empty() || lesson.check_names.is_empty() {
@@ -138,10 +174,19 @@ fn complete(lesson: &Lesson) -> Result<(), String> {
 /// One YAML document as a typed value.
 fn read_yaml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let read = hoplab_objects::yaml::documents(SourceId(0), text, &hoplab_objects::yaml::Limits::default());
-    if let Some(error) = read.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error) {
+    if let Some(error) = read
+        .diagnostics
+        .iter()
+        .find(|diagnostic| diagnostic.severity == Severity::Error)
+    {
         let line = error.primary.map_or(0, |span| span.line);
         return Err(format!("line {line}: {}", error.message));
     }
-    let value = read.value.into_iter().next().map(|document| document.value).ok_or("nothing there")?;
+    let value = read
+        .value
+        .into_iter()
+        .next()
+        .map(|document| document.value)
+        .ok_or("nothing there")?;
     serde_json::from_value(value).map_err(|error| error.to_string())
 }

@@ -48,11 +48,23 @@ impl Lesson {
             _ => None,
         });
         let hints: Vec<&str> = blocks()
-            .filter_map(|block| if let Block::Hints { hints } = block { Some(hints) } else { None })
+            .filter_map(|block| {
+                if let Block::Hints { hints } = block {
+                    Some(hints)
+                } else {
+                    None
+                }
+            })
             .flat_map(|hints| hints.iter().map(|hint| hint.plain.as_str()))
             .collect();
         let quiz: Vec<Value> = blocks()
-            .filter_map(|block| if let Block::Quiz { questions } = block { Some(questions) } else { None })
+            .filter_map(|block| {
+                if let Block::Quiz { questions } = block {
+                    Some(questions)
+                } else {
+                    None
+                }
+            })
             .flat_map(|questions| questions.iter().map(Question::for_client))
             .collect();
         json!({
@@ -226,7 +238,11 @@ impl Question {
             .iter()
             .map(|option| json!({"text": option.text.plain, "correct": option.right, "why": option.says.plain}))
             .collect();
-        let answer = self.options.iter().find(|option| option.right).map_or("", |option| &option.says.plain);
+        let answer = self
+            .options
+            .iter()
+            .find(|option| option.right)
+            .map_or("", |option| &option.says.plain);
         json!({"question": self.ask.plain, "options": options, "answer": answer})
     }
 }

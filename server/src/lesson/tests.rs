@@ -5,10 +5,20 @@ use super::*;
 fn one(text: &str) -> Result<Vec<Lesson>, LessonError> {
     let files = [
         ("t/01-x/lesson.md", text),
-        ("t/01-x/start/a.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n"),
-        ("t/01-x/checks.yaml", "apiVersion: hoplab.dev/v1\nkind: Probe\nmetadata: {name: arrives}\n"),
+        (
+            "t/01-x/start/a.yaml",
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n",
+        ),
+        (
+            "t/01-x/checks.yaml",
+            "apiVersion: hoplab.dev/v1\nkind: Probe\nmetadata: {name: arrives}\n",
+        ),
     ];
-    lessons_of(&files.map(|(name, text)| (name.to_owned(), text.to_owned())).into())
+    lessons_of(
+        &files
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .into(),
+    )
 }
 
 fn text(body: &str) -> String {
@@ -23,7 +33,10 @@ const PARTS: &str = "## Predict: what\nA.\n\n```question\nid: q\nask: Q?\noption
 #[test]
 fn the_built_in_lessons_are_complete() {
     let lessons = built_in().expect("they read");
-    let lesson = lessons.iter().find(|lesson| lesson.slug == "svc-lab-discovery").expect("the first lesson");
+    let lesson = lessons
+        .iter()
+        .find(|lesson| lesson.slug == "svc-lab-discovery")
+        .expect("the first lesson");
     let blocks: Vec<&Block> = lesson.parts.iter().flat_map(|part| &part.blocks).collect();
     assert!(blocks.iter().any(|block| matches!(block, Block::Question(_))));
     assert!(blocks.iter().any(|block| matches!(block, Block::Quiz { .. })));
@@ -40,7 +53,14 @@ fn no_hint_gives_the_commands_away() {
         for block in lesson.parts.iter().flat_map(|part| &part.blocks) {
             let Block::Hints { hints } = block else { continue };
             for hint in hints.iter().map(|hint| &hint.html) {
-                for given in ["kubectl", "kind:", "apiVersion", "selector:", "targetPort:", "<pre>"] {
+                for given in [
+                    "kubectl",
+                    "kind:",
+                    "apiVersion",
+                    "selector:",
+                    "targetPort:",
+                    "<pre>",
+                ] {
                     assert!(!hint.contains(given), "{}: {hint}", lesson.slug);
                 }
             }
@@ -54,18 +74,39 @@ fn a_lesson_reads_into_its_parts() {
     assert_eq!(lessons[0].slug, "x");
     assert_eq!(lessons[0].parts.len(), 4);
     assert_eq!(lessons[0].parts[0].title, "What");
-    assert_eq!(lessons[0].parts[0].blocks[0], Block::Prose { html: "<p>A.</p>\n".to_owned() });
-    let Block::Question(question) = &lessons[0].parts[0].blocks[1] else { panic!("a question") };
-    assert_eq!(question.options[0].text, Text { html: "a <code>b</code>".to_owned(), plain: "a b".to_owned() });
+    assert_eq!(
+        lessons[0].parts[0].blocks[0],
+        Block::Prose {
+            html: "<p>A.</p>\n".to_owned()
+        }
+    );
+    let Block::Question(question) = &lessons[0].parts[0].blocks[1] else {
+        panic!("a question")
+    };
+    assert_eq!(
+        question.options[0].text,
+        Text {
+            html: "a <code>b</code>".to_owned(),
+            plain: "a b".to_owned()
+        }
+    );
     assert_eq!(lessons[0].check_names, ["arrives"]);
 }
 
 #[test]
 fn html_and_script_links_in_the_prose_are_text() {
-    let body = PARTS.replace("A.", "<script>alert(1)</script> [x](javascript:alert(1)) ![y](https://e.example/p.png)");
+    let body = PARTS.replace(
+        "A.",
+        "A <script>alert(1)</script> [x](javascript:alert(1)) ![y](https://e.example/p.png)",
+    );
     let lessons = one(&text(&body)).expect("it reads");
-    let Block::Prose { html } = &lessons[0].parts[0].blocks[0] else { panic!("prose") };
-    assert!(!html.contains("<script") && !html.contains("javascript:") && !html.contains("<img"), "{html}");
+    let Block::Prose { html } = &lessons[0].parts[0].blocks[0] else {
+        panic!("prose")
+    };
+    assert!(
+        !html.contains("<script") && !html.contains("javascript:") && !html.contains("<img"),
+        "{html}"
+    );
 }
 
 #[test]
@@ -73,7 +114,10 @@ fn what_is_missing_or_wrong_is_named() {
     let question = "## Predict\n```question\nid: q\nask: Q\noptions: [{text: a, says: b}]\n```\n## Run\nx\n## See\nx\n## Explain\nx\n";
     let cases = [
         (text("## Predict\nA.\n"), "must have the parts"),
-        (text("## Predict\nA.\n## Run\nB.\n## See\nC.\n## Explain\nD.\n"), "asks no question"),
+        (
+            text("## Predict\nA.\n## Run\nB.\n## See\nC.\n## Explain\nD.\n"),
+            "asks no question",
+        ),
         (text("lost\n"), "text before the first heading"),
         (text("## Maybe: x\n"), "\"Maybe: x\" must begin with Predict"),
         (text(question), "exactly one option must be right"),
