@@ -1,1 +1,72 @@
 //! What the control plane writes back: pods, addresses, EndpointSlices.
+//!
+//! [`reconcile`] takes the objects that documents hold and gives all objects that a cluster would hold once its
+//! controllers have settled. It is level-triggered: what controllers made before is made anew from what is wanted
+//! now, so that running it on its own result changes nothing. The order is that in which the parts depend on each
+//! other:
+//!
+//! ```text
+//! namespaces, nodes, add-ons -> workloads -> pods -> scheduler -> pod addresses -> kubelet's status
+//!                                                  Services' addresses and ports -> EndpointSlices, Endpoints -> statuses
+//! ```
+//!
+//! Names and addresses depend on the objects alone, never on the order of documents. With `previous`, the world
+//! before an edit, pods keep their node and address and Services theirs, as on a running cluster.
+//!
+//! Every object made here knows what it was copied from: `store.place(pod, "spec.containers[0].ports[0]")` is the
+//! line of the Deployment's template.
+//!
+//! For the data plane: `Pod` views hold `spec.node_name`, `status.pod_ip(s)` and the `Ready` condition; `Service` views
+//! hold addresses and node ports; `EndpointSlice` views, found by the label [`SERVICE_NAME`], hold the endpoints of
+//! every Service, hand-made ones included.
+//!
+//! Nothing here runs a packet: a readiness probe is taken to succeed unless it cannot (a port by a name that does
+//! not exist); the engine, which can run it, writes what it finds into the pod's status.
+
+mod addons;
+mod allocate;
+mod endpoints;
+mod hash;
+mod infrastructure;
+mod ipam;
+mod kubelet;
+mod pods;
+mod scheduler;
+mod service;
+mod status;
+mod workload;
+
+use hoplab_objects::settings::ClusterSettings;
+use hoplab_objects::{Object, Store};
+use hoplab_source::{Diagnostic, Warned};
+
+/// The label of an EndpointSlice that names its Service.
+pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// The label of an EndpointSlice that names its controller.
+pub const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+
+/// All objects of a cluster once its controllers have settled. `previous` is the world before an edit, whose nodes
+/// and addresses are kept where they still fit; without it they depend on the objects alone.
+pub fn reconcile(store: &Store, settings: &ClusterSettings, previous: Option<&Store>) -> Warned<Store> {
+    let mut store = store.clone();
+    store.retain(Object::is_written);
+    let mut diagnostics: Vec<Diagnostic> = Vec::new();
+    addons::install(&mut store, settings);
+    infrastructure::imply(&mut store, settings);
+    let mut pods = pods::written(&store);
+    workload::make(&mut store, settings, &mut pods);
+    scheduler::place(&mut pods, settings, previous, &mut diagnostics);
+    ipam::give_addresses(&mut pods, settings, previous, &mut diagnostics);
+    kubelet::report(&mut pods, settings);
+    pods::keep(pods, &mut store);
+    service::complete(&mut store, settings, previous, &mut diagnostics);
+    endpoints::publish(&mut store, settings);
+    status::report(&mut store);
+    Warned {
+        value: store,
+        diagnostics,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use crate::view::{ObjectMeta, Typed, View, typed};
 use crate::yaml::SpanTree;
-use hoplab_source::{FieldPath, Gvk, ObjectKey, Origin, Segment, SourceId, Span};
+use hoplab_source::{Code, Diagnostic, FieldPath, Gvk, ObjectKey, Origin, Segment, Severity, SourceId, Span};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -79,6 +79,19 @@ impl Object {
     /// An object that a controller makes. The value must have `apiVersion`, `kind` and `metadata.name`.
     pub fn made(value: Value, writer: &'static str, copied: Vec<Copied>) -> Self {
         Self::with(value, Provenance::Made(Arc::new(Made { writer, copied })))
+    }
+
+    /// An object whose view is known already, so that it need not be read from the value again. The caller keeps
+    /// both in step.
+    pub fn assembled(key: ObjectKey, gvk: Gvk, value: Value, typed: Typed, provenance: Provenance) -> Self {
+        Self {
+            key,
+            gvk,
+            value: Arc::new(value),
+            typed,
+            provenance,
+            cluster: None,
+        }
     }
 
     /// An object from its value.
@@ -162,6 +175,29 @@ impl Object {
     /// The line of [`Object::span`].
     pub fn line(&self, path: &FieldPath) -> Option<u32> {
         self.span(path).map(|span| span.line)
+    }
+
+    /// A diagnostic about one of its fields; the message begins with the path.
+    pub fn problem(
+        &self,
+        path: &str,
+        code: Code,
+        severity: Severity,
+        message: impl AsRef<str>,
+    ) -> Diagnostic {
+        self.problem_at(FieldPath::parse(path), code, severity, message)
+    }
+
+    /// The same, of a path that is one already.
+    pub fn problem_at(
+        &self,
+        path: FieldPath,
+        code: Code,
+        severity: Severity,
+        message: impl AsRef<str>,
+    ) -> Diagnostic {
+        let span = self.span(&path);
+        Diagnostic::new(code, severity, format!("{path}: {}", message.as_ref()), span).at(path)
     }
 
     /// Its place among the documents; `None` for what a controller made.

@@ -106,7 +106,28 @@ impl Reader {
     }
 
     /// The objects, and everything that was wrong.
-    pub(crate) fn finish(self) -> Warned<Vec<Object>> {
+    pub(crate) fn finish(mut self) -> Warned<Vec<Object>> {
+        let mut first: BTreeMap<(Option<Arc<str>>, ObjectKey), Option<Span>> = BTreeMap::new();
+        let name = FieldPath::parse("metadata.name");
+        let diagnostics = &mut self.diagnostics;
+        self.objects.retain(|object| {
+            let span = object.span(&name);
+            match first.entry((object.cluster.clone(), object.key.clone())) {
+                Entry::Vacant(entry) => {
+                    entry.insert(span);
+                    true
+                }
+                Entry::Occupied(entry) => {
+                    let message = format!("{} is there twice", object.key);
+                    let problem = Diagnostic::new(codes::DUPLICATE_OBJECT, Severity::Error, message, span)
+                        .at(name.clone())
+                        .note("the first is here", *entry.get())
+                        .help("give one of them another name or namespace, or take it out");
+                    diagnostics.push(problem);
+                    false
+                }
+            }
+        });
         Warned {
             value: self.objects,
             diagnostics: self.diagnostics,

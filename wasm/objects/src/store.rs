@@ -165,6 +165,15 @@ impl Store {
         Arc::make_mut(&mut self.objects).remove(key).is_some()
     }
 
+    /// Keeps the objects that `keep` wants.
+    pub fn retain(&mut self, keep: impl Fn(&Object) -> bool) {
+        if self.objects.values().all(|object| keep(object)) {
+            return;
+        }
+        self.revision.0 += 1;
+        Arc::make_mut(&mut self.objects).retain(|_, object| keep(object));
+    }
+
     /// The store after a change. Errors leave nothing half done.
     pub fn apply(&self, change: Change) -> Result<Store, ChangeError> {
         let mut store = self.clone();

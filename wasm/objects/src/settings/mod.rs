@@ -123,14 +123,9 @@ impl ClusterSettings {
             let message =
                 "several clusters in one world are not modelled yet: only the first by name is used";
             diagnostics.push(
-                problem(
-                    object,
-                    "metadata.name",
-                    codes::SEVERAL_CLUSTERS,
-                    Severity::Error,
-                    message,
-                )
-                .help("keep one Cluster document"),
+                object
+                    .problem("metadata.name", codes::SEVERAL_CLUSTERS, Severity::Error, message)
+                    .help("keep one Cluster document"),
             );
         }
         let first = clusters.first().copied();
@@ -190,8 +185,7 @@ impl ClusterSettings {
             for (name, value) in &cluster.spec.readings {
                 if let Err(message) = settings.readings.set(name, value) {
                     let path = FieldPath::parse("spec.readings").key(name.clone());
-                    diagnostics.push(problem_at(
-                        object,
+                    diagnostics.push(object.problem_at(
                         path,
                         codes::INVALID_SETTING,
                         Severity::Error,
@@ -298,13 +292,7 @@ fn load_balancer(
                 let message = format!(
                     "Invalid value: \"{text}\": must be a range such as 198.51.100.10-198.51.100.99, a CIDR or an address"
                 );
-                diagnostics.push(problem_at(
-                    object,
-                    path,
-                    codes::INVALID_ADDRESS,
-                    Severity::Error,
-                    message,
-                ));
+                diagnostics.push(object.problem_at(path, codes::INVALID_ADDRESS, Severity::Error, message));
             }
             (None, None) => {}
         }
@@ -331,14 +319,9 @@ fn check_modelled(object: &Object, diagnostics: &mut Vec<Diagnostic>) {
         if later.contains(&found) {
             let message = format!("\"{found}\" is not modelled yet: what it would decide is unknown");
             diagnostics.push(
-                problem_at(
-                    object,
-                    path,
-                    codes::SETTING_NOT_MODELLED,
-                    Severity::Warning,
-                    message,
-                )
-                .help(format!("modelled today: {}", modelled.join(", "))),
+                object
+                    .problem_at(path, codes::SETTING_NOT_MODELLED, Severity::Warning, message)
+                    .help(format!("modelled today: {}", modelled.join(", "))),
             );
         } else {
             let words: Vec<&str> = modelled.iter().chain(*later).copied().collect();
@@ -350,36 +333,13 @@ fn check_modelled(object: &Object, diagnostics: &mut Vec<Diagnostic>) {
                     .collect::<Vec<_>>()
                     .join(", ")
             );
-            let diagnostic = problem_at(object, path, codes::UNSUPPORTED_VALUE, Severity::Error, message);
+            let diagnostic = object.problem_at(path, codes::UNSUPPORTED_VALUE, Severity::Error, message);
             diagnostics.push(match did_you_mean(found, words) {
                 Some(meant) => diagnostic.help(format!("did you mean \"{meant}\"?")),
                 None => diagnostic,
             });
         }
     }
-}
-
-/// A diagnostic about a field of an object.
-pub(crate) fn problem(
-    object: &Object,
-    path: &str,
-    code: hoplab_source::Code,
-    severity: Severity,
-    message: impl AsRef<str>,
-) -> Diagnostic {
-    problem_at(object, FieldPath::parse(path), code, severity, message)
-}
-
-/// A diagnostic about a field of an object.
-pub(crate) fn problem_at(
-    object: &Object,
-    path: FieldPath,
-    code: hoplab_source::Code,
-    severity: Severity,
-    message: impl AsRef<str>,
-) -> Diagnostic {
-    let span = object.span(&path);
-    Diagnostic::new(code, severity, format!("{path}: {}", message.as_ref()), span).at(path)
 }
 
 #[cfg(test)]

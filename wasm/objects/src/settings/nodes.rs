@@ -2,7 +2,7 @@
 //! and EndpointSlices name.
 
 use super::ranges::overlap;
-use super::{ClusterSettings, nth_address, problem_at};
+use super::{ClusterSettings, nth_address};
 use crate::codes;
 use crate::object::Object;
 use crate::store::Store;
@@ -300,8 +300,7 @@ fn give_ranges(
         if mask > range.max_prefix_len() {
             if let Some(cluster) = cluster {
                 let message = format!("/{mask} is longer than an address of {range}");
-                diagnostics.push(problem_at(
-                    cluster,
+                diagnostics.push(cluster.problem_at(
                     FieldPath::parse("spec.nodeMask"),
                     codes::INVALID_SETTING,
                     Severity::Error,
@@ -327,8 +326,7 @@ fn give_ranges(
                 None => {
                     let message = format!("node {}: {range} has no /{mask} left for its pods", node.name);
                     diagnostics.push(match cluster {
-                        Some(cluster) => problem_at(
-                            cluster,
+                        Some(cluster) => cluster.problem_at(
                             FieldPath::parse("spec.podCIDR"),
                             codes::RANGE_FULL,
                             Severity::Error,
@@ -351,31 +349,13 @@ fn check_name(
 ) {
     let path = FieldPath::parse(field).key("name");
     if given.name.is_empty() {
-        diagnostics.push(problem_at(
-            cluster,
-            path,
-            codes::REQUIRED,
-            Severity::Error,
-            "Required value",
-        ));
+        diagnostics.push(cluster.problem_at(path, codes::REQUIRED, Severity::Error, "Required value"));
     } else if let Some(reason) = crate::names::dns1123_subdomain(&given.name) {
         let message = format!("Invalid value: \"{}\": {reason}", given.name);
-        diagnostics.push(problem_at(
-            cluster,
-            path,
-            codes::INVALID_NAME,
-            Severity::Error,
-            message,
-        ));
+        diagnostics.push(cluster.problem_at(path, codes::INVALID_NAME, Severity::Error, message));
     } else if nodes.contains_key(&given.name) {
         let message = format!("Duplicate value: \"{}\"", given.name);
-        diagnostics.push(problem_at(
-            cluster,
-            path,
-            codes::DUPLICATE,
-            Severity::Error,
-            message,
-        ));
+        diagnostics.push(cluster.problem_at(path, codes::DUPLICATE, Severity::Error, message));
     }
 }
 
@@ -393,8 +373,7 @@ fn check_addresses(nodes: &[NodeSettings], cluster: Option<&Arc<Object>>, diagno
                 );
                 let place = cluster.filter(|cluster| node.origin.object.as_ref() == Some(&cluster.key));
                 diagnostics.push(match place {
-                    Some(cluster) => problem_at(
-                        cluster,
+                    Some(cluster) => cluster.problem_at(
                         node.origin.field.key("address"),
                         codes::ADDRESS_TWICE,
                         Severity::Error,
@@ -414,8 +393,7 @@ fn check_addresses(nodes: &[NodeSettings], cluster: Option<&Arc<Object>>, diagno
                 );
                 let place = cluster.filter(|cluster| node.origin.object.as_ref() == Some(&cluster.key));
                 diagnostics.push(match place {
-                    Some(cluster) => problem_at(
-                        cluster,
+                    Some(cluster) => cluster.problem_at(
                         node.origin.field.key("podCIDR"),
                         codes::INVALID_SETTING,
                         Severity::Warning,

@@ -1,6 +1,6 @@
 //! Ranges of addresses, and whether those of a cluster go together.
 
-use super::{ClusterSettings, problem};
+use super::ClusterSettings;
 use crate::codes;
 use crate::object::Object;
 use hoplab_source::{Diagnostic, Severity};
@@ -84,13 +84,7 @@ pub(super) fn check(settings: &ClusterSettings, object: Option<&Object>, diagnos
             } else {
                 "spec.serviceCIDR"
             };
-            diagnostics.push(problem(
-                object,
-                field,
-                codes::INVALID_SETTING,
-                Severity::Error,
-                message,
-            ));
+            diagnostics.push(object.problem(field, codes::INVALID_SETTING, Severity::Error, message));
         }
     }
     for (field, ranges) in [
@@ -100,13 +94,7 @@ pub(super) fn check(settings: &ClusterSettings, object: Option<&Object>, diagnos
         let families: Vec<bool> = ranges.iter().map(|range| range.addr().is_ipv4()).collect();
         if families.len() > 2 || families.len() == 2 && families[0] == families[1] || families.is_empty() {
             let message = "expected one range, or one of each IP family";
-            diagnostics.push(problem(
-                object,
-                field,
-                codes::INVALID_SETTING,
-                Severity::Error,
-                message,
-            ));
+            diagnostics.push(object.problem(field, codes::INVALID_SETTING, Severity::Error, message));
         }
     }
 }

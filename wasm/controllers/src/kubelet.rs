@@ -1,0 +1,149 @@
+//! What a kubelet reports of a pod: phase, addresses, conditions.
+
+use crate::infrastructure::{default, put};
+use crate::pods::Draft;
+use hoplab_objects::settings::ClusterSettings;
+use hoplab_objects::view::{Condition, Container, IntOrString, PodSpec, Protocol};
+use serde_json::{Value, json};
+
+/// Completes the status of every pod that has a node. What an export says is kept.
+pub(crate) fn report(pods: &mut [Draft], settings: &ClusterSettings) {
+    for pod in pods {
+        let Some(node) = settings.node(&pod.view.spec.node_name) else {
+            continue;
+        };
+        if let Some(address) = node.address() {
+            default(&mut pod.value, &["status", "hostIP"], json!(address.to_string()));
+            pod.view.status.host_ip = pod.view.status.host_ip.or(Some(address));
+        }
+        if pod.view.status.phase.is_empty() {
+            // Without an address its sandbox could not be made.
+            let phase = if pod.view.status.pod_ip.is_some() {
+                "Running"
+            } else {
+                "Pending"
+            };
+            pod.view.status.phase = phase.to_owned();
+            put(&mut pod.value, &["status", "phase"], json!(phase));
+        }
+        let running = pod.view.status.phase == "Running";
+        let containers = if running {
+            unready(&pod.view.spec)
+        } else {
+            Some(reason_of_phase(&pod.view.status.phase))
+        };
+        let gate = pod
+            .view
+            .spec
+            .readiness_gates
+            .iter()
+            .find(|gate| pod.view.condition(&gate.condition_type) != Some("True"));
+        let ready = containers.clone().or_else(|| {
+            gate.map(|gate| Unready {
+                reason: "ReadinessGatesNotReady",
+                message: format!(
+                    "the status of pod readiness gate \"{}\" is not \"True\", but False",
+                    gate.condition_type
+                ),
+            })
+        });
+        for (type_, problem) in [
+            ("PodScheduled", None),
+            ("Initialized", None),
+            ("ContainersReady", containers),
+            ("Ready", ready),
+        ] {
+            set_default(pod, type_, problem);
+        }
+    }
+}
+
+/// Why something is not ready.
+#[derive(Clone)]
+struct Unready {
+    reason: &'static str,
+    message: String,
+}
+
+fn reason_of_phase(phase: &str) -> Unready {
+    match phase {
+        "Succeeded" => Unready {
+            reason: "PodCompleted",
+            message: String::new(),
+        },
+        "Failed" => Unready {
+            reason: "PodFailed",
+            message: String::new(),
+        },
+        _ => Unready {
+            reason: "ContainersNotReady",
+            message: "containers have not started".to_owned(),
+        },
+    }
+}
+
+/// Sets a condition that the pod does not have yet.
+fn set_default(pod: &mut Draft, type_: &str, problem: Option<Unready>) {
+    if pod.view.condition(type_).is_some() {
+        return;
+    }
+    let status = if problem.is_none() { "True" } else { "False" };
+    let (reason, message) = problem.map_or((String::new(), String::new()), |unready| {
+        (unready.reason.to_owned(), unready.message)
+    });
+    let mut condition = json!({"type": type_, "status": status});
+    if let (Value::Object(condition), false) = (&mut condition, reason.is_empty()) {
+        condition.insert("reason".to_owned(), json!(reason));
+        if !message.is_empty() {
+            condition.insert("message".to_owned(), json!(message));
+        }
+    }
+    default(&mut pod.value, &["status", "conditions"], json!([]));
+    if let Some(conditions) = pod
+        .value
+        .pointer_mut("/status/conditions")
+        .and_then(Value::as_array_mut)
+    {
+        conditions.push(condition);
+    }
+    let (type_, status) = (type_.to_owned(), status.to_owned());
+    pod.view.status.conditions.push(Condition {
+        type_,
+        status,
+        reason,
+        message,
+    });
+}
+
+/// The containers that cannot become ready: their probe names a port that they do not have. Every other probe is
+/// taken to succeed until a packet shows that it does not.
+fn unready(spec: &PodSpec) -> Option<Unready> {
+    let names: Vec<String> = spec
+        .running_containers()
+        .filter(|container| !probe_port_exists(container))
+        .map(|container| container.name.clone())
+        .collect();
+    (!names.is_empty()).then(|| Unready {
+        reason: "ContainersNotReady",
+        message: format!("containers with unready status: [{}]", names.join(" ")),
+    })
+}
+
+/// Models pkg/kubelet/prober resolveContainerPort: a name is looked up in the container's own ports.
+fn probe_port_exists(container: &Container) -> bool {
+    let probe = container.readiness_probe.as_ref();
+    let port = probe.and_then(|probe| {
+        let http = probe.http_get.as_ref().and_then(|http| http.port.as_ref());
+        http.or_else(|| probe.tcp_socket.as_ref().and_then(|tcp| tcp.port.as_ref()))
+    });
+    match port {
+        Some(IntOrString::String(name)) => {
+            container
+                .ports
+                .iter()
+                .any(|port| port.name == *name && port.protocol == Protocol::Tcp)
+                || name.parse::<u16>().is_ok()
+        }
+        _ => true,
+    }
+}

@@ -1,0 +1,92 @@
+//! Pods while they are being worked on: the value and its view side by side, so that each is made once.
+
+use hoplab_objects::view::{Pod, Typed};
+use hoplab_objects::{Copied, Made, Object, Provenance, Store};
+use hoplab_source::{Gvk, ObjectKey};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A pod that is being worked on.
+pub(crate) struct Draft {
+    /// Its key.
+    pub key: ObjectKey,
+    /// The whole object; changes are made to it and to `view` alike.
+    pub value: Value,
+    /// The view.
+    pub view: Pod,
+    /// The workload that it is one of, for spreading.
+    pub owner: Option<ObjectKey>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// The document's object, whose cluster stays.
+    pub written: Option<Arc<Object>>,
+}
+
+impl Draft {
+    /// A pod that a controller makes.
+    pub(crate) fn made(
+        value: Value,
+        view: Pod,
+        owner: ObjectKey,
+        writer: &'static str,
+        copied: Vec<Copied>,
+    ) -> Self {
+        let key = ObjectKey::new(
+            "",
+            "Pod",
+            view.metadata.namespace.clone(),
+            view.metadata.name.clone(),
+        );
+        let provenance = Provenance::Made(Arc::new(Made { writer, copied }));
+        Self {
+            key,
+            value,
+            view,
+            owner: Some(owner),
+            provenance,
+            written: None,
+        }
+    }
+
+    /// Whether it counts as one of the pods that its controller wants.
+    pub(crate) fn is_active(&self) -> bool {
+        !self.view.has_ended() && !self.view.is_terminating()
+    }
+}
+
+/// The pods of the documents.
+pub(crate) fn written(store: &Store) -> Vec<Draft> {
+    store
+        .all::<Pod>()
+        .map(|(object, view)| {
+            let owner = view.metadata.controller().map(|owner| {
+                let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+                ObjectKey::new(
+                    group,
+                    owner.kind.clone(),
+                    object.key.namespace.clone(),
+                    owner.name.clone(),
+                )
+            });
+            Draft {
+                key: object.key.clone(),
+                value: (*object.value).clone(),
+                view: (**view).clone(),
+                owner,
+                provenance: object.provenance.clone(),
+                written: Some(object.clone()),
+            }
+        })
+        .collect()
+}
+
+/// Puts the pods into the store.
+pub(crate) fn keep(drafts: Vec<Draft>, store: &mut Store) {
+    for draft in drafts {
+        let typed = Typed::Pod(Arc::new(draft.view));
+        let gvk = Gvk::new("v1", "Pod");
+        let mut object = Object::assembled(draft.key, gvk, draft.value, typed, draft.provenance);
+        object.cluster = draft.written.and_then(|written| written.cluster.clone());
+        store.insert(object);
+    }
+}

@@ -1,0 +1,67 @@
+//! Workloads make pods.
+
+mod daemonset;
+mod deployment;
+mod job;
+mod replicas;
+mod statefulset;
+mod template;
+
+use crate::pods::Draft;
+use hoplab_objects::Store;
+use hoplab_objects::settings::ClusterSettings;
+use hoplab_source::ObjectKey;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Makes what the workloads of the store want and the documents do not hold: ReplicaSets and Jobs into the store, pods
+/// into `pods`. Afterwards the pods are in order: those of add-ons, then by namespace and name.
+pub(crate) fn make(store: &mut Store, settings: &ClusterSettings, pods: &mut Vec<Draft>) {
+    deployment::make_replica_sets(store, pods);
+    job::make_jobs(store);
+    let exported = Exported::of(pods);
+    replicas::make_pods(store, &exported, pods);
+    statefulset::make_pods(store, &exported, pods);
+    job::make_pods(store, &exported, pods);
+    daemonset::make_pods(store, settings, &exported, pods);
+    pods.sort_by(|a, b| {
+        let addon = |draft: &Draft| draft.key.namespace != "kube-system";
+        (addon(a), &a.key).cmp(&(addon(b), &b.key))
+    });
+}
+
+/// The pods that the documents hold already, as controllers look them up.
+struct Exported {
+    keys: BTreeSet<ObjectKey>,
+    active: BTreeMap<ObjectKey, usize>,
+    on_node: BTreeSet<(ObjectKey, String)>,
+}
+
+impl Exported {
+    fn of(pods: &[Draft]) -> Self {
+        let mut exported = Self {
+            keys: BTreeSet::new(),
+            active: BTreeMap::new(),
+            on_node: BTreeSet::new(),
+        };
+        for pod in pods {
+            exported.keys.insert(pod.key.clone());
+            if let Some(owner) = pod.owner.as_ref().filter(|_| pod.is_active()) {
+                *exported.active.entry(owner.clone()).or_default() += 1;
+                exported
+                    .on_node
+                    .insert((owner.clone(), pod.view.spec.node_name.clone()));
+            }
+        }
+        exported
+    }
+
+    /// Whether a pod of this name is there.
+    fn has(&self, namespace: &str, name: &str) -> bool {
+        self.keys.contains(&ObjectKey::new("", "Pod", namespace, name))
+    }
+
+    /// How many pods of an owner neither ended nor are being deleted.
+    fn active(&self, owner: &ObjectKey) -> usize {
+        self.active.get(owner).copied().unwrap_or(0)
+    }
+}

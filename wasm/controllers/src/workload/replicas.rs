@@ -1,0 +1,60 @@
+//! ReplicaSets and ReplicationControllers make pods, after those that the documents hold already.
+
+use super::Exported;
+use super::template::Template;
+use crate::hash::generated_name;
+use crate::pods::Draft;
+use hoplab_objects::view::{ReplicaSet, ReplicationController};
+use hoplab_objects::{Object, Store};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Makes the pods that are missing.
+pub(super) fn make_pods(store: &Store, exported: &Exported, pods: &mut Vec<Draft>) {
+    for (object, view) in store.all::<ReplicaSet>() {
+        let template = Template {
+            owner: object,
+            view: &view.spec.template,
+            path: "spec.template",
+            writer: "replicaset-controller",
+        };
+        pods.extend(missing(object, view.spec.replicas, &template, exported));
+    }
+    for (object, view) in store.all::<ReplicationController>() {
+        let Some(template) = &view.spec.template else {
+            continue;
+        };
+        let template = Template {
+            owner: object,
+            view: template,
+            path: "spec.template",
+            writer: "replication-controller",
+        };
+        pods.extend(missing(object, view.spec.replicas, &template, exported));
+    }
+}
+
+/// The pods that an owner still wants: `replicas`, 1 where it does not say, less those that it has.
+pub(super) fn missing(
+    owner: &Arc<Object>,
+    replicas: Option<i32>,
+    template: &Template<'_>,
+    exported: &Exported,
+) -> Vec<Draft> {
+    let wanted = usize::try_from(replicas.unwrap_or(1)).unwrap_or(0);
+    let base = format!("{}-", owner.key.name);
+    names(owner, &base)
+        .filter(|name| !exported.has(&owner.key.namespace, name))
+        .take(wanted.saturating_sub(exported.active(&owner.key)))
+        .map(|name| template.pod(name, Some(base.clone()), &[], |_, _| {}))
+        .collect()
+}
+
+/// Names of an owner's pods, in an order that depends on the owner alone, each once.
+fn names(owner: &Object, base: &str) -> impl Iterator<Item = String> {
+    let seed = owner.key.to_string();
+    let mut seen = BTreeSet::new();
+    (0_u32..)
+        .map(move |index| generated_name(base, &format!("{seed}#{index}")))
+        .filter(move |name| seen.insert(name.clone()))
+}

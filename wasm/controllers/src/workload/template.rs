@@ -1,0 +1,121 @@
+//! A pod template becomes a pod.
+
+use crate::pods::Draft;
+use hoplab_objects::view::{OwnerReference, Pod, PodTemplateSpec};
+use hoplab_objects::{Copied, Object};
+use hoplab_source::FieldPath;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// A template together with the object that holds it.
+pub(super) struct Template<'o> {
+    /// The workload.
+    pub owner: &'o Arc<Object>,
+    /// Its template as it is read.
+    pub view: &'o PodTemplateSpec,
+    /// Where the template stands in the workload.
+    pub path: &'static str,
+    /// Who makes the pods.
+    pub writer: &'static str,
+}
+
+impl Template<'_> {
+    /// The template as it is written.
+    pub(super) fn value(&self) -> Value {
+        self.owner
+            .at(&FieldPath::parse(self.path))
+            .cloned()
+            .unwrap_or_else(|| json!({}))
+    }
+
+    /// A pod with this name and, beside the template's, these labels. `adapt` changes the spec.
+    pub(super) fn pod(
+        &self,
+        name: String,
+        generate_name: Option<String>,
+        labels: &[(&str, String)],
+        adapt: impl FnOnce(&mut Map<String, Value>, &mut Pod),
+    ) -> Draft {
+        let mut template = self.value();
+        let namespace = self.owner.key.namespace.clone();
+        let reference = owner_reference(self.owner);
+        let mut metadata = Map::new();
+        metadata.insert("name".to_owned(), json!(name));
+        if let Some(generate_name) = &generate_name {
+            metadata.insert("generateName".to_owned(), json!(generate_name));
+        }
+        metadata.insert("namespace".to_owned(), json!(namespace));
+        for field in ["labels", "annotations"] {
+            if let Some(value) = template
+                .get_mut("metadata")
+                .and_then(|metadata| metadata.get_mut(field))
+            {
+                metadata.insert(field.to_owned(), value.take());
+            }
+        }
+        let mut view = Pod {
+            metadata: self.view.metadata.clone(),
+            spec: self.view.spec.clone(),
+            ..Pod::default()
+        };
+        view.metadata.name = name;
+        view.metadata.generate_name = generate_name.unwrap_or_default();
+        view.metadata.namespace = namespace;
+        if !labels.is_empty() {
+            let map = metadata.entry("labels").or_insert_with(|| json!({}));
+            for (key, value) in labels {
+                if let Value::Object(map) = map {
+                    map.insert((*key).to_owned(), json!(value));
+                }
+                view.metadata.labels.insert((*key).to_owned(), value.clone());
+            }
+        }
+        metadata.insert("ownerReferences".to_owned(), json!([reference_json(&reference)]));
+        view.metadata.owner_references = vec![reference];
+        let mut spec = match template.get_mut("spec").map(Value::take) {
+            Some(Value::Object(spec)) => spec,
+            _ => Map::new(),
+        };
+        adapt(&mut spec, &mut view);
+        let value = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec});
+        let owner = &self.owner.key;
+        let copied = vec![
+            Copied::new("", owner, "metadata.name"),
+            Copied::new(
+                "metadata.labels",
+                owner,
+                &format!("{}.metadata.labels", self.path),
+            ),
+            Copied::new(
+                "metadata.annotations",
+                owner,
+                &format!("{}.metadata.annotations", self.path),
+            ),
+            Copied::new("spec", owner, &format!("{}.spec", self.path)),
+        ];
+        Draft::made(value, view, owner.clone(), self.writer, copied)
+    }
+}
+
+/// A reference that makes an object the controller of another.
+pub(super) fn owner_reference(owner: &Object) -> OwnerReference {
+    OwnerReference {
+        api_version: owner.gvk.api_version(),
+        kind: owner.key.kind.clone(),
+        name: owner.key.name.clone(),
+        uid: owner.metadata().uid.clone(),
+        controller: true,
+    }
+}
+
+/// The reference as the API shows it.
+pub(crate) fn reference_json(reference: &OwnerReference) -> Value {
+    let mut value = json!({
+        "apiVersion": reference.api_version, "kind": reference.kind, "name": reference.name,
+        "controller": true, "blockOwnerDeletion": true,
+    });
+    if let (Value::Object(map), false) = (&mut value, reference.uid.is_empty()) {
+        map.insert("uid".to_owned(), json!(reference.uid));
+    }
+    value
+}
