@@ -43,6 +43,9 @@ async function start(island: HTMLElement, url: string) {
       if (part === current) step?.setAttribute('aria-current', 'step')
       else step?.removeAttribute('aria-current')
     })
+    // The guess stays beside the truth: the question goes along to the run.
+    const beside = current === 'run' ? parts[1] : parts[0]
+    if (question && beside && !beside.contains(question)) beside.append(question)
     document.querySelector('.prose')?.scrollTo({ top: 0 })
   })
   steps.forEach((step, i) => step.addEventListener('click', (event) => {

@@ -23,7 +23,7 @@ export interface HeaderGroup {
 }
 
 /** Fields that a path is read by; the others show on demand, or when they change. */
-const TOLD = /^(src|dst|source|destination|sport|dport|src port|dst port|ttl|hop limit|flags|vni|type|code|name|qname|rcode|answer|answers|question|method|path|host|status|url|mtu|sender|target|id|length|operation|op|spa|tpa)$/i
+const TOLD = /^(src|dst|source|destination|sport|dport|src port|dst port|ttl|hop limit|flags|vni|type|code|name|qname|rcode|answer|answers|question|method|path|host|status|url|mtu|sender|target|operation|op|spa|tpa)$/i
 const SHORT: Record<string, string> = { Ethernet: 'Eth', IPv4: 'IP', IPv6: 'IP' }
 
 const oldOf = (field: LayerField, compare: Compare) => (compare === 'sent' ? (field.sent ?? field.now) : (field.before ?? field.now))
@@ -41,7 +41,7 @@ function group(layers: readonly Layer[], depth: number, compare: Compare, all: b
     layer.fields.forEach((field, f) => {
       const old = oldOf(field, compare)
       const changed = old !== field.now
-      const told = TOLD.test(field.name) && !(layer.name === 'Ethernet' && /^type$/i.test(field.name))
+      const told = TOLD.test(field.name) && layer.name !== 'Ethernet'
       if (!all && !changed && !told) {
         hidden++
         return

@@ -10,6 +10,13 @@ export interface Frame {
   travel: number
 }
 
+/** Where frames come from: the browser's, or a test's. */
+export interface Frames {
+  request(step: (now: number) => void): number
+  cancel(id: number): void
+}
+const browserFrames: Frames = { request: (step) => requestAnimationFrame(step), cancel: (id) => cancelAnimationFrame(id) }
+
 export class Player {
   timeline = $state.raw<Timeline | null>(null)
   index = $state(0)
@@ -29,6 +36,8 @@ export class Player {
   #toward = 0
   #raf = 0
   #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(private readonly frames: Frames = browserFrames) {}
 
   get stop(): Stop | null {
     return this.timeline?.stops[this.index] ?? null
@@ -121,7 +130,7 @@ export class Player {
   #stopPlaying() {
     this.playing = false
     this.#hurry = 1
-    cancelAnimationFrame(this.#raf)
+    this.frames.cancel(this.#raf)
     clearTimeout(this.#timer)
   }
   async #run() {
@@ -155,17 +164,17 @@ export class Player {
         if (start < 0) start = now
         const part = Math.min(1, (now - start) / travelMs)
         this.#tell({ from, to, travel: ease(part) })
-        if (part < 1) this.#raf = requestAnimationFrame(step)
+        if (part < 1) this.#raf = this.frames.request(step)
         else {
           this.#go(to)
           done(true)
         }
       }
-      this.#raf = requestAnimationFrame(step)
+      this.#raf = this.frames.request(step)
     })
   }
   #arrive(index: number) {
-    cancelAnimationFrame(this.#raf)
+    this.frames.cancel(this.#raf)
     this.#go(index)
   }
   #go(index: number) {

@@ -3,7 +3,8 @@ import type { Density, Scene, SceneOptions, Shape } from '../engine/client'
 import { fit, kept, revealing, zoomAbout, type Camera, type Size } from './geometry'
 import type { Lens } from './lens'
 
-const densityOf = (windowWidth: number): Density => (windowWidth < 720 ? 'phone' : windowWidth < 1280 ? 'middle' : 'wide')
+/** By the room that the drawing has, not by the window: panels beside it can be made wider. */
+const densityOf = (width: number): Density => (width < 520 ? 'phone' : width < 740 ? 'middle' : 'wide')
 
 export class View {
   scene = $state.raw<Scene | null>(null)
@@ -30,8 +31,8 @@ export class View {
   }
 
   /** True when the engine must lay out again. */
-  resize(room: Size, windowWidth: number): boolean {
-    const density = densityOf(windowWidth)
+  resize(room: Size): boolean {
+    const density = densityOf(room.w)
     if (density === this.density && room.w === this.room.w && room.h === this.room.h) return false
     this.density = density
     this.room = room
