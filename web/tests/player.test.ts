@@ -24,7 +24,7 @@ describe('targets', () => {
   })
   it.each([
     ['http://cart.shop:8080/x', 'tcp', 'cart.shop:8080'], ['http://cart.shop/', 'icmp', 'cart.shop'], ['cart.shop:80', 'http', 'http://cart.shop/'],
-    ['https://cart.shop/', 'tcp', 'cart.shop:443'], ['dns:cart.shop/AAAA', 'http', 'http://cart.shop/'], ['http://[fd00::1]:80/', 'tcp', '[fd00::1]:80'], ['icmp:10.0.0.1', 'dns', '10.0.0.1/A'],
+    ['https://cart.shop/', 'tcp', 'cart.shop:443'], ['dns:cart.shop/AAAA', 'http', 'http://cart.shop/'], ['http://[fd00::1]:80/', 'tcp', '[fd00::1]:80'], ['pod:shop/web:8080', 'icmp', 'pod:shop/web'], ['icmp:10.0.0.1', 'dns', '10.0.0.1/A'],
   ] as const)('takes %s along when it becomes %s', (to, kind, address) => {
     expect(withKind(parseTarget(to), kind).address).toBe(address)
   })

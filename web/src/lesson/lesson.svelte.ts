@@ -3,12 +3,14 @@ import { createContext } from 'svelte'
 import { Document } from '../document/document.svelte'
 import type { Keeper } from '../document/storage'
 import { EngineStopped, Superseded, type CheckView } from '../engine/client'
+import { Desk } from '../panels/desk.svelte'
 import { Session } from '../player/session.svelte'
 import type { LessonData, Part } from './model'
 import { partAfter, partBefore, reachable, readProgress, START, writeProgress, type Progress, type Shelf } from './progress'
 
 export class LessonRun {
   readonly session: Session
+  readonly desk = new Desk(false)
   progress = $state.raw<Progress>(START)
   /** `null`: not judged yet. */
   checks = $state.raw<readonly CheckView[] | null>(null)
@@ -22,6 +24,7 @@ export class LessonRun {
     this.session = session ?? new Session(new Document(keeperFor(data.slug, shelf)))
     this.progress = readProgress(shelf, data.slug)
     this.session.ask = { from: data.request.from, to: data.request.to, method: data.request.method ?? 'GET' }
+    this.desk.tab = 'checks'
     void this.#open()
   }
 
@@ -58,6 +61,17 @@ export class LessonRun {
   answer(question: number, choice: number | true) {
     this.#keep({ ...this.progress, quiz: { ...this.progress.quiz, [question]: choice } })
   }
+  /** A request of the text: sent at once, once the guess is made. */
+  tryRequest(from: string, to: string) {
+    if (this.locked) return
+    this.session.ask = { from, to, method: 'GET' }
+    void this.session.send()
+  }
+  /** A command of the text, run in the terminal. */
+  tryCommand(at: string, line: string) {
+    if (!this.locked) this.desk.runIn(at, line)
+  }
+
   /** From the beginning, the files too; undo brings the files back. */
   restart() {
     this.#fresh()

@@ -8,6 +8,8 @@
 //   <div data-slot="question">  the question, its options as a list, the answer in <details>
 //   <div data-slot="hints">     each hint in <details>
 //   <div data-slot="quiz">      each question with its answer in <details>
+//
+// A line `<p class="try" data-from=… data-to=…>` or `data-at=… data-command=…` gets a button that does what it says.
 import type { SourceText } from '../document/files'
 
 /** Format of the JSON; grows when an older client would misread it. */

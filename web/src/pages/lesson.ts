@@ -30,6 +30,7 @@ async function start(island: HTMLElement, url: string) {
   if (quiz) mount(Quiz, { target: quiz, props: { lesson } })
   const read = document.querySelector<HTMLElement>('.read')
   if (read) mount(Foot, { target: read, props: { lesson } })
+  upgradeTries(lesson)
   island.replaceChildren()
   mount(Work, { target: island, props: { lesson } })
 
@@ -54,6 +55,24 @@ async function start(island: HTMLElement, url: string) {
     event.preventDefault()
     lesson.go(part)
   }))
+}
+
+/** What the text proposes to try gets a button that does it. */
+function upgradeTries(lesson: LessonRun) {
+  for (const line of document.querySelectorAll<HTMLElement>('.try')) {
+    const { from, to, at, command } = line.dataset
+    const button = document.createElement('button')
+    button.type = 'button'
+    button.className = 'btn'
+    if (from !== undefined && to !== undefined) {
+      button.textContent = 'Send it'
+      button.addEventListener('click', () => lesson.tryRequest(from, to))
+    } else if (at !== undefined && command !== undefined) {
+      button.textContent = 'Run it'
+      button.addEventListener('click', () => lesson.tryCommand(at, command))
+    } else continue
+    line.append(' ', button)
+  }
 }
 
 const island = document.querySelector<HTMLElement>('[data-island="lesson"]')

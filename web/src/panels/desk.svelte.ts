@@ -30,6 +30,8 @@ export class Desk {
   letters = $state(true)
   /** The place asked for; a new object each time, so that asking twice works. */
   wanted = $state.raw<{ file: string; line: number } | null>(null)
+  /** A command to run in the terminal as if it were typed. */
+  wantedLine = $state.raw<{ at: string; line: string } | null>(null)
   /** Where the terminal's commands run. */
   terminalAt = $state<string | null>(null)
 
@@ -65,6 +67,11 @@ export class Desk {
     this.phone = 'yaml'
     this.drawerOpen = true
     this.wanted = { file: place.file, line: place.line ?? 1 }
+  }
+  /** Shows the terminal and runs a line there. */
+  runIn(at: string, line: string) {
+    this.openTerminal(at)
+    this.wantedLine = { at, line }
   }
   openTerminal(at: string | null) {
     if (at !== null) this.terminalAt = at

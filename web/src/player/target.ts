@@ -50,7 +50,12 @@ interface Parts {
   path: string
 }
 
+/** Hosts known only at run time: `pod:shop/web:8080`; their slash belongs to the name. */
+const RUN_TIME = /^((?:pod|node|service|lb|gateway|ingress):.+?)(?::(\d+))?$/
+
 function partsOf({ kind, address }: Target): Parts {
+  const late = RUN_TIME.exec(address.trim())
+  if (late) return { host: late[1] as string, port: late[2] ?? '', path: '/' }
   const text = address.trim().replace(/^(https?):\/\//i, '')
   const slash = text.indexOf('/')
   const authority = kind === 'dns' || slash >= 0 ? text.slice(0, slash < 0 ? undefined : slash) : text

@@ -34,6 +34,7 @@ const server = createServer(async (request, response) => {
     if (path.startsWith('/lessons/') && path.endsWith('.json')) return send('application/json', await readFile(new URL('../../dev/lesson.json', import.meta.url)))
     if (path.startsWith('/lessons/')) return send('text/html', await devPage('lesson', 'src/pages/lesson.ts'))
     if (path === '/examples.json') return send('application/json', JSON.stringify(EXAMPLES))
+    if (path === '/favicon.ico') return response.writeHead(204).end()
     if (path === '/') return send('text/html', page('home', '<main>home</main>', 'src/pages/page.ts', 'class="home"'))
     return send(TYPES[extname(path)] ?? 'text/plain', await readFile(new URL(`.${path}`, dist)))
   } catch {

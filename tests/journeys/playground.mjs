@@ -1,0 +1,288 @@
+// Journeys through the playground.
+import { check, journey, until } from './harness.mjs'
+import { away, drop, editorText, hops, open, openShop, problems, sameSelection, selectedHop, send, SHOP, toStart, typeAtEnd, verdict } from './steps.mjs'
+
+journey('a newcomer takes an example and sends its request', {}, async ({ page }) => {
+  await open(page)
+  await page.getByRole('button', { name: 'Take an example' }).click()
+  await page.locator('[data-example]').first().click()
+  await until('the example is drawn', () => page.locator('.scene .b.pod').count())
+  await page.getByRole('button', { name: /^Send/ }).click()
+  await until('a path is listed', () => hops(page))
+  check(/delivered/.test(await verdict(page)), `the verdict is ${await verdict(page)}`)
+})
+
+journey('a click on a pod and a click on a Service send a request', {}, async ({ page }) => {
+  await openShop(page)
+  await away(page)
+  await page.keyboard.press('p')
+  await page.locator('[data-shape="pod:shop/client"]').click()
+  await page.locator('[data-shape="service:shop/cart"]').click()
+  await until('a path is listed', () => hops(page))
+  check(/delivered/.test(await verdict(page)), `the verdict is ${await verdict(page)}`)
+})
+
+journey('the first play stops on the interesting hop within six seconds', {}, async ({ page }) => {
+  await openShop(page)
+  await send(page)
+  await until('it plays', () => page.getByRole('button', { name: /^Pause/ }).count())
+  await until('it waits', () => page.getByRole('button', { name: /^Play/ }).count(), 6500)
+  await sameSelection(page)
+  check(await page.locator('.scene .disc').count(), 'no box that was passed has its number')
+})
+
+journey('stepping moves list, drawing, player and inspector together', {}, async ({ page }) => {
+  await openShop(page)
+  await send(page)
+  await toStart(page)
+  const first = await selectedHop(page)
+  for (let i = 0; i < 6; i++) {
+    const before = await selectedHop(page)
+    await page.keyboard.press('.')
+    await until('the next hop is selected', async () => (await selectedHop(page)) !== before)
+    await sameSelection(page)
+  }
+  for (let i = 0; i < 6; i++) await page.keyboard.press(',')
+  check((await selectedHop(page)) === first, 'six steps back do not undo six steps on')
+  await page.keyboard.press(']')
+  const leg = await page.locator('[role=slider][aria-label=Hop]').getAttribute('aria-valuetext')
+  check(/^Hop 1 of/.test(leg ?? ''), `the next leg starts with "${leg}"`)
+})
+
+journey('the track can be scrubbed by pointer and by keys', {}, async ({ page }) => {
+  await openShop(page)
+  await send(page)
+  await toStart(page)
+  const slider = page.locator('[role=slider][aria-label=Hop]')
+  const box = await slider.boundingBox()
+  await page.mouse.move(box.x + 4, box.y + box.height / 2)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width * 0.6, box.y + box.height / 2, { steps: 12 })
+  await page.mouse.up()
+  const middle = Number(await slider.getAttribute('aria-valuenow'))
+  check(middle > 3, `scrubbing to the middle leads to stop ${middle}`)
+  await sameSelection(page)
+  await slider.focus()
+  await page.keyboard.press('End')
+  check((await slider.getAttribute('aria-valuenow')) === (await slider.getAttribute('aria-valuemax')), 'End does not go to the last stop')
+  await page.keyboard.press('ArrowLeft')
+  await sameSelection(page)
+})
+
+journey('an edit changes the drawing and the path at once, at the same hop', {}, async ({ page }) => {
+  await openShop(page)
+  await send(page)
+  await toStart(page)
+  for (let i = 0; i < 3; i++) await page.keyboard.press('.')
+  await until('the packet stands', async () => !(await page.locator('.thumb').count()) || true)
+  await page.waitForTimeout(600)
+  const hop = await page.locator('[role=option][aria-selected=true] .dev').first().innerText()
+  await typeAtEnd(page, '---\napiVersion: v1\nkind: Pod\nmetadata: {name: late, namespace: shop}\nspec: {nodeName: worker-1, containers: [{name: a, image: busybox}]}\n')
+  await until('the new pod is in the tree', () => page.getByRole('treeitem', { name: /^late/ }).count())
+  check((await page.locator('[role=option][aria-selected=true] .dev').first().innerText()) === hop, 'the edit moved the selection to another hop')
+  // The Service now sends to a port on which nobody listens.
+  await page.locator('.cm-content').click()
+  await page.keyboard.press('Control+f')
+  await page.locator('.cm-search [name=search]').fill('targetPort: 8080')
+  await page.locator('.cm-search [name=replace]').fill('targetPort: 9999')
+  await page.locator('.cm-search [name=replaceAll]').click()
+  await page.keyboard.press('Escape')
+  await until('the path says refused', async () => /refused/.test(await verdict(page)))
+})
+
+journey('the hop leads to the line of YAML that decided it', {}, async ({ page }) => {
+  await openShop(page)
+  await send(page)
+  const row = page.locator('[role=option][id^=hop-]', { has: page.locator('.tag.nat') }).first()
+  await row.click()
+  await page.locator('#inspector .src button').first().click()
+  await until('a line is marked', () => page.locator('.cm-line.used').count())
+  check(/used at hop/.test(await page.locator('.cm-line.used').innerText()), 'the marked line does not say at which hop')
+})
+
+journey('bad YAML keeps the last good world and what was typed', {}, async ({ page }) => {
+  await openShop(page)
+  const shapes = await page.locator('[data-shape]').count()
+  await typeAtEnd(page, '---\nkind: [\n')
+  await until('a problem is counted', async () => (await problems(page)) > 0, 2000)
+  check(await page.locator('.cv.stale').count(), 'the drawing does not show that it is stale')
+  check((await page.locator('[data-shape]').count()) === shapes, 'the last good world is not drawn')
+  check(await page.locator('.cm-lintRange-error, .cm-lint-marker-error').count(), 'the line is not marked')
+  await page.waitForTimeout(400)
+  await page.reload()
+  await until('the editor is there', () => page.locator('.cm-content').count())
+  await page.locator('.cm-content').click()
+  await page.keyboard.press('Control+End')
+  await until('what was typed is there', async () => /kind: \[/.test(await editorText(page)))
+})
+
+for (const [name, file, refused] of [
+  ['an unclosed bracket', { name: 'a.yaml', text: 'kind: [\n' }, false],
+  ['a port of "eighty"', { name: 'a.yaml', text: SHOP.replace('port: 80,', 'port: eighty,') }, false],
+  ['a duplicate name', { name: 'a.yaml', text: `${SHOP}---\n${SHOP}` }, false],
+  ['a NUL byte', { name: 'a.yaml', text: 'kind: Pod\u0000\n' }, false],
+  ['an alias bomb', { name: 'a.yaml', text: ['a: &a [x,x,x,x,x,x,x,x,x]', ...'bcdefghi'.split('').map((letter, i) => `${letter}: &${letter} [${Array(9).fill(`*${'abcdefghi'[i]}`).join(',')}]`)].join('\n') }, false],
+  ['a file of 50 MB', { name: 'big.yaml', size: 50_000_000 }, true],
+]) {
+  journey(`bad input: ${name}`, {}, async ({ page }) => {
+    await openShop(page)
+    await drop(page, [file])
+    if (refused) {
+      await until('it is refused in words', async () => /50\.0 MB/.test(await page.locator('.said').innerText()), 2000)
+      check((await page.locator('.files [role=tab]').count()) === 1, 'the file was opened all the same')
+    } else {
+      await until('a problem is counted', async () => (await problems(page)) > 0, 2000)
+      check(await page.locator('.files [role=tab]', { hasText: 'a.yaml' }).count(), 'what was dropped is not in the editor')
+    }
+    check(await page.locator('[data-shape="service:shop/cart"]').count(), 'the last good world is gone')
+  })
+}
+
+journey('bad input: an empty file', {}, async ({ page }) => {
+  await openShop(page)
+  await drop(page, [{ name: 'empty.yaml', text: '' }])
+  await until('it is a tab', () => page.locator('.files [role=tab]', { hasText: 'empty.yaml' }).count())
+  check(await page.locator('[data-shape="service:shop/cart"]').count(), 'the world is gone')
+})
+
+journey('several files and a pasted manifest are taken; undo brings everything back', { permissions: ['clipboard-read', 'clipboard-write'] }, async ({ page }) => {
+  await open(page)
+  await drop(page, [{ name: 'b.yaml', text: 'apiVersion: v1\nkind: Namespace\nmetadata: {name: b}\n' }, { name: 'a.yaml', text: SHOP }, { name: 'notes.txt', text: 'no' }])
+  await until('two tabs', async () => (await page.locator('.files [role=tab]').count()) === 2)
+  await away(page)
+  await page.evaluate(() => {
+    const data = new DataTransfer()
+    data.setData('text/plain', 'apiVersion: v1\nkind: Namespace\nmetadata: {name: pasted}\n')
+    document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, composed: true }))
+  })
+  await until('three tabs', async () => (await page.locator('.files [role=tab]').count()) === 3)
+  await away(page)
+  await page.keyboard.press('Control+z')
+  await page.keyboard.press('Control+z')
+  await until('no tabs', async () => (await page.locator('.files [role=tab]').count()) === 0)
+  await page.keyboard.press('Control+Shift+z')
+  await until('two tabs again', async () => (await page.locator('.files [role=tab]').count()) === 2)
+})
+
+journey('a link carries the world and its request', {}, async ({ page, browser }) => {
+  await openShop(page)
+  await send(page)
+  await page.getByRole('button', { name: /^Share/ }).click()
+  const link = await until('the link is in the address bar', () => (page.url().includes('#w1=') ? page.url() : null))
+  const context = await browser.newContext()
+  const other = await context.newPage()
+  await other.goto(link)
+  await until('the world is drawn', () => other.locator('[data-shape="service:shop/cart"]').count())
+  check((await other.locator('#to').inputValue()) === 'http://cart.shop/', 'the request did not come along')
+  check(!other.url().includes('#'), 'the old world stays in the address bar')
+  await context.close()
+})
+
+journey('everything can be done with the keyboard alone', {}, async ({ page }) => {
+  await openShop(page)
+  await page.keyboard.press('Control+k')
+  await page.keyboard.type('service cart')
+  await page.keyboard.press('Enter')
+  await until('the Service has the focus', () => page.evaluate(() => document.activeElement?.getAttribute('data-shape') === 'service:shop/cart'))
+  const seen = new Set()
+  for (const key of ['ArrowLeft', 'ArrowDown', 'ArrowRight', 'ArrowUp', 'ArrowLeft', 'ArrowLeft']) {
+    await page.keyboard.press(key)
+    await page.waitForTimeout(40)
+    const at = await page.evaluate(() => ({ shape: document.activeElement?.getAttribute('data-shape'), spoken: document.activeElement?.getAttribute('aria-label') }))
+    check(at.shape && at.spoken, `${key} loses the focus`)
+    seen.add(at.shape)
+  }
+  check(seen.size >= 3, `arrows reach only ${[...seen].join(', ')}`)
+  check((await page.locator('.scene button[tabindex="0"]').count()) === 1, 'the drawing is not one tab stop')
+  // From the tree: the client's menu, then the Service's.
+  for (const [name, item] of [[/^client, pod/, 'Send from here'], [/^cart, service/i, 'Send to here']]) {
+    await page.getByRole('treeitem', { name }).first().focus()
+    await page.keyboard.press('Shift+F10')
+    await until('the menu is open', () => page.getByRole('menuitem', { name: item }).count())
+    while (!(await page.evaluate((text) => document.activeElement?.textContent?.includes(text), item))) await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Enter')
+  }
+  await until('a path is listed', () => hops(page))
+  await page.locator('[role=listbox][aria-label=Hops]').focus()
+  await page.keyboard.press('Home')
+  const first = await selectedHop(page)
+  await page.keyboard.press('ArrowDown')
+  check((await selectedHop(page)) !== first, 'the list of hops does not move with the arrows')
+  await page.keyboard.press('Enter')
+  check(await page.evaluate(() => document.activeElement?.id === 'inspector'), 'Enter does not lead to the inspector')
+  // The editor lets go: Escape, then Tab.
+  await page.locator('.cm-content').focus()
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('Tab')
+  check(await page.evaluate(() => !document.activeElement?.shadowRoot), 'Escape and Tab do not leave the editor')
+})
+
+journey('letters do nothing while text is typed, and can be turned off', {}, async ({ page }) => {
+  await openShop(page)
+  await page.locator('#to').click()
+  await page.locator('#to').fill('')
+  await page.keyboard.type('er')
+  check(!(await page.locator('dialog[open]').count()), 'a letter opened a dialog while typing')
+  check((await page.locator('#to').inputValue()) === 'er', 'a letter was lost')
+  await away(page)
+  await page.keyboard.press('?')
+  await page.locator('dialog input[type=checkbox]').uncheck()
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('e')
+  check(!(await page.locator('dialog[open]').count()), 'a letter acts although letters are off')
+  await page.keyboard.press('Control+k')
+  check(await page.locator('dialog[open]').count(), 'Ctrl+K does not open the finder')
+})
+
+journey('with reduced motion nothing travels and each stop shows the packet', { reducedMotion: 'reduce' }, async ({ page }) => {
+  await openShop(page)
+  await send(page)
+  await toStart(page)
+  await page.keyboard.press('.')
+  check((await page.locator('[role=slider][aria-label=Hop]').getAttribute('aria-valuenow')) === '2', 'the step is not at once')
+  await sameSelection(page)
+  await page.keyboard.press(' ')
+  const at = async () => Number(await page.locator('[role=slider][aria-label=Hop]').getAttribute('aria-valuenow'))
+  const start = await at()
+  await page.waitForTimeout(1000)
+  check((await at()) - start <= 1, 'play does not leave time to read')
+  await until('play goes on', async () => (await at()) > start + 1, 4000)
+})
+
+journey('markup and control characters in names stay text', {}, async ({ page }) => {
+  const nasty = '<img src=x onerror=globalThis.pwned=1>'
+  const yaml = `apiVersion: v1\nkind: Pod\nmetadata:\n  name: client\n  namespace: shop\n  labels: {app: "${nasty}"}\n  annotations: {note: "</script><script>globalThis.pwned=1</script>"}\nspec: {containers: [{name: "${nasty}", image: "${nasty}"}]}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: "${nasty}", namespace: shop}\nspec: {ports: [{port: 80}]}\n---\napiVersion: example.com/v1\nkind: "${nasty}"\nmetadata: {name: "a\\u202eb\\u0007"}\n`
+  await openShop(page, [{ name: `${nasty}.yaml`, text: yaml }])
+  await until('the hostile file is a tab', () => page.locator('.files [role=tab]', { hasText: 'onerror' }).count())
+  await page.getByRole('button', { name: /^Problems/ }).click()
+  await send(page)
+  await page.keyboard.press('Control+k')
+  await page.keyboard.type('onerror')
+  await page.waitForTimeout(300)
+  check((await page.locator('img').count()) === 0, 'a name became an element')
+  check(!(await page.evaluate(() => globalThis.pwned)), 'a name was run')
+})
+
+journey('the terminal runs commands where it is told to', {}, async ({ page }) => {
+  await openShop(page)
+  await page.keyboard.press('t')
+  await until('the terminal has the focus', () => page.evaluate(() => document.activeElement?.id === 'terminal-line'))
+  await page.locator('#terminal-place').selectOption({ label: (await page.locator('#terminal-place option').allInnerTexts()).find((text) => text.startsWith('worker-1')) })
+  await page.locator('#terminal-line').fill('ip route')
+  await page.keyboard.press('Enter')
+  await until('routes are printed', async () => /10\.244\.\d+\.0\/24/.test(await page.locator('[role=log]').innerText()))
+  await page.keyboard.press('ArrowUp')
+  check((await page.locator('#terminal-line').inputValue()) === 'ip route', 'the line typed before does not come back')
+})
+
+journey('the lens folds stops and comes back to every one', {}, async ({ page }) => {
+  await openShop(page)
+  await send(page)
+  const all = await hops(page)
+  await page.getByRole('radio', { name: 'Services' }).click()
+  const some = await hops(page)
+  check(some > 1 && some < all, `the lens on Services shows ${some} of ${all} stops`)
+  await sameSelection(page)
+  await page.getByRole('radio', { name: 'Kernel' }).click()
+  check((await hops(page)) === all, 'the lens on the kernel does not show every stop')
+})
