@@ -85,3 +85,5 @@ pub struct IpRule {
     /// Why it exists.
     pub origin: Option<Arc<Origin>>,
 }
+
+pub(crate) mod lookup;

@@ -5,13 +5,17 @@
 //! [`sim::Sim`] runs processes on one virtual clock over an overlay of conntrack, neighbours and counters, and
 //! returns the flights of all packets.
 
+pub mod conntrack;
 pub mod fib;
 pub mod interface;
 pub mod net;
 pub mod netns;
 pub mod nf;
+pub mod overlay;
 pub mod process;
 pub mod sim;
+mod stack;
 
 pub use net::{Fabric, FabricId, Net, NetNsId, PortRef, StackSource};
 pub use netns::NetNs;
+pub use overlay::Overlay;

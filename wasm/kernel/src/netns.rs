@@ -8,7 +8,7 @@ use hoplab_source::Origin;
 use hoplab_trace::{Name, Place};
 use hoplab_wire::{L4Protocol, MacAddr};
 use indexmap::IndexMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -73,6 +73,8 @@ pub struct Sysctls {
     pub bridge_nf_call_iptables: bool,
     /// `net.ipv4.conf.*.rp_filter` by interface, `all` and `default` too: 0 off, 1 strict, 2 loose.
     pub rp_filter: BTreeMap<String, u8>,
+    /// Interfaces with `net.ipv4.conf.*.proxy_arp`.
+    pub proxy_arp: BTreeSet<String>,
     /// `net.ipv4.conf.*.route_localnet`.
     pub route_localnet: bool,
     /// `net.ipv4.tcp_syn_linear_timeouts` (since 6.5, default 4).
@@ -87,6 +89,7 @@ impl Default for Sysctls {
             ip_forward: false,
             bridge_nf_call_iptables: false,
             rp_filter: BTreeMap::new(),
+            proxy_arp: BTreeSet::new(),
             route_localnet: false,
             tcp_syn_linear_timeouts: 4,
             tcp_syn_retries: 6,

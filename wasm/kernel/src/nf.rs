@@ -1,5 +1,9 @@
 //! Netfilter's tables as data: what iptables writes. Text forms and evaluation are modules of their own.
 
+pub(crate) mod eval;
+pub mod hooks;
+pub mod save;
+
 use hoplab_source::Origin;
 use hoplab_trace::{HookName, Name};
 use hoplab_wire::L4Protocol;

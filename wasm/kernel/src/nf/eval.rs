@@ -1,0 +1,425 @@
+//! One table's chain asked about one packet.
+//!
+//! Models net/ipv4/netfilter/ip_tables.c `ipt_do_table`: rules from top to bottom, jumps with return, goto without.
+
+use super::save::{self, Family};
+use super::{AddrType, Chain, CtStateName, MarkOp, Match, Policy, RejectWith, Rule, Table, Target};
+use crate::conntrack::{Conntrack, CtInfo, CtRef, Tuple};
+use crate::overlay::StackState;
+use crate::sim::Chooser;
+use crate::stack::Stack;
+use hoplab_source::Origin;
+use hoplab_trace::{HookName, Micros, Name, RuleHit, Unknown};
+use hoplab_wire::{L4Protocol, Packet};
+use indexmap::IndexMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What rules can see of a packet.
+pub(crate) struct Seen<'a> {
+    pub(crate) src: IpAddr,
+    pub(crate) dst: IpAddr,
+    pub(crate) protocol: L4Protocol,
+    /// `None`: ICMP, or a later piece of a packet.
+    pub(crate) ports: Option<(u16, u16)>,
+    pub(crate) iif: Option<&'a str>,
+    pub(crate) oif: Option<&'a str>,
+    /// Came in by a bridge port and goes out by one.
+    pub(crate) bridged: bool,
+    pub(crate) ct: Option<CtRef>,
+    pub(crate) now: Micros,
+}
+
+impl<'a> Seen<'a> {
+    pub(crate) fn of(packet: &Packet, ct: Option<CtRef>, now: Micros) -> Option<Seen<'a>> {
+        Some(Seen {
+            src: packet.src_ip()?,
+            dst: packet.dst_ip()?,
+            protocol: packet.protocol()?,
+            ports: packet.ports(),
+            iif: None,
+            oif: None,
+            bridged: false,
+            ct,
+            now,
+        })
+    }
+}
+
+/// What a table decided.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Decision {
+    Accept,
+    Drop,
+    Reject(RejectWith),
+    Dnat { to: IpAddr, port: Option<u16> },
+    Snat { to: IpAddr, random_fully: bool },
+    Masquerade { random_fully: bool },
+}
+
+/// A decision with the rules that led to it.
+pub(crate) struct Evaluated {
+    pub(crate) decision: Decision,
+    pub(crate) untracked: bool,
+    pub(crate) hits: Vec<RuleHit>,
+    pub(crate) origin: Option<Arc<Origin>>,
+}
+
+/// What an evaluation reads and changes besides the packet.
+pub(crate) struct Around<'a> {
+    pub(crate) stack: &'a Stack,
+    pub(crate) state: &'a mut StackState,
+    pub(crate) mark: &'a mut u32,
+    pub(crate) chooser: &'a mut dyn Chooser,
+    pub(crate) texts: &'a mut RuleTexts,
+    pub(crate) unknowns: &'a mut Vec<Unknown>,
+}
+
+/// Texts of rules that were recorded in this run: by chain (its address stays while the run holds the stacks) and index.
+pub(crate) type RuleTexts = IndexMap<(usize, usize), Name>;
+
+/// The kernel allows no jump deeper than the number of chains; rulesets that agents write stay far below this.
+const MAX_DEPTH: usize = 64;
+/// Rules asked for one packet in one table before the model gives up.
+const MAX_RULES: usize = 1_000_000;
+/// Rules before the deciding one that are listed although they did not match.
+const NEAR: usize = 3;
+
+/// The name of a hook's built-in chain.
+pub(crate) fn builtin_name(hook: HookName) -> &'static str {
+    match hook {
+        HookName::Prerouting => "PREROUTING",
+        HookName::Input => "INPUT",
+        HookName::Forward => "FORWARD",
+        HookName::Output => "OUTPUT",
+        HookName::Postrouting => "POSTROUTING",
+    }
+}
+
+struct Frame<'a> {
+    chain: &'a Arc<Chain>,
+    next: usize,
+    /// Of a run of statistic rules: up to which index the draw decided, and which it took.
+    drawn: Option<(usize, Option<usize>)>,
+}
+
+struct Evaluation<'a, 'b> {
+    table: &'a Table,
+    seen: &'a Seen<'a>,
+    around: &'a mut Around<'b>,
+    hits: Vec<RuleHit>,
+    untracked: bool,
+}
+
+/// Asks a table's built-in chain. `None`: it has none, or one that says nothing.
+pub(crate) fn evaluate(
+    table: &Table,
+    hook: HookName,
+    seen: &Seen<'_>,
+    around: &mut Around<'_>,
+) -> Option<Evaluated> {
+    let chain = table.chain(builtin_name(hook))?;
+    if chain.rules.is_empty() && !matches!(chain.builtin, Some((_, Policy::Drop))) {
+        return None;
+    }
+    let mut evaluation = Evaluation { table, seen, around, hits: Vec::new(), untracked: false };
+    let (decision, origin) = evaluation.run(chain);
+    Some(Evaluated { decision, untracked: evaluation.untracked, hits: evaluation.hits, origin })
+}
+
+impl<'a> Evaluation<'a, '_> {
+    fn run(&mut self, first: &'a Arc<Chain>) -> (Decision, Option<Arc<Origin>>) {
+        let mut frames = vec![Frame { chain: first, next: 0, drawn: None }];
+        let mut asked = 0;
+        while let Some(depth) = frames.len().checked_sub(1) {
+            let frame = &mut frames[depth];
+            let chain = frame.chain;
+            let Some(rule) = chain.rules.get(frame.next) else {
+                frames.pop();
+                continue;
+            };
+            let index = frame.next;
+            frame.next += 1;
+            asked += 1;
+            if asked > MAX_RULES || depth > MAX_DEPTH {
+                self.unknown(chain, "the ruleset has no end");
+                return (Decision::Drop, None);
+            }
+            if !self.matches(rule, index, &mut frames[depth]) {
+                continue;
+            }
+            let Some(target) = &rule.target else {
+                self.hit(chain, index, depth, true);
+                continue;
+            };
+            let decision = match target {
+                Target::Accept => Some(Decision::Accept),
+                Target::Drop => Some(Decision::Drop),
+                Target::Reject(with) => Some(Decision::Reject(*with)),
+                Target::Dnat { to, port } => Some(Decision::Dnat { to: *to, port: *port }),
+                Target::Snat { to, random_fully } => Some(Decision::Snat { to: *to, random_fully: *random_fully }),
+                Target::Masquerade { random_fully } => Some(Decision::Masquerade { random_fully: *random_fully }),
+                Target::Return | Target::Jump(_) | Target::Goto(_) | Target::Mark { .. } | Target::Notrack | Target::Log { .. } => None,
+            };
+            if let Some(decision) = decision {
+                self.deciding(chain, index, depth);
+                return (decision, rule.origin.clone());
+            }
+            self.hit(chain, index, depth, true);
+            match target {
+                Target::Return => {
+                    frames.pop();
+                }
+                Target::Jump(name) | Target::Goto(name) => {
+                    let Some(next) = self.table.chain(name) else {
+                        self.unknown(chain, "it jumps to a chain that does not exist");
+                        continue;
+                    };
+                    if matches!(target, Target::Goto(_)) {
+                        frames.pop();
+                    }
+                    frames.push(Frame { chain: next, next: 0, drawn: None });
+                }
+                Target::Mark { op, value, mask } => {
+                    let mark = &mut *self.around.mark;
+                    *mark = match op {
+                        MarkOp::Or => *mark | value,
+                        MarkOp::Xor => *mark ^ value,
+                        MarkOp::SetXmark => (*mark & !mask) ^ value,
+                    };
+                }
+                Target::Notrack => self.untracked = true,
+                _ => {}
+            }
+        }
+        let policy = first.builtin.map_or(Policy::Accept, |(_, policy)| policy);
+        let of = u32::try_from(first.rules.len()).unwrap_or(u32::MAX);
+        if policy == Policy::Drop {
+            let chain = Arc::clone(&first.name);
+            self.hits.push(RuleHit { chain, depth: 0, number: 0, of, matched: true, text: Name::from(""), origin: None });
+            return (Decision::Drop, None);
+        }
+        (Decision::Accept, None)
+    }
+
+    fn unknown(&mut self, chain: &Chain, why: &str) {
+        let place = &self.around.stack.ns.place;
+        let what = format!("chain {} on {place:?}", chain.name);
+        if !self.around.unknowns.iter().any(|u| u.what == what) {
+            self.around.unknowns.push(Unknown { what, why: why.to_owned() });
+        }
+    }
+
+    fn deciding(&mut self, chain: &Arc<Chain>, index: usize, depth: usize) {
+        for near in index.saturating_sub(NEAR)..index {
+            if !self.hits.iter().any(|h| h.number as usize == near + 1 && Arc::ptr_eq(&h.chain, &chain.name)) {
+                self.hit(chain, near, depth, false);
+            }
+        }
+        self.hit(chain, index, depth, true);
+    }
+
+    fn hit(&mut self, chain: &Arc<Chain>, index: usize, depth: usize, matched: bool) {
+        let Some(rule) = chain.rules.get(index) else { return };
+        let key = (Arc::as_ptr(chain) as usize, index);
+        let family = if self.seen.src.is_ipv4() { Family::V4 } else { Family::V6 };
+        let text = self
+            .around
+            .texts
+            .entry(key)
+            .or_insert_with(|| Name::from(save::rule_text_of(rule, &chain.name, family)));
+        self.hits.push(RuleHit {
+            chain: Arc::clone(&chain.name),
+            depth: u8::try_from(depth).unwrap_or(u8::MAX),
+            number: u32::try_from(index + 1).unwrap_or(u32::MAX),
+            of: u32::try_from(chain.rules.len()).unwrap_or(u32::MAX),
+            matched,
+            text: Arc::clone(text),
+            origin: rule.origin.clone(),
+        });
+    }
+
+    fn matches(&mut self, rule: &Rule, index: usize, frame: &mut Frame<'_>) -> bool {
+        if !rule.matches.iter().all(|m| self.holds(m)) {
+            return false;
+        }
+        if !is_random(rule) {
+            return true;
+        }
+        if frame.drawn.is_none_or(|(until, _)| index > until) {
+            frame.drawn = Some(self.draw(frame.chain, index));
+        }
+        frame.drawn.is_some_and(|(_, taken)| taken == Some(index))
+    }
+
+    /// Consecutive random rules are one choice; what is left goes to the rule after them.
+    fn draw(&mut self, chain: &Chain, first: usize) -> (usize, Option<usize>) {
+        let mut ways: Vec<(usize, f64)> = Vec::new();
+        let mut left = 1.0;
+        let mut last = first;
+        for (offset, rule) in chain.rules[first..].iter().enumerate() {
+            let Some(probability) = random_of(rule) else { break };
+            last = first + offset;
+            if offset == 0 || rule.matches.iter().all(|m| self.holds(m)) {
+                let share = left * save::kernel_probability(probability);
+                ways.push((last, share));
+                left -= share;
+            }
+        }
+        let rest = chain.rules.get(last + 1);
+        let place = &self.around.stack.ns.place;
+        let name = || format!("{} on {}", chain.name, place_name(place));
+        let list = || {
+            let mut list: Vec<(String, f64)> =
+                ways.iter().map(|(i, share)| (way_name(chain.rules.get(*i)), *share)).collect();
+            if left > f64::EPSILON {
+                list.push((way_name(rest), left));
+            }
+            list
+        };
+        let taken = self.around.chooser.choose(&name, &list);
+        (last, ways.get(taken).map(|(index, _)| *index))
+    }
+
+    fn holds(&mut self, found: &Match) -> bool {
+        let seen = self.seen;
+        match found {
+            Match::Src { not, net } => net.contains(&seen.src) != *not,
+            Match::Dst { not, net } => net.contains(&seen.dst) != *not,
+            Match::InInterface { not, name } => interface_fits(name, seen.iif) != *not,
+            Match::OutInterface { not, name } => interface_fits(name, seen.oif) != *not,
+            Match::Protocol { not, protocol } => (seen.protocol == *protocol) != *not,
+            Match::DstPort { protocol, not, ports } => {
+                seen.protocol == *protocol
+                    && seen.ports.is_some_and(|(_, port)| (ports.0 <= port && port <= ports.1) != *not)
+            }
+            Match::SrcPort { protocol, not, ports } => {
+                seen.protocol == *protocol
+                    && seen.ports.is_some_and(|(port, _)| (ports.0 <= port && port <= ports.1) != *not)
+            }
+            Match::MultiportDst { ports } => {
+                seen.ports.is_some_and(|(_, port)| ports.iter().any(|r| r.0 <= port && port <= r.1))
+            }
+            Match::Comment(_) | Match::StatisticRandom { .. } => true,
+            Match::CtState { not, states } => self.ct_state(states) != *not,
+            Match::CtOrigDst { net, port } => {
+                original(&self.around.state.conntrack, seen.ct).is_some_and(|t| {
+                    net.is_none_or(|n| n.contains(&t.dst)) && port.is_none_or(|p| p == t.dst_port)
+                })
+            }
+            Match::Mark { not, value, mask } => (*self.around.mark & mask == *value) != *not,
+            Match::AddrType { src, not, kind, limit_iface_in } => {
+                let address = if *src { seen.src } else { seen.dst };
+                self.addr_type(address, *kind, *limit_iface_in) != *not
+            }
+            Match::RecentCheck { not, name, seconds, reap } => {
+                let list = self.around.state.recent.get_mut(name);
+                let since = Duration::from_secs(u64::from(*seconds));
+                let fresh = |at: Micros| *seconds == 0 || at + since >= seen.now;
+                let found = list.is_some_and(|list| {
+                    if *reap {
+                        list.retain(|_, at| fresh(*at));
+                    }
+                    list.get(&seen.src).is_some_and(|at| fresh(*at))
+                });
+                found != *not
+            }
+            Match::RecentSet { name } => {
+                let list = self.around.state.recent.entry(Arc::clone(name)).or_default();
+                list.insert(seen.src, seen.now);
+                true
+            }
+            Match::PhysdevIsBridged { not } => seen.bridged != *not,
+            Match::Set { name, .. } => {
+                let what = format!("ipset {name} on {}", place_name(&self.around.stack.ns.place));
+                if !self.around.unknowns.iter().any(|u| u.what == what) {
+                    let why = "a rule asks it and ipsets are not modelled; the rule was taken not to match".to_owned();
+                    self.around.unknowns.push(Unknown { what, why });
+                }
+                false
+            }
+        }
+    }
+
+    fn ct_state(&self, states: &[CtStateName]) -> bool {
+        let table = &self.around.state.conntrack;
+        let entry = match self.seen.ct {
+            Some(CtRef::Tracked { entry, .. }) => table.entry(entry),
+            _ => None,
+        };
+        states.iter().any(|state| match (state, self.seen.ct) {
+            (CtStateName::New, Some(CtRef::Tracked { state, .. })) => state == CtInfo::New,
+            (CtStateName::Established, Some(CtRef::Tracked { state, .. })) => state == CtInfo::Established,
+            (CtStateName::Related, Some(CtRef::Tracked { state, .. })) => state == CtInfo::Related,
+            (CtStateName::Invalid, ct) => matches!(ct, None | Some(CtRef::Invalid)),
+            (CtStateName::Untracked, ct) => ct == Some(CtRef::Untracked),
+            (CtStateName::Dnat, _) => entry.is_some_and(|e| e.destination_nat),
+            (CtStateName::Snat, _) => entry.is_some_and(|e| e.source_nat),
+            _ => false,
+        })
+    }
+
+    fn addr_type(&self, address: IpAddr, kind: AddrType, limit_iface_in: bool) -> bool {
+        let stack = self.around.stack;
+        let local = match stack.local(address) {
+            Some(device) => !limit_iface_in || self.seen.iif == Some(&**device),
+            None => false,
+        };
+        let broadcast = || stack.broadcast(address).is_some();
+        match kind {
+            AddrType::Local => local,
+            AddrType::Broadcast => broadcast(),
+            AddrType::Multicast => address.is_multicast(),
+            AddrType::Unicast => !local && !address.is_multicast() && !broadcast(),
+        }
+    }
+}
+
+fn original(table: &Conntrack, ct: Option<CtRef>) -> Option<Tuple> {
+    match ct? {
+        CtRef::Tracked { entry, .. } => table.entry(entry).map(|e| e.original),
+        _ => None,
+    }
+}
+
+fn random_of(rule: &Rule) -> Option<f64> {
+    rule.matches.iter().find_map(|m| match m {
+        Match::StatisticRandom { probability } => Some(*probability),
+        _ => None,
+    })
+}
+
+fn is_random(rule: &Rule) -> bool {
+    random_of(rule).is_some()
+}
+
+/// `default/web -> 10.244.1.2:8080` where the rule's comment says so, else the chain that it jumps to.
+fn way_name(rule: Option<&Rule>) -> String {
+    let Some(rule) = rule else { return "no rule".to_owned() };
+    let comment = rule.matches.iter().find_map(|m| match m {
+        Match::Comment(text) => Some(text.to_string()),
+        _ => None,
+    });
+    comment.unwrap_or_else(|| match &rule.target {
+        Some(Target::Jump(name) | Target::Goto(name)) => name.to_string(),
+        _ => "the next rule".to_owned(),
+    })
+}
+
+pub(crate) fn place_name(place: &hoplab_trace::Place) -> String {
+    use hoplab_trace::Place;
+    match place {
+        Place::Node(name) | Place::Pod(name) | Place::Host(name) | Place::Router(name) => name.to_string(),
+        Place::HostNetNs(host, name) => format!("{host}/{name}"),
+        Place::External(address) => address.to_string(),
+    }
+}
+
+fn interface_fits(pattern: &str, device: Option<&str>) -> bool {
+    let device = device.unwrap_or("");
+    match pattern.strip_suffix('+') {
+        Some(prefix) => device.starts_with(prefix),
+        None => device == pattern,
+    }
+}

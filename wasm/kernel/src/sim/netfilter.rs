@@ -1,0 +1,291 @@
+//! A packet at a hook: tables in the order of their priorities, connection tracking and translation between them.
+
+use super::cursor::Cursor;
+use super::{Sim, icmp};
+use crate::conntrack::nat::{self, Manip, Range};
+use crate::conntrack::{CtInfo, CtRef, Direction, TcpState, Tuple};
+use crate::interface::Scope;
+use crate::nf::eval::{self, Around, Decision, Evaluated, Seen};
+use crate::nf::hooks::{self, Station};
+use crate::nf::{RejectWith, TableName};
+use crate::stack::Stack;
+use hoplab_trace::{ConntrackState, DropCause, HookName, LegEnd, Name, NatKind, RuleVerdict, StepKind};
+use hoplab_wire::IcmpKind;
+use std::sync::Arc;
+
+/// What a hook said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HookEnd {
+    Pass,
+    Drop,
+    Reject(RejectWith),
+}
+
+impl Sim<'_> {
+    /// Everything that runs at one hook.
+    pub(super) fn hook(
+        &mut self,
+        cursor: &mut Cursor,
+        stack: &Stack,
+        hook: HookName,
+        iif: Option<&Name>,
+        oif: Option<&Name>,
+    ) -> HookEnd {
+        let Some(v4) = cursor.skb.packet.src_ip().map(|ip| ip.is_ipv4()) else { return HookEnd::Pass };
+        for station in hooks::stations(hook) {
+            let end = match station {
+                Station::Conntrack if stack.tracks => {
+                    self.track(cursor);
+                    HookEnd::Pass
+                }
+                Station::Confirm if stack.tracks => self.confirm(cursor),
+                Station::Table(TableName::Nat) => self.nat(cursor, stack, hook, iif, oif, v4),
+                Station::Table(table) => self.table(cursor, stack, hook, table, iif, oif, v4),
+                Station::Conntrack | Station::Confirm => HookEnd::Pass,
+            };
+            if end != HookEnd::Pass {
+                return end;
+            }
+        }
+        HookEnd::Pass
+    }
+
+    /// Ends a packet that a hook stopped.
+    pub(super) fn end_at_hook(
+        &mut self,
+        mut cursor: Box<Cursor>,
+        stack: &Stack,
+        end: HookEnd,
+        _out: Option<&Name>,
+    ) -> Option<Box<Cursor>> {
+        let HookEnd::Reject(with) = end else {
+            self.drop_packet(cursor, DropCause::Rule, None);
+            return None;
+        };
+        let kind = match with {
+            RejectWith::TcpReset => None,
+            RejectWith::PortUnreachable => Some(IcmpKind::PortUnreachable),
+            RejectWith::HostUnreachable => Some(IcmpKind::HostUnreachable),
+            RejectWith::NetUnreachable => Some(IcmpKind::NetUnreachable),
+            RejectWith::AdminProhibited => Some(IcmpKind::AdminProhibited),
+        };
+        match kind {
+            Some(kind) => {
+                if self.icmp_error(&cursor, stack, kind) {
+                    cursor.step(StepKind::IcmpError { kind }, None);
+                }
+            }
+            None => self.reset_for(&cursor, icmp::attach(cursor.skb.ct)),
+        }
+        cursor.step(StepKind::Drop { cause: DropCause::Rejected }, None);
+        self.finish(*cursor, LegEnd::Refused);
+        None
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the arguments of a netfilter hook")]
+    fn table(
+        &mut self,
+        cursor: &mut Cursor,
+        stack: &Stack,
+        hook: HookName,
+        table: TableName,
+        iif: Option<&Name>,
+        oif: Option<&Name>,
+        v4: bool,
+    ) -> HookEnd {
+        let Some(evaluated) = self.ask(cursor, stack, hook, table, iif, oif, v4) else { return HookEnd::Pass };
+        if evaluated.untracked {
+            cursor.skb.ct = Some(CtRef::Untracked);
+        }
+        let (verdict, end) = match evaluated.decision {
+            Decision::Drop => (RuleVerdict::Drop, HookEnd::Drop),
+            Decision::Reject(with) => (RuleVerdict::Reject, HookEnd::Reject(with)),
+            _ => (RuleVerdict::Accept, HookEnd::Pass),
+        };
+        let kind = StepKind::Hook { hook, table: table.name(), hits: evaluated.hits, verdict };
+        cursor.step(kind, evaluated.origin);
+        end
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the arguments of a netfilter hook")]
+    fn ask(
+        &mut self,
+        cursor: &mut Cursor,
+        stack: &Stack,
+        hook: HookName,
+        table: TableName,
+        iif: Option<&Name>,
+        oif: Option<&Name>,
+        v4: bool,
+    ) -> Option<Evaluated> {
+        let found = stack.ruleset(v4).tables.get(&table)?;
+        let mut seen = Seen::of(&cursor.skb.packet, cursor.skb.ct, self.now)?;
+        seen.iif = iif.map(|n| &**n);
+        seen.oif = oif.map(|n| &**n);
+        seen.bridged = cursor.skb.nf_bridge.is_some() && matches!(hook, HookName::Forward | HookName::Postrouting);
+        let mut around = Around {
+            stack,
+            state: self.overlay.stack_mut(stack.id),
+            mark: &mut cursor.skb.mark,
+            chooser: self.chooser,
+            texts: &mut self.texts,
+            unknowns: &mut self.unknowns,
+        };
+        eval::evaluate(found, hook, &seen, &mut around)
+    }
+
+    /// `nf_conntrack_in`: finds or makes the entry.
+    fn track(&mut self, cursor: &mut Cursor) {
+        let now = self.now;
+        let packet = Arc::clone(&cursor.skb.packet);
+        let table = &mut self.overlay.stack_mut(cursor.netns).conntrack;
+        if cursor.skb.ct.is_none() {
+            let quoted = packet.icmp().and_then(|i| i.quoted.as_ref());
+            cursor.skb.ct = Some(match (quoted, Tuple::of(&packet)) {
+                (Some(quoted), _) => match Tuple::of(quoted).and_then(|t| table.find(&t.inverse(), now)) {
+                    Some((entry, direction)) => {
+                        CtRef::Tracked { entry: entry.id, direction, state: CtInfo::Related }
+                    }
+                    None => CtRef::Invalid,
+                },
+                (None, None) => CtRef::Invalid,
+                (None, Some(tuple)) => {
+                    let flags = packet.tcp_flags();
+                    let reopened = table.find(&tuple, now).filter(|(entry, direction)| {
+                        // A SYN on an old connection starts a new one.
+                        *direction == Direction::Original
+                            && flags.is_some_and(|f| f.syn && !f.ack)
+                            && matches!(entry.tcp, Some(TcpState::TimeWait | TcpState::Close))
+                    });
+                    if let Some(old) = reopened.map(|(entry, _)| entry.id) {
+                        table.remove(old);
+                    }
+                    match table.find(&tuple, now) {
+                        Some((entry, direction)) => {
+                            let answered = direction == Direction::Reply || entry.seen_reply;
+                            let state = if answered { CtInfo::Established } else { CtInfo::New };
+                            CtRef::Tracked { entry: entry.id, direction, state }
+                        }
+                        None => match flags.map(TcpState::first) {
+                            Some(None) => CtRef::Invalid,
+                            tcp => {
+                                let entry = table.create(tuple, tcp.flatten(), now);
+                                CtRef::Tracked { entry, direction: Direction::Original, state: CtInfo::New }
+                            }
+                        },
+                    }
+                }
+            });
+            if let Some(CtRef::Tracked { entry, direction, state: CtInfo::New | CtInfo::Established }) = cursor.skb.ct {
+                table.note(entry, direction, &packet, now);
+            }
+        }
+        let (state, reply) = match cursor.skb.ct {
+            Some(CtRef::Tracked { direction, state, .. }) => {
+                let state = match state {
+                    CtInfo::New => ConntrackState::New,
+                    CtInfo::Established => ConntrackState::Established,
+                    CtInfo::Related => ConntrackState::Related,
+                };
+                (state, direction == Direction::Reply)
+            }
+            Some(CtRef::Untracked) => (ConntrackState::Untracked, false),
+            Some(CtRef::Invalid) | None => (ConntrackState::Invalid, false),
+        };
+        cursor.step(StepKind::Conntrack { state, reply }, None);
+    }
+
+    /// `nf_conntrack_confirm`.
+    fn confirm(&mut self, cursor: &Cursor) -> HookEnd {
+        let Some(CtRef::Tracked { entry, direction: Direction::Original, state: CtInfo::New }) = cursor.skb.ct else {
+            return HookEnd::Pass;
+        };
+        let now = self.now;
+        let table = &mut self.overlay.stack_mut(cursor.netns).conntrack;
+        if table.confirm(entry, now) { HookEnd::Pass } else { HookEnd::Drop }
+    }
+
+    /// `nf_nat_inet_fn`: the nat table is asked once for each connection and end; every packet is rewritten alike.
+    fn nat(
+        &mut self,
+        cursor: &mut Cursor,
+        stack: &Stack,
+        hook: HookName,
+        iif: Option<&Name>,
+        oif: Option<&Name>,
+        v4: bool,
+    ) -> HookEnd {
+        let (Some(manip), Some(ct)) = (Manip::of(hook), cursor.skb.ct) else { return HookEnd::Pass };
+        let CtRef::Tracked { entry, direction, state } = ct else { return HookEnd::Pass };
+        let mut asked = None;
+        let mut done = true;
+        if stack.ruleset(v4).tables.contains_key(&TableName::Nat)
+            && state == CtInfo::New
+            && direction == Direction::Original
+        {
+            done = self.overlay.stack_mut(stack.id).conntrack.entry(entry).is_none_or(|e| match manip {
+                Manip::Source => e.source_nat_done,
+                Manip::Destination => e.destination_nat_done,
+            });
+        }
+        if !done {
+            let evaluated = self.ask(cursor, stack, hook, TableName::Nat, iif, oif, v4);
+            let decision = evaluated.as_ref().map_or(Decision::Accept, |e| e.decision);
+            let range = match decision {
+                Decision::Dnat { to, port } => Range { address: Some(to), port, random_fully: false },
+                Decision::Snat { to, random_fully } => Range { address: Some(to), port: None, random_fully },
+                Decision::Masquerade { random_fully } => {
+                    let address = masquerade_address(cursor, stack, oif);
+                    Range { address, port: None, random_fully }
+                }
+                _ => Range::KEEP,
+            };
+            let dropped = decision == Decision::Drop
+                || matches!(decision, Decision::Masquerade { .. }) && range.address.is_none();
+            let now = self.now;
+            let table = &mut self.overlay.stack_mut(stack.id).conntrack;
+            let set_up = dropped || table.set_up_nat(entry, manip, range, now);
+            let verdict = match decision {
+                _ if dropped || !set_up => RuleVerdict::Drop,
+                Decision::Dnat { .. } => RuleVerdict::Dnat,
+                Decision::Snat { .. } | Decision::Masquerade { .. } => RuleVerdict::Snat,
+                _ => RuleVerdict::Accept,
+            };
+            asked = Some((evaluated, verdict));
+        }
+        let rewritten = self.rewrite(cursor, ct, manip);
+        match asked {
+            Some((Some(evaluated), verdict)) => {
+                let kind = StepKind::Hook { hook, table: TableName::Nat.name(), hits: evaluated.hits, verdict };
+                cursor.step(kind, evaluated.origin);
+                if verdict == RuleVerdict::Drop {
+                    return HookEnd::Drop;
+                }
+                if let Some(kind) = rewritten
+                    && verdict == RuleVerdict::Accept
+                {
+                    cursor.step(StepKind::Nat { hook, kind }, None);
+                }
+            }
+            _ => {
+                if let Some(kind) = rewritten {
+                    cursor.step(StepKind::Nat { hook, kind }, None);
+                }
+            }
+        }
+        HookEnd::Pass
+    }
+
+    fn rewrite(&mut self, cursor: &mut Cursor, ct: CtRef, manip: Manip) -> Option<NatKind> {
+        let table = &self.overlay.stack_mut(cursor.netns).conntrack;
+        let (kind, target) = nat::rewriting(table, ct, manip)?;
+        nat::rewrite(Arc::make_mut(&mut cursor.skb.packet), ct, manip, target);
+        Some(kind)
+    }
+}
+
+/// `nf_nat_masquerade_ipv4`: the outgoing device's address on the way to the next hop.
+fn masquerade_address(cursor: &Cursor, stack: &Stack, oif: Option<&Name>) -> Option<std::net::IpAddr> {
+    let next_hop = cursor.skb.dst.as_ref().map(|d| d.next_hop).or_else(|| cursor.skb.packet.dst_ip())?;
+    stack.select_address(oif?, next_hop, Scope::Global)
+}

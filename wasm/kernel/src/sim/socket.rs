@@ -1,0 +1,261 @@
+//! Sockets: which one a packet is for, and what opens and ends them.
+
+use super::{Acceptor, ProcessId, RunEnd, Sim, tcp};
+use crate::NetNsId;
+use crate::netns::Listener;
+use crate::process::{Purpose, SocketError, SocketId};
+use crate::stack::Stack;
+use hoplab_wire::L4Protocol;
+use indexmap::IndexMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+/// One socket.
+pub(super) struct Socket {
+    pub(super) netns: NetNsId,
+    pub(super) process: ProcessId,
+    pub(super) protocol: L4Protocol,
+    /// Own end; of ICMP the port is the echo's identifier.
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+    pub(super) conversation: u32,
+    /// Whether its process opened the conversation.
+    pub(super) opener: bool,
+    pub(super) tcp: Option<tcp::Tcp>,
+    /// The last packet that it received or sent.
+    pub(super) last_flight: Option<u32>,
+    /// Echo requests sent.
+    pub(super) sequence: u16,
+    pub(super) gone: bool,
+}
+
+type Flow = (NetNsId, L4Protocol, SocketAddr, SocketAddr);
+
+/// All sockets of a run.
+#[derive(Default)]
+pub(super) struct Sockets {
+    all: Vec<Socket>,
+    by_flow: IndexMap<Flow, SocketId>,
+    /// Server processes that run: stack and program.
+    pub(super) running: IndexMap<(NetNsId, usize), ProcessId>,
+    pub(super) ack_due: Vec<SocketId>,
+}
+
+/// First ephemeral port (ip_local_port_range) and how many are used.
+const EPHEMERAL: (u32, u32) = (32_768, 28_232);
+
+impl Sockets {
+    pub(super) fn get(&self, id: SocketId) -> Option<&Socket> {
+        self.all.get(id.0 as usize)
+    }
+
+    pub(super) fn get_mut(&mut self, id: SocketId) -> Option<&mut Socket> {
+        self.all.get_mut(id.0 as usize)
+    }
+
+    pub(super) fn connected(
+        &self,
+        netns: NetNsId,
+        protocol: L4Protocol,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Option<SocketId> {
+        self.by_flow.get(&(netns, protocol, local, remote)).copied()
+    }
+
+    /// The socket that sent echo requests with this identifier from this address.
+    pub(super) fn echo(&self, netns: NetNsId, protocol: L4Protocol, local: SocketAddr) -> Option<SocketId> {
+        let found = self.all.iter().zip(0..).rev();
+        found
+            .filter(|(s, _)| s.netns == netns && s.protocol == protocol && s.local == local && !s.gone)
+            .map(|(_, id)| SocketId(id))
+            .next()
+    }
+
+    pub(super) fn of(&self, process: ProcessId) -> impl Iterator<Item = SocketId> {
+        let own = self.all.iter().zip(0..).filter(move |(s, _)| s.process == process && !s.gone);
+        own.map(|(_, id)| SocketId(id))
+    }
+
+    pub(super) fn add(&mut self, socket: Socket) -> SocketId {
+        let id = SocketId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        self.by_flow.insert((socket.netns, socket.protocol, socket.local, socket.remote), id);
+        self.all.push(socket);
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: SocketId) {
+        let Some(socket) = self.all.get_mut(id.0 as usize) else { return };
+        socket.gone = true;
+        let flow = (socket.netns, socket.protocol, socket.local, socket.remote);
+        if self.by_flow.get(&flow) == Some(&id) {
+            self.by_flow.swap_remove(&flow);
+        }
+    }
+
+    pub(super) fn note_flight(&mut self, id: SocketId, flight: u32) {
+        if let Some(socket) = self.get_mut(id) {
+            socket.last_flight = Some(flight);
+        }
+    }
+
+    pub(super) fn tcp_state(&self, id: SocketId) -> Option<tcp::State> {
+        self.get(id)?.tcp.as_ref().map(|t| t.state)
+    }
+
+    fn port_in_use(&self, netns: NetNsId, protocol: L4Protocol, port: u16) -> bool {
+        self.all.iter().any(|s| !s.gone && s.netns == netns && s.protocol == protocol && s.local.port() == port)
+    }
+}
+
+/// The listener that a packet is for: a bound address before any, a bound port before all
+/// (`__inet_lookup_listener`, compute_score).
+pub(super) fn listener(stack: &Stack, protocol: L4Protocol, local: SocketAddr) -> Option<&Listener> {
+    let fits = |l: &&Listener| {
+        l.protocol == protocol
+            && l.address.is_none_or(|a| a == local.ip())
+            && l.port.is_none_or(|p| p == local.port())
+    };
+    let found = stack.ns.listeners.iter().filter(fits);
+    found.rev().max_by_key(|l| (l.port.is_some(), l.address.is_some()))
+}
+
+impl Sim<'_> {
+    /// A new socket of a process, bound to the address that routing chooses. `None`: that failed, and it was told.
+    #[allow(clippy::too_many_arguments, reason = "the fields of one action")]
+    pub(super) fn open_socket(
+        &mut self,
+        process: ProcessId,
+        token: u64,
+        protocol: L4Protocol,
+        to: SocketAddr,
+        from_port: Option<u16>,
+        purpose: Purpose,
+        parent: Option<u32>,
+    ) -> Option<SocketId> {
+        let netns = self.parties.get(process.0 as usize)?.netns;
+        let stack = self.stack(netns)?;
+        let conversation = self.open_flow(process, protocol, to, purpose, parent)?;
+        let none = if to.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+        let address = super::walk::source_address(&stack, to.ip(), 0).unwrap_or(none);
+        let port = from_port.unwrap_or_else(|| self.ephemeral_port(netns, protocol));
+        let local = SocketAddr::new(address, port);
+        let taken = self.sockets.connected(netns, protocol, local, to).is_some();
+        let socket = self.sockets.add(Socket {
+            netns,
+            process,
+            protocol,
+            local,
+            remote: to,
+            conversation,
+            opener: true,
+            tcp: None,
+            last_flight: None,
+            sequence: 0,
+            gone: false,
+        });
+        if let Some(info) = self.conversations.get_mut(conversation as usize) {
+            info.local = Some(local);
+            info.sockets.push(socket);
+        }
+        self.tell_opened(socket, token);
+        if taken {
+            self.fail(socket, SocketError::AddressInUse);
+            return None;
+        }
+        Some(socket)
+    }
+
+    fn ephemeral_port(&mut self, netns: NetNsId, protocol: L4Protocol) -> u16 {
+        let (first, count) = EPHEMERAL;
+        for _ in 0..count {
+            // Spread, so that neighbouring flows do not look alike; 7919 is prime to the count.
+            let port = first + self.overlay.opened.wrapping_mul(7919).wrapping_add(7232) % count;
+            self.overlay.opened = self.overlay.opened.wrapping_add(1);
+            let port = u16::try_from(port).unwrap_or(u16::MAX);
+            if !self.sockets.port_in_use(netns, protocol, port) {
+                return port;
+            }
+        }
+        u16::MAX
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the fields of one action")]
+    pub(super) fn connect(
+        &mut self,
+        process: ProcessId,
+        token: u64,
+        protocol: L4Protocol,
+        to: SocketAddr,
+        from_port: Option<u16>,
+        purpose: Purpose,
+        parent: Option<u32>,
+    ) {
+        if protocol != L4Protocol::Tcp {
+            self.unknown(format!("{protocol} connection"), "only TCP connections are modelled");
+            if let Some(socket) = self.open_socket(process, token, protocol, to, from_port, purpose, parent) {
+                self.fail(socket, SocketError::TimedOut);
+            }
+            return;
+        }
+        if let Some(socket) = self.open_socket(process, token, protocol, to, from_port, purpose, parent) {
+            self.tcp_open(socket);
+        }
+    }
+
+    /// The process behind a listener, started by the first packet for it.
+    pub(super) fn server(&mut self, stack: &Stack, listener: &Listener) -> ProcessId {
+        let program = Arc::as_ptr(&listener.program).cast::<()>() as usize;
+        if let Some(process) = self.sockets.running.get(&(stack.id, program)) {
+            return *process;
+        }
+        let name = Arc::clone(listener.program.name());
+        self.add_party(stack.id, name, listener.program.start(), Some(program))
+    }
+
+    /// Notes who took a conversation's first packet.
+    pub(super) fn accepted(
+        &mut self,
+        conversation: u32,
+        netns: NetNsId,
+        local: SocketAddr,
+        peer: SocketAddr,
+        process: Option<ProcessId>,
+    ) {
+        let name = process.and_then(|p| self.parties.get(p.0 as usize)).map_or(&self.kernel, |p| &p.name);
+        let acceptor = Acceptor { netns, process: Arc::clone(name), local, peer, at: self.now };
+        if let Some(info) = self.conversations.get_mut(conversation as usize) {
+            info.acceptor.get_or_insert(acceptor);
+        }
+    }
+
+    /// The connection is over, with an error.
+    pub(super) fn fail(&mut self, socket: SocketId, error: SocketError) {
+        self.tell(socket, error);
+        if let Some(tcp) = self.sockets.get_mut(socket).and_then(|s| s.tcp.as_mut()) {
+            tcp.end();
+        }
+        self.sockets.remove(socket);
+    }
+
+    /// What a send call returns when the packet never left.
+    pub(super) fn tell_sender(&mut self, cursor: &super::Cursor, error: SocketError) {
+        let Some(id) = cursor.sender else { return };
+        let Some(socket) = self.sockets.get(id) else { return };
+        match (&socket.tcp, error) {
+            // connect() returns a missing route at once; a dropped segment is only lost.
+            (Some(tcp), SocketError::NetUnreachable | SocketError::HostUnreachable)
+                if tcp.state == tcp::State::SynSent =>
+            {
+                self.fail(id, error);
+            }
+            (Some(_), SocketError::MessageSize { mtu_bytes }) => self.tcp_smaller(id, mtu_bytes),
+            (Some(_), _) => {}
+            (None, _) => self.tell(id, error),
+        }
+    }
+
+    pub(super) fn too_many(&mut self) -> bool {
+        self.exhausted == Some(RunEnd::FlightLimit)
+    }
+}
