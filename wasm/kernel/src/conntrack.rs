@@ -126,7 +126,9 @@ pub struct Conntrack {
 impl Conntrack {
     /// Confirmed entries that have not expired at `now`, oldest first.
     pub fn entries(&self, now: Micros) -> impl Iterator<Item = &Entry> {
-        self.entries.values().filter(move |e| e.confirmed && e.expires > now)
+        self.entries
+            .values()
+            .filter(move |e| e.confirmed && e.expires > now)
     }
 
     /// One entry, confirmed or not.
@@ -141,7 +143,10 @@ impl Conntrack {
     /// The confirmed, unexpired entry that a packet with this tuple belongs to.
     pub fn find(&self, tuple: &Tuple, now: Micros) -> Option<(&Entry, Direction)> {
         let (id, direction) = *self.by_tuple.get(tuple)?;
-        self.entries.get(&id).filter(|e| e.expires > now).map(|e| (e, direction))
+        self.entries
+            .get(&id)
+            .filter(|e| e.expires > now)
+            .map(|e| (e, direction))
     }
 
     /// Whether a reply with this tuple would belong to another connection (`nf_conntrack_tuple_taken`).
@@ -177,7 +182,9 @@ impl Conntrack {
     /// Makes an entry findable. False: another connection took one of its tuples in the meantime, and the packet is
     /// lost (`__nf_conntrack_confirm`).
     pub(crate) fn confirm(&mut self, id: EntryId, now: Micros) -> bool {
-        let Some((original, reply, confirmed)) = self.entries.get(&id).map(|e| (e.original, e.reply, e.confirmed)) else {
+        let Some((original, reply, confirmed)) =
+            self.entries.get(&id).map(|e| (e.original, e.reply, e.confirmed))
+        else {
             return true;
         };
         if confirmed {
@@ -220,15 +227,28 @@ impl Conntrack {
 
     /// Forgets what has expired.
     pub fn age(&mut self, now: Micros) {
-        let old: Vec<EntryId> = self.entries.values().filter(|e| e.expires <= now).map(|e| e.id).collect();
+        let old: Vec<EntryId> = self
+            .entries
+            .values()
+            .filter(|e| e.expires <= now)
+            .map(|e| e.id)
+            .collect();
         for id in old {
             self.remove(id);
         }
     }
 
     /// Notes a packet of an entry: state, assured, time-out, counters (`nf_conntrack_handle_packet`).
-    pub(crate) fn note(&mut self, id: EntryId, direction: Direction, packet: &hoplab_wire::Packet, now: Micros) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+    pub(crate) fn note(
+        &mut self,
+        id: EntryId,
+        direction: Direction,
+        packet: &hoplab_wire::Packet,
+        now: Micros,
+    ) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
         let reply = direction == Direction::Reply;
         entry.seen_reply |= reply;
         let counter = &mut entry.counters[usize::from(reply)];
@@ -240,12 +260,17 @@ impl Conntrack {
                 let old = entry.tcp.unwrap_or(TcpState::SynSent);
                 let new = old.next(flags, direction);
                 entry.tcp = Some(new);
-                if old == TcpState::SynReceived && new == TcpState::Established
-                    || entry.seen_reply && new == TcpState::Established
+                if entry.seen_reply
+                    && matches!(old, TcpState::SynReceived | TcpState::Established)
+                    && new == TcpState::Established
                 {
                     entry.assured = true;
                 }
-                if flags.rst && !entry.seen_reply { TcpState::Close.timeout() } else { new.timeout() }
+                if flags.rst && !entry.seen_reply {
+                    TcpState::Close.timeout()
+                } else {
+                    new.timeout()
+                }
             }
             L4Protocol::Udp if entry.seen_reply => {
                 if now >= entry.created + UDP_STREAM_AFTER {

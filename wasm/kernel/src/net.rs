@@ -65,7 +65,11 @@ pub struct Net {
 impl Net {
     /// `count` stacks with ids from 0, built by `source` when first asked for.
     pub fn new(count: usize, fabrics: Vec<Fabric>, source: Arc<dyn StackSource>) -> Self {
-        Self { stacks: (0..count).map(|_| Arc::default()).collect(), source, fabrics: Arc::new(fabrics) }
+        Self {
+            stacks: (0..count).map(|_| Arc::default()).collect(),
+            source,
+            fabrics: Arc::new(fabrics),
+        }
     }
 
     /// The same, taking over stacks of `old` that `same` says have equal inputs (new id to old id).

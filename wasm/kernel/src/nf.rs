@@ -44,7 +44,9 @@ pub struct Table {
 impl Table {
     /// A chain by name.
     pub fn chain(&self, name: &str) -> Option<&Arc<Chain>> {
-        self.own.get(name).or_else(|| self.shared.as_ref().and_then(|s| s.get(name)))
+        self.own
+            .get(name)
+            .or_else(|| self.shared.as_ref().and_then(|s| s.get(name)))
     }
 }
 

@@ -29,7 +29,6 @@ pub struct Overlay {
 /// A host made on demand.
 #[derive(Clone)]
 pub(crate) struct OnDemand {
-    pub(crate) id: NetNsId,
     pub(crate) mac: MacAddr,
     pub(crate) ns: Arc<NetNs>,
 }
@@ -118,7 +117,11 @@ impl Overlay {
 
     /// The same state where stacks have other ids now: `new_id` says which (`None`: the stack is gone).
     pub fn renumbered(&self, new_id: impl Fn(NetNsId) -> Option<NetNsId>) -> Self {
-        let mut other = Self { now: self.now, opened: self.opened, ..Self::default() };
+        let mut other = Self {
+            now: self.now,
+            opened: self.opened,
+            ..Self::default()
+        };
         for (id, state) in &self.stacks {
             if id.0 < FIRST_ON_DEMAND
                 && let Some(id) = new_id(*id)

@@ -10,8 +10,8 @@ mod datagram;
 mod icmp;
 mod latency;
 mod local;
-mod netfilter;
 mod neighbour;
+mod netfilter;
 mod party;
 mod socket;
 mod tcp;
@@ -73,7 +73,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_steps: 200_000, max_micros: 600_000_000, max_flights: 10_000 }
+        Self {
+            max_steps: 200_000,
+            max_micros: 600_000_000,
+            max_flights: 10_000,
+        }
     }
 }
 
@@ -161,10 +165,24 @@ pub struct ConversationInfo {
 enum Happening {
     Packet(Box<Cursor>),
     Start(ProcessId),
-    ProcessTimer { process: ProcessId, token: u64 },
-    Act { process: ProcessId, action: crate::process::Action, conversation: Option<u32> },
-    SocketTimer { socket: SocketId, generation: u32, kind: tcp::Timer },
-    NeighbourTimer { key: neighbour::Key, try_number: u8 },
+    ProcessTimer {
+        process: ProcessId,
+        token: u64,
+    },
+    Act {
+        process: ProcessId,
+        action: crate::process::Action,
+        conversation: Option<u32>,
+    },
+    SocketTimer {
+        socket: SocketId,
+        generation: u32,
+        kind: tcp::Timer,
+    },
+    NeighbourTimer {
+        key: neighbour::Key,
+        try_number: u8,
+    },
 }
 
 struct Scheduled {
@@ -274,7 +292,9 @@ impl<'a> Sim<'a> {
             {
                 return RunEnd::Finished;
             }
-            let Some(Reverse(next)) = self.queue.pop() else { return RunEnd::Idle };
+            let Some(Reverse(next)) = self.queue.pop() else {
+                return RunEnd::Idle;
+            };
             if next.at.0.saturating_sub(self.started.0) > self.limits.max_micros {
                 self.now = Micros(self.started.0.saturating_add(self.limits.max_micros));
                 return RunEnd::TimeLimit;
@@ -313,7 +333,9 @@ impl<'a> Sim<'a> {
             Happening::Packet(cursor) => Some(cursor),
             _ => None,
         });
-        let parked = std::mem::take(&mut self.waiting).into_values().flat_map(|w| w.parked);
+        let parked = std::mem::take(&mut self.waiting)
+            .into_values()
+            .flat_map(|w| w.parked);
         for cursor in on_the_way.chain(parked).collect::<Vec<_>>() {
             self.record(*cursor, LegEnd::Dropped);
         }
@@ -326,9 +348,19 @@ impl<'a> Sim<'a> {
         match what {
             Happening::Packet(cursor) => self.walk(cursor),
             Happening::Start(process) => self.inbox.push_back(party::Letter::start(process)),
-            Happening::ProcessTimer { process, token } => self.inbox.push_back(party::Letter::timer(process, token)),
-            Happening::Act { process, action, conversation } => self.act(process, action, conversation),
-            Happening::SocketTimer { socket, generation, kind } => self.socket_timer(socket, generation, kind),
+            Happening::ProcessTimer { process, token } => {
+                self.inbox.push_back(party::Letter::timer(process, token))
+            }
+            Happening::Act {
+                process,
+                action,
+                conversation,
+            } => self.act(process, action, conversation),
+            Happening::SocketTimer {
+                socket,
+                generation,
+                kind,
+            } => self.socket_timer(socket, generation, kind),
             Happening::NeighbourTimer { key, try_number } => self.neighbour_timer(key, try_number),
         }
     }
@@ -342,7 +374,11 @@ impl<'a> Sim<'a> {
             self.live += 1;
         }
         self.order += 1;
-        self.queue.push(Reverse(Scheduled { at, order: self.order, what }));
+        self.queue.push(Reverse(Scheduled {
+            at,
+            order: self.order,
+            what,
+        }));
     }
 
     fn stack(&mut self, id: NetNsId) -> Option<Arc<Stack>> {
@@ -362,7 +398,10 @@ impl<'a> Sim<'a> {
 
     fn unknown(&mut self, what: String, why: &str) {
         if !self.unknowns.iter().any(|u| u.what == what) {
-            self.unknowns.push(Unknown { what, why: why.to_owned() });
+            self.unknowns.push(Unknown {
+                what,
+                why: why.to_owned(),
+            });
         }
     }
 }

@@ -29,13 +29,17 @@ impl Stack {
         let mut broadcasts = IndexMap::new();
         for interface in ns.interfaces.values().filter(|i| i.up) {
             for address in &interface.addresses {
-                locals.entry(address.net.addr()).or_insert_with(|| Arc::clone(&interface.name));
+                locals
+                    .entry(address.net.addr())
+                    .or_insert_with(|| Arc::clone(&interface.name));
                 // fib_add_ifaddr: a broadcast route where it makes sense.
                 if let IpNet::V4(net) = address.net
                     && net.prefix_len() < 31
                     && !net.addr().is_loopback()
                 {
-                    broadcasts.entry(IpAddr::V4(net.broadcast())).or_insert_with(|| Arc::clone(&interface.name));
+                    broadcasts
+                        .entry(IpAddr::V4(net.broadcast()))
+                        .or_insert_with(|| Arc::clone(&interface.name));
                 }
             }
         }
@@ -45,7 +49,14 @@ impl Stack {
             .values()
             .find(|i| matches!(i.kind, crate::interface::InterfaceKind::Loopback))
             .map_or_else(|| Name::from("lo"), |i| Arc::clone(&i.name));
-        Self { id, ns, locals, broadcasts, tracks, loopback }
+        Self {
+            id,
+            ns,
+            locals,
+            broadcasts,
+            tracks,
+            loopback,
+        }
     }
 
     pub(crate) fn interface(&self, name: &str) -> Option<&Interface> {
@@ -100,9 +111,16 @@ fn needs_conntrack(rules: &Ruleset) -> bool {
     rules.tables.contains_key(&TableName::Nat)
         || rules.tables.values().any(|table| {
             let shared = table.shared.iter().flat_map(|s| s.values());
-            table.own.values().chain(shared).flat_map(|c| c.rules.iter()).any(|rule| {
-                rule.matches.iter().any(|m| matches!(m, Match::CtState { .. } | Match::CtOrigDst { .. }))
-                    || rule.target == Some(Target::Notrack)
-            })
+            table
+                .own
+                .values()
+                .chain(shared)
+                .flat_map(|c| c.rules.iter())
+                .any(|rule| {
+                    rule.matches
+                        .iter()
+                        .any(|m| matches!(m, Match::CtState { .. } | Match::CtOrigDst { .. }))
+                        || rule.target == Some(Target::Notrack)
+                })
         })
 }

@@ -41,7 +41,11 @@ pub struct Range {
 
 impl Range {
     /// Changes nothing unless the tuple is taken (`nf_nat_alloc_null_binding`).
-    pub const KEEP: Self = Self { address: None, port: None, random_fully: false };
+    pub const KEEP: Self = Self {
+        address: None,
+        port: None,
+        random_fully: false,
+    };
 }
 
 /// How many ports are tried before giving up.
@@ -53,8 +57,12 @@ impl Conntrack {
     pub(crate) fn set_up_nat(&mut self, id: EntryId, manip: Manip, range: Range, now: Micros) -> bool {
         let Some(entry) = self.entry(id) else { return true };
         let current = entry.reply.inverse();
-        let Some(new) = self.unique_tuple(id, current, manip, range, now) else { return false };
-        let Some(entry) = self.entry_mut(id) else { return true };
+        let Some(new) = self.unique_tuple(id, current, manip, range, now) else {
+            return false;
+        };
+        let Some(entry) = self.entry_mut(id) else {
+            return true;
+        };
         if new != current {
             entry.reply = new.inverse();
             match manip {
@@ -70,7 +78,14 @@ impl Conntrack {
     }
 
     /// `get_unique_tuple`: the address that the rule asks for, the port kept when replies stay unique.
-    fn unique_tuple(&self, id: EntryId, current: Tuple, manip: Manip, range: Range, now: Micros) -> Option<Tuple> {
+    fn unique_tuple(
+        &self,
+        id: EntryId,
+        current: Tuple,
+        manip: Manip,
+        range: Range,
+        now: Micros,
+    ) -> Option<Tuple> {
         let mut tuple = current;
         match manip {
             Manip::Source => tuple.src = range.address.unwrap_or(tuple.src),
@@ -100,7 +115,11 @@ impl Conntrack {
                 _ => (1024, 64_512),
             }
         };
-        let start = if range.random_fully { scatter(id, tuple) } else { u32::from(tuple.src_port).wrapping_sub(first).wrapping_add(1) };
+        let start = if range.random_fully {
+            scatter(id, tuple)
+        } else {
+            u32::from(tuple.src_port).wrapping_sub(first).wrapping_add(1)
+        };
         for step in 0..count.min(ATTEMPTS) {
             let port = first + start.wrapping_add(step) % count;
             tuple.src_port = u16::try_from(port).unwrap_or(u16::MAX);
@@ -124,7 +143,10 @@ fn scatter(id: EntryId, tuple: Tuple) -> u32 {
     for address in [tuple.src, tuple.dst] {
         match address {
             IpAddr::V4(a) => mix(u32::from(a)),
-            IpAddr::V6(a) => a.octets().chunks(4).for_each(|c| mix(u32::from_le_bytes([c[0], c[1], c[2], c[3]]))),
+            IpAddr::V6(a) => a
+                .octets()
+                .chunks(4)
+                .for_each(|c| mix(u32::from_le_bytes([c[0], c[1], c[2], c[3]]))),
         }
     }
     mix(u32::from(tuple.src_port) << 16 | u32::from(tuple.dst_port));
@@ -133,7 +155,14 @@ fn scatter(id: EntryId, tuple: Tuple) -> u32 {
 
 /// What rewriting one hook does to a packet of a connection: the kind, and the tuple it must have afterwards.
 pub(crate) fn rewriting(table: &Conntrack, ct: CtRef, manip: Manip) -> Option<(NatKind, Tuple)> {
-    let CtRef::Tracked { entry, direction, state } = ct else { return None };
+    let CtRef::Tracked {
+        entry,
+        direction,
+        state,
+    } = ct
+    else {
+        return None;
+    };
     let entry = table.entry(entry)?;
     // nf_nat_packet: replies have the opposite end rewritten.
     let wanted = match (manip, direction) {
@@ -153,7 +182,13 @@ pub(crate) fn rewriting(table: &Conntrack, ct: CtRef, manip: Manip) -> Option<(N
 /// Rewrites one end of a packet as a rewriting says. An ICMP error has its outer address and the packet that it quotes
 /// rewritten (`nf_nat_icmp_reply_translation`).
 pub(crate) fn rewrite(packet: &mut Packet, ct: CtRef, manip: Manip, target: Tuple) {
-    let related = matches!(ct, CtRef::Tracked { state: CtInfo::Related, .. });
+    let related = matches!(
+        ct,
+        CtRef::Tracked {
+            state: CtInfo::Related,
+            ..
+        }
+    );
     match manip {
         Manip::Source => packet.set_src_ip(target.src),
         Manip::Destination => packet.set_dst_ip(target.dst),
@@ -169,13 +204,19 @@ pub(crate) fn rewrite(packet: &mut Packet, ct: CtRef, manip: Manip, target: Tupl
     // The quoted packet went the other way: its source is this packet's destination end.
     let inner = target.inverse();
     let Some(at) = packet.ip_index() else { return };
-    let Some(Header::Icmp(icmp)) = packet.headers.get_mut(at + 1) else { return };
+    let Some(Header::Icmp(icmp)) = packet.headers.get_mut(at + 1) else {
+        return;
+    };
     let Some(quoted) = &mut icmp.quoted else { return };
     let quoted = Arc::make_mut(quoted);
     match manip {
         Manip::Source => {
             quoted.set_dst_ip(inner.dst);
-            quoted.set_dst_port(if inner.is_icmp() { inner.src_port } else { inner.dst_port });
+            quoted.set_dst_port(if inner.is_icmp() {
+                inner.src_port
+            } else {
+                inner.dst_port
+            });
         }
         Manip::Destination => {
             quoted.set_src_ip(inner.src);

@@ -32,7 +32,10 @@ impl TcpState {
     /// State after the first packet; `None` for a packet that can not open an entry (SYN ACK or RST).
     pub(crate) fn first(flags: TcpFlags) -> Option<Self> {
         match flags {
-            TcpFlags { rst: true, .. } | TcpFlags { syn: true, ack: true, .. } => None,
+            TcpFlags { rst: true, .. }
+            | TcpFlags {
+                syn: true, ack: true, ..
+            } => None,
             TcpFlags { syn: true, .. } => Some(Self::SynSent),
             TcpFlags { fin: true, .. } => Some(Self::FinWait),
             // nf_conntrack_tcp_loose: a connection may be picked up in its middle.

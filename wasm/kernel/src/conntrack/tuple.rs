@@ -32,7 +32,13 @@ impl Tuple {
             },
             _ => packet.ports()?,
         };
-        Some(Self { src, dst, protocol, src_port, dst_port })
+        Some(Self {
+            src,
+            dst,
+            protocol,
+            src_port,
+            dst_port,
+        })
     }
 
     /// As an answer to a packet with this tuple has it (`nf_ct_invert_tuple`).
@@ -42,7 +48,13 @@ impl Tuple {
             L4Protocol::Icmpv6 => (self.src_port, if self.dst_port == 128 { 129 } else { 128 }),
             _ => (self.dst_port, self.src_port),
         };
-        Self { src: self.dst, dst: self.src, protocol: self.protocol, src_port, dst_port }
+        Self {
+            src: self.dst,
+            dst: self.src,
+            protocol: self.protocol,
+            src_port,
+            dst_port,
+        }
     }
 
     /// Whether this is ICMP, whose "ports" are identifier and type.

@@ -23,10 +23,20 @@ pub(crate) struct Key<'a> {
 
 /// What came of it.
 pub(crate) enum Found<'a> {
-    Local { device: Name },
-    Broadcast { device: Name },
-    Unicast { route: &'a Route, next_hop: &'a NextHop, table: u32 },
-    Refused { route: &'a Route },
+    Local {
+        device: Name,
+    },
+    Broadcast {
+        device: Name,
+    },
+    Unicast {
+        route: &'a Route,
+        next_hop: &'a NextHop,
+        table: u32,
+    },
+    Refused {
+        route: &'a Route,
+    },
     Nothing,
 }
 
@@ -54,7 +64,9 @@ pub(crate) fn look_up<'a>(stack: &'a Stack, key: Key<'_>) -> Found<'a> {
         let fits = rule.from.is_none_or(|n| key.src.is_some_and(|s| n.contains(&s)))
             && rule.to.is_none_or(|n| n.contains(&key.dst))
             && rule.iif.as_deref().is_none_or(|i| i == key.iif.unwrap_or("lo"))
-            && rule.fwmark.is_none_or(|(value, mask)| key.mark & mask == value & mask);
+            && rule
+                .fwmark
+                .is_none_or(|(value, mask)| key.mark & mask == value & mask);
         if fits {
             match in_table(stack, rule.table, &key) {
                 Found::Nothing => {}
@@ -68,13 +80,19 @@ pub(crate) fn look_up<'a>(stack: &'a Stack, key: Key<'_>) -> Found<'a> {
 fn in_table<'a>(stack: &'a Stack, table: u32, key: &Key<'_>) -> Found<'a> {
     if table == LOCAL && key.oif.is_none() {
         if let Some(device) = stack.local(key.dst) {
-            return Found::Local { device: Arc::clone(device) };
+            return Found::Local {
+                device: Arc::clone(device),
+            };
         }
         if let Some(device) = stack.broadcast(key.dst) {
-            return Found::Broadcast { device: Arc::clone(device) };
+            return Found::Broadcast {
+                device: Arc::clone(device),
+            };
         }
     }
-    let Some(routes) = stack.ns.tables.get(&table) else { return Found::Nothing };
+    let Some(routes) = stack.ns.tables.get(&table) else {
+        return Found::Nothing;
+    };
     let usable = |hop: &&NextHop| {
         stack.interface(&hop.device).is_some_and(|i| i.up) && key.oif.is_none_or(|o| o == &*hop.device)
     };
@@ -88,12 +106,23 @@ fn in_table<'a>(stack: &'a Stack, table: u32, key: &Key<'_>) -> Found<'a> {
     match route.kind {
         RouteKind::Throw => Found::Nothing,
         RouteKind::Local | RouteKind::Broadcast => {
-            let device = route.next_hops.first().map_or_else(|| Arc::clone(&stack.loopback), |h| Arc::clone(&h.device));
-            if route.kind == RouteKind::Local { Found::Local { device } } else { Found::Broadcast { device } }
+            let device = route
+                .next_hops
+                .first()
+                .map_or_else(|| Arc::clone(&stack.loopback), |h| Arc::clone(&h.device));
+            if route.kind == RouteKind::Local {
+                Found::Local { device }
+            } else {
+                Found::Broadcast { device }
+            }
         }
         RouteKind::Unreachable | RouteKind::Prohibit | RouteKind::Blackhole => Found::Refused { route },
         RouteKind::Unicast => match pick(route, &usable, key) {
-            Some(next_hop) => Found::Unicast { route, next_hop, table },
+            Some(next_hop) => Found::Unicast {
+                route,
+                next_hop,
+                table,
+            },
             None => Found::Nothing,
         },
     }

@@ -123,14 +123,29 @@ pub(crate) fn evaluate(
     if chain.rules.is_empty() && !matches!(chain.builtin, Some((_, Policy::Drop))) {
         return None;
     }
-    let mut evaluation = Evaluation { table, seen, around, hits: Vec::new(), untracked: false };
+    let mut evaluation = Evaluation {
+        table,
+        seen,
+        around,
+        hits: Vec::new(),
+        untracked: false,
+    };
     let (decision, origin) = evaluation.run(chain);
-    Some(Evaluated { decision, untracked: evaluation.untracked, hits: evaluation.hits, origin })
+    Some(Evaluated {
+        decision,
+        untracked: evaluation.untracked,
+        hits: evaluation.hits,
+        origin,
+    })
 }
 
 impl<'a> Evaluation<'a, '_> {
     fn run(&mut self, first: &'a Arc<Chain>) -> (Decision, Option<Arc<Origin>>) {
-        let mut frames = vec![Frame { chain: first, next: 0, drawn: None }];
+        let mut frames = vec![Frame {
+            chain: first,
+            next: 0,
+            drawn: None,
+        }];
         let mut asked = 0;
         while let Some(depth) = frames.len().checked_sub(1) {
             let frame = &mut frames[depth];
@@ -158,9 +173,19 @@ impl<'a> Evaluation<'a, '_> {
                 Target::Drop => Some(Decision::Drop),
                 Target::Reject(with) => Some(Decision::Reject(*with)),
                 Target::Dnat { to, port } => Some(Decision::Dnat { to: *to, port: *port }),
-                Target::Snat { to, random_fully } => Some(Decision::Snat { to: *to, random_fully: *random_fully }),
-                Target::Masquerade { random_fully } => Some(Decision::Masquerade { random_fully: *random_fully }),
-                Target::Return | Target::Jump(_) | Target::Goto(_) | Target::Mark { .. } | Target::Notrack | Target::Log { .. } => None,
+                Target::Snat { to, random_fully } => Some(Decision::Snat {
+                    to: *to,
+                    random_fully: *random_fully,
+                }),
+                Target::Masquerade { random_fully } => Some(Decision::Masquerade {
+                    random_fully: *random_fully,
+                }),
+                Target::Return
+                | Target::Jump(_)
+                | Target::Goto(_)
+                | Target::Mark { .. }
+                | Target::Notrack
+                | Target::Log { .. } => None,
             };
             if let Some(decision) = decision {
                 self.deciding(chain, index, depth);
@@ -179,7 +204,11 @@ impl<'a> Evaluation<'a, '_> {
                     if matches!(target, Target::Goto(_)) {
                         frames.pop();
                     }
-                    frames.push(Frame { chain: next, next: 0, drawn: None });
+                    frames.push(Frame {
+                        chain: next,
+                        next: 0,
+                        drawn: None,
+                    });
                 }
                 Target::Mark { op, value, mask } => {
                     let mark = &mut *self.around.mark;
@@ -197,7 +226,15 @@ impl<'a> Evaluation<'a, '_> {
         let of = u32::try_from(first.rules.len()).unwrap_or(u32::MAX);
         if policy == Policy::Drop {
             let chain = Arc::clone(&first.name);
-            self.hits.push(RuleHit { chain, depth: 0, number: 0, of, matched: true, text: Name::from(""), origin: None });
+            self.hits.push(RuleHit {
+                chain,
+                depth: 0,
+                number: 0,
+                of,
+                matched: true,
+                text: Name::from(""),
+                origin: None,
+            });
             return (Decision::Drop, None);
         }
         (Decision::Accept, None)
@@ -207,13 +244,20 @@ impl<'a> Evaluation<'a, '_> {
         let place = &self.around.stack.ns.place;
         let what = format!("chain {} on {place:?}", chain.name);
         if !self.around.unknowns.iter().any(|u| u.what == what) {
-            self.around.unknowns.push(Unknown { what, why: why.to_owned() });
+            self.around.unknowns.push(Unknown {
+                what,
+                why: why.to_owned(),
+            });
         }
     }
 
     fn deciding(&mut self, chain: &Arc<Chain>, index: usize, depth: usize) {
         for near in index.saturating_sub(NEAR)..index {
-            if !self.hits.iter().any(|h| h.number as usize == near + 1 && Arc::ptr_eq(&h.chain, &chain.name)) {
+            if !self
+                .hits
+                .iter()
+                .any(|h| h.number as usize == near + 1 && Arc::ptr_eq(&h.chain, &chain.name))
+            {
                 self.hit(chain, near, depth, false);
             }
         }
@@ -221,9 +265,15 @@ impl<'a> Evaluation<'a, '_> {
     }
 
     fn hit(&mut self, chain: &Arc<Chain>, index: usize, depth: usize, matched: bool) {
-        let Some(rule) = chain.rules.get(index) else { return };
+        let Some(rule) = chain.rules.get(index) else {
+            return;
+        };
         let key = (Arc::as_ptr(chain) as usize, index);
-        let family = if self.seen.src.is_ipv4() { Family::V4 } else { Family::V6 };
+        let family = if self.seen.src.is_ipv4() {
+            Family::V4
+        } else {
+            Family::V6
+        };
         let text = self
             .around
             .texts
@@ -271,8 +321,10 @@ impl<'a> Evaluation<'a, '_> {
         let place = &self.around.stack.ns.place;
         let name = || format!("{} on {}", chain.name, place_name(place));
         let list = || {
-            let mut list: Vec<(String, f64)> =
-                ways.iter().map(|(i, share)| (way_name(chain.rules.get(*i)), *share)).collect();
+            let mut list: Vec<(String, f64)> = ways
+                .iter()
+                .map(|(i, share)| (way_name(chain.rules.get(*i)), *share))
+                .collect();
             if left > f64::EPSILON {
                 list.push((way_name(rest), left));
             }
@@ -292,15 +344,19 @@ impl<'a> Evaluation<'a, '_> {
             Match::Protocol { not, protocol } => (seen.protocol == *protocol) != *not,
             Match::DstPort { protocol, not, ports } => {
                 seen.protocol == *protocol
-                    && seen.ports.is_some_and(|(_, port)| (ports.0 <= port && port <= ports.1) != *not)
+                    && seen
+                        .ports
+                        .is_some_and(|(_, port)| (ports.0 <= port && port <= ports.1) != *not)
             }
             Match::SrcPort { protocol, not, ports } => {
                 seen.protocol == *protocol
-                    && seen.ports.is_some_and(|(port, _)| (ports.0 <= port && port <= ports.1) != *not)
+                    && seen
+                        .ports
+                        .is_some_and(|(port, _)| (ports.0 <= port && port <= ports.1) != *not)
             }
-            Match::MultiportDst { ports } => {
-                seen.ports.is_some_and(|(_, port)| ports.iter().any(|r| r.0 <= port && port <= r.1))
-            }
+            Match::MultiportDst { ports } => seen
+                .ports
+                .is_some_and(|(_, port)| ports.iter().any(|r| r.0 <= port && port <= r.1)),
             Match::Comment(_) | Match::StatisticRandom { .. } => true,
             Match::CtState { not, states } => self.ct_state(states) != *not,
             Match::CtOrigDst { net, port } => {
@@ -309,11 +365,21 @@ impl<'a> Evaluation<'a, '_> {
                 })
             }
             Match::Mark { not, value, mask } => (*self.around.mark & mask == *value) != *not,
-            Match::AddrType { src, not, kind, limit_iface_in } => {
+            Match::AddrType {
+                src,
+                not,
+                kind,
+                limit_iface_in,
+            } => {
                 let address = if *src { seen.src } else { seen.dst };
                 self.addr_type(address, *kind, *limit_iface_in) != *not
             }
-            Match::RecentCheck { not, name, seconds, reap } => {
+            Match::RecentCheck {
+                not,
+                name,
+                seconds,
+                reap,
+            } => {
                 let list = self.around.state.recent.get_mut(name);
                 let since = Duration::from_secs(u64::from(*seconds));
                 let fresh = |at: Micros| *seconds == 0 || at + since >= seen.now;
@@ -334,7 +400,8 @@ impl<'a> Evaluation<'a, '_> {
             Match::Set { name, .. } => {
                 let what = format!("ipset {name} on {}", place_name(&self.around.stack.ns.place));
                 if !self.around.unknowns.iter().any(|u| u.what == what) {
-                    let why = "a rule asks it and ipsets are not modelled; the rule was taken not to match".to_owned();
+                    let why = "a rule asks it and ipsets are not modelled; the rule was taken not to match"
+                        .to_owned();
                     self.around.unknowns.push(Unknown { what, why });
                 }
                 false
@@ -396,7 +463,9 @@ fn is_random(rule: &Rule) -> bool {
 
 /// `default/web -> 10.244.1.2:8080` where the rule's comment says so, else the chain that it jumps to.
 fn way_name(rule: Option<&Rule>) -> String {
-    let Some(rule) = rule else { return "no rule".to_owned() };
+    let Some(rule) = rule else {
+        return "no rule".to_owned();
+    };
     let comment = rule.matches.iter().find_map(|m| match m {
         Match::Comment(text) => Some(text.to_string()),
         _ => None,

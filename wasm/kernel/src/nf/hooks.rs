@@ -51,7 +51,10 @@ pub static HOOK_ORDER: [(HookName, Station, i32); 18] = [
 
 /// What runs at one hook, in order.
 pub fn stations(hook: HookName) -> impl Iterator<Item = Station> {
-    HOOK_ORDER.iter().filter(move |(h, ..)| *h == hook).map(|(_, station, _)| *station)
+    HOOK_ORDER
+        .iter()
+        .filter(move |(h, ..)| *h == hook)
+        .map(|(_, station, _)| *station)
 }
 
 #[cfg(test)]

@@ -48,7 +48,12 @@ impl TableName {
 }
 
 /// Tables in the order in which iptables-nft prints them.
-const PRINT_ORDER: [TableName; 4] = [TableName::Mangle, TableName::Raw, TableName::Filter, TableName::Nat];
+const PRINT_ORDER: [TableName; 4] = [
+    TableName::Mangle,
+    TableName::Raw,
+    TableName::Filter,
+    TableName::Nat,
+];
 
 /// A rule in a chain, as `iptables-save` prints it: `-A KUBE-SERVICES -d 10.96.0.10/32 …`.
 pub fn rule_text(rule: &Rule, chain: &str) -> String {
@@ -156,28 +161,67 @@ fn head_text(out: &mut String, found: &Match) -> fmt::Result {
 }
 
 fn port_range(ports: (u16, u16)) -> String {
-    if ports.0 == ports.1 { ports.0.to_string() } else { format!("{}:{}", ports.0, ports.1) }
+    if ports.0 == ports.1 {
+        ports.0.to_string()
+    } else {
+        format!("{}:{}", ports.0, ports.1)
+    }
 }
 
 /// Prints one match module; says how many matches it took (ports of one protocol share a module).
 fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
     let _ = match (found, next) {
         (
-            Match::SrcPort { protocol, not: n, ports },
-            Some(Match::DstPort { protocol: other, not: m, ports: dst }),
+            Match::SrcPort {
+                protocol,
+                not: n,
+                ports,
+            },
+            Some(Match::DstPort {
+                protocol: other,
+                not: m,
+                ports: dst,
+            }),
         )
         | (
-            Match::DstPort { protocol: other, not: m, ports: dst },
-            Some(Match::SrcPort { protocol, not: n, ports }),
+            Match::DstPort {
+                protocol: other,
+                not: m,
+                ports: dst,
+            },
+            Some(Match::SrcPort {
+                protocol,
+                not: n,
+                ports,
+            }),
         ) if protocol == other => {
             let (src, dst) = (port_range(*ports), port_range(*dst));
-            let _ = write!(out, " -m {protocol}{} --sport {src}{} --dport {dst}", not(*n), not(*m));
+            let _ = write!(
+                out,
+                " -m {protocol}{} --sport {src}{} --dport {dst}",
+                not(*n),
+                not(*m)
+            );
             return 2;
         }
-        (Match::SrcPort { protocol, not: n, ports }, _) => {
+        (
+            Match::SrcPort {
+                protocol,
+                not: n,
+                ports,
+            },
+            _,
+        ) => {
             write!(out, " -m {protocol}{} --sport {}", not(*n), port_range(*ports))
         }
-        (Match::DstPort { protocol, not: n, ports }, _) => {
+        (
+            Match::DstPort {
+                protocol,
+                not: n,
+                ports,
+            },
+            _,
+        ) => {
             write!(out, " -m {protocol}{} --dport {}", not(*n), port_range(*ports))
         }
         (Match::MultiportDst { ports }, _) => {
@@ -200,12 +244,28 @@ fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
         }
         (Match::Mark { not: n, value, mask }, _) => {
             let _ = write!(out, " -m mark{} --mark 0x{value:x}", not(*n));
-            if *mask == u32::MAX { Ok(()) } else { write!(out, "/0x{mask:x}") }
+            if *mask == u32::MAX {
+                Ok(())
+            } else {
+                write!(out, "/0x{mask:x}")
+            }
         }
         (Match::StatisticRandom { probability }, _) => {
-            write!(out, " -m statistic --mode random --probability {:.11}", kernel_probability(*probability))
+            write!(
+                out,
+                " -m statistic --mode random --probability {:.11}",
+                kernel_probability(*probability)
+            )
         }
-        (Match::AddrType { src, not: n, kind, limit_iface_in }, _) => {
+        (
+            Match::AddrType {
+                src,
+                not: n,
+                kind,
+                limit_iface_in,
+            },
+            _,
+        ) => {
             let side = if *src { "--src-type" } else { "--dst-type" };
             let kind = match kind {
                 AddrType::Local => "LOCAL",
@@ -216,7 +276,15 @@ fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
             let limit = if *limit_iface_in { " --limit-iface-in" } else { "" };
             write!(out, " -m addrtype{} {side} {kind}{limit}", not(*n))
         }
-        (Match::RecentCheck { not: n, name, seconds, reap }, _) => {
+        (
+            Match::RecentCheck {
+                not: n,
+                name,
+                seconds,
+                reap,
+            },
+            _,
+        ) => {
             let reap = if *reap { " --reap" } else { "" };
             let not = not(*n);
             write!(
@@ -225,10 +293,15 @@ fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
             )
         }
         (Match::RecentSet { name }, _) => {
-            write!(out, " -m recent --set --name {name} --mask 255.255.255.255 --rsource")
+            write!(
+                out,
+                " -m recent --set --name {name} --mask 255.255.255.255 --rsource"
+            )
         }
         (Match::PhysdevIsBridged { not: n }, _) => write!(out, " -m physdev{} --physdev-is-bridged", not(*n)),
-        (Match::Set { not: n, name, flags }, _) => write!(out, " -m set{} --match-set {name} {flags}", not(*n)),
+        (Match::Set { not: n, name, flags }, _) => {
+            write!(out, " -m set{} --match-set {name} {flags}", not(*n))
+        }
         (
             Match::Src { .. }
             | Match::Dst { .. }
@@ -248,7 +321,11 @@ pub(crate) fn kernel_probability(probability: f64) -> f64 {
 }
 
 fn bare_host(net: &IpNet) -> String {
-    if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.trunc().to_string() }
+    if net.prefix_len() == net.max_prefix_len() {
+        net.addr().to_string()
+    } else {
+        net.trunc().to_string()
+    }
 }
 
 fn ct_states(states: &[CtStateName]) -> String {
@@ -262,13 +339,21 @@ fn ct_states(states: &[CtStateName]) -> String {
         (Snat, "SNAT"),
         (Dnat, "DNAT"),
     ];
-    let names: Vec<&str> = order.iter().filter(|(s, _)| states.contains(s)).map(|(_, name)| *name).collect();
+    let names: Vec<&str> = order
+        .iter()
+        .filter(|(s, _)| states.contains(s))
+        .map(|(_, name)| *name)
+        .collect();
     names.join(",")
 }
 
 /// Source: xtables_save_string in libxtables/xtables.c.
 fn quoted(text: &str) -> String {
-    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+    if !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len() + 2);
@@ -299,7 +384,9 @@ fn target_text(out: &mut String, target: &Target, family: Family) -> fmt::Result
                 None => write!(out, "{to}"),
             }
         }
-        Target::Snat { to, random_fully } => write!(out, " -j SNAT --to-source {to}{}", random(*random_fully)),
+        Target::Snat { to, random_fully } => {
+            write!(out, " -j SNAT --to-source {to}{}", random(*random_fully))
+        }
         Target::Masquerade { random_fully } => write!(out, " -j MASQUERADE{}", random(*random_fully)),
         Target::Mark { op, value, mask } => {
             let mask = match op {

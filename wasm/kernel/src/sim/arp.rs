@@ -17,7 +17,10 @@ impl Sim<'_> {
         let id = u32::try_from(self.conversations.len()).unwrap_or(u32::MAX);
         self.conversations.push(ConversationInfo {
             id,
-            kind: ConversationKind::Neighbour { device: Arc::clone(device), target: ip },
+            kind: ConversationKind::Neighbour {
+                device: Arc::clone(device),
+                target: ip,
+            },
             protocol: None,
             opener: netns,
             opener_process: Arc::clone(&self.kernel),
@@ -36,17 +39,38 @@ impl Sim<'_> {
 
     pub(super) fn ask_neighbour(&mut self, stack: &Stack, key: &neighbour::Key, conversation: u32) {
         let (IpAddr::V4(target_ip), Some(interface)) = (key.2, stack.interface(&key.1)) else {
-            self.unknown(format!("neighbour {}", key.2), "neighbour discovery of IPv6 is not modelled");
+            self.unknown(
+                format!("neighbour {}", key.2),
+                "neighbour discovery of IPv6 is not modelled",
+            );
             return;
         };
         let sender_ip = match stack.select_address(&key.1, key.2, Scope::Link) {
             Some(IpAddr::V4(ip)) => ip,
             _ => Ipv4Addr::UNSPECIFIED,
         };
-        let arp = Arp { op: ArpOp::Request, sender_mac: interface.mac, sender_ip, target_mac: MacAddr::ZERO, target_ip };
+        let arp = Arp {
+            op: ArpOp::Request,
+            sender_mac: interface.mac,
+            sender_ip,
+            target_mac: MacAddr::ZERO,
+            target_ip,
+        };
         let label = format!("ARP who has {target_ip}");
-        let cause = self.conversations.get(conversation as usize).and_then(|c| c.cause);
-        self.send_arp(stack.id, conversation, true, label, cause, &key.1, MacAddr::BROADCAST, arp);
+        let cause = self
+            .conversations
+            .get(conversation as usize)
+            .and_then(|c| c.cause);
+        self.send_arp(
+            stack.id,
+            conversation,
+            true,
+            label,
+            cause,
+            &key.1,
+            MacAddr::BROADCAST,
+            arp,
+        );
     }
 
     #[allow(clippy::too_many_arguments, reason = "the fields of one packet")]
@@ -61,7 +85,13 @@ impl Sim<'_> {
         dst: MacAddr,
         arp: Arp,
     ) {
-        let headers = vec![Header::Ethernet(Ethernet { src: arp.sender_mac, dst }), Header::Arp(arp)];
+        let headers = vec![
+            Header::Ethernet(Ethernet {
+                src: arp.sender_mac,
+                dst,
+            }),
+            Header::Arp(arp),
+        ];
         let launch = Launch {
             netns,
             conversation,
@@ -73,7 +103,9 @@ impl Sim<'_> {
             to: None,
             sender: None,
             ct: None,
-            stage: Stage::Transmit { device: Arc::clone(device) },
+            stage: Stage::Transmit {
+                device: Arc::clone(device),
+            },
         };
         self.launch(Packet::new(headers, Payload::default()), launch);
     }
@@ -84,12 +116,17 @@ impl Sim<'_> {
         let Some(stack) = self.stack(netns) else { return };
         match arp.op {
             ArpOp::Request => {
-                let Some(own) = stack.interface(device).map(|i| i.mac) else { return };
+                let Some(own) = stack.interface(device).map(|i| i.mac) else {
+                    return;
+                };
                 if !self.answers_for(&stack, device, own, arp.target_ip) {
                     self.drop_packet(cursor, DropCause::OtherHost, None);
                     return;
                 }
-                self.neighbour_known(&(netns, Arc::clone(device), IpAddr::V4(arp.sender_ip)), arp.sender_mac);
+                self.neighbour_known(
+                    &(netns, Arc::clone(device), IpAddr::V4(arp.sender_ip)),
+                    arp.sender_mac,
+                );
                 let reply = Arp {
                     op: ArpOp::Reply,
                     sender_mac: own,
@@ -100,7 +137,16 @@ impl Sim<'_> {
                 let label = format!("ARP {} is at {own}", arp.target_ip);
                 let (conversation, cause) = (cursor.conversation, Some(cursor.flight));
                 self.finish(*cursor, LegEnd::Delivered);
-                self.send_arp(netns, conversation, false, label, cause, device, arp.sender_mac, reply);
+                self.send_arp(
+                    netns,
+                    conversation,
+                    false,
+                    label,
+                    cause,
+                    device,
+                    arp.sender_mac,
+                    reply,
+                );
             }
             ArpOp::Reply => {
                 let conversation = cursor.conversation;
@@ -108,7 +154,10 @@ impl Sim<'_> {
                 if let Some(info) = self.conversations.get_mut(conversation as usize) {
                     info.answered_at.get_or_insert(self.now);
                 }
-                self.neighbour_known(&(netns, Arc::clone(device), IpAddr::V4(arp.sender_ip)), arp.sender_mac);
+                self.neighbour_known(
+                    &(netns, Arc::clone(device), IpAddr::V4(arp.sender_ip)),
+                    arp.sender_mac,
+                );
             }
         }
     }
@@ -121,7 +170,13 @@ impl Sim<'_> {
         }
         if stack.ns.sysctls.proxy_arp.contains(&**device) {
             // arp_fwd_proxy: only for what is routed out by another interface.
-            let key = crate::fib::lookup::Key { dst: target, src: None, iif: Some(device), oif: None, mark: 0 };
+            let key = crate::fib::lookup::Key {
+                dst: target,
+                src: None,
+                iif: Some(device),
+                oif: None,
+                mark: 0,
+            };
             return match crate::fib::lookup::look_up(stack, key) {
                 crate::fib::lookup::Found::Unicast { next_hop, .. } => next_hop.device != *device,
                 _ => false,
@@ -129,7 +184,11 @@ impl Sim<'_> {
         }
         match stack.interface(device).map(|i| &i.kind) {
             Some(InterfaceKind::Physical { fabric }) => {
-                self.net.fabrics.get(fabric.0 as usize).and_then(|f| f.owners.get(&target)) == Some(&own)
+                self.net
+                    .fabrics
+                    .get(fabric.0 as usize)
+                    .and_then(|f| f.owners.get(&target))
+                    == Some(&own)
             }
             _ => false,
         }

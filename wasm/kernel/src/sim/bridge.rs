@@ -10,11 +10,11 @@
 //! bridged: ── FORWARD ── POSTROUTING ── port out
 //! ```
 
-use super::cursor::{Cursor, NfBridge, Stage};
+use super::Sim;
+use super::cursor::{Cursor, Stage};
 use super::neighbour::Known;
 use super::netfilter::HookEnd;
 use super::walk::{decision, destination};
-use super::Sim;
 use crate::fib::lookup::{self, Found, Key};
 use crate::interface::InterfaceKind;
 use crate::overlay::{LearnedMac, MAC_AGE};
@@ -41,12 +41,17 @@ impl Sim<'_> {
             self.drop_packet(cursor, DropCause::LinkDown, None);
             return None;
         }
-        let on = Stage::BridgeForward { bridge: Arc::clone(&bridge), port_in: Some(Arc::clone(&port)) };
-        let Some(original) = cursor.skb.packet.dst_ip() else { return cursor.to(on) };
+        let on = Stage::BridgeForward {
+            bridge: Arc::clone(&bridge),
+            port_in: Some(Arc::clone(&port)),
+        };
+        let Some(original) = cursor.skb.packet.dst_ip() else {
+            return cursor.to(on);
+        };
         if !stack.ns.sysctls.bridge_nf_call_iptables {
             return cursor.to(on);
         }
-        cursor.skb.nf_bridge = Some(NfBridge { port_in: Arc::clone(&port) });
+        cursor.skb.nf_bridge = true;
         cursor = self.defragment(cursor, stack)?;
         match self.hook(&mut cursor, stack, HookName::Prerouting, Some(&bridge), None) {
             HookEnd::Pass => {}
@@ -57,7 +62,13 @@ impl Sim<'_> {
             Some(dst) if dst != original => {
                 // br_nf_pre_routing_finish: ask the routing tables where the new destination is.
                 let src = cursor.skb.packet.src_ip();
-                let key = Key { dst, src, iif: Some(&bridge), oif: None, mark: cursor.skb.mark };
+                let key = Key {
+                    dst,
+                    src,
+                    iif: Some(&bridge),
+                    oif: None,
+                    mark: cursor.skb.mark,
+                };
                 let found = lookup::look_up(stack, key);
                 let origin = found.origin();
                 let same = matches!(&found, Found::Unicast { next_hop, .. } if next_hop.device == bridge);
@@ -68,14 +79,26 @@ impl Sim<'_> {
                 };
                 if !same || !usable {
                     if !usable {
-                        cursor.step(StepKind::Route { dst, decision: decision(&found, None) }, origin);
+                        cursor.step(
+                            StepKind::Route {
+                                dst,
+                                decision: decision(&found, None),
+                            },
+                            origin,
+                        );
                         self.drop_packet(cursor, DropCause::NoRoute, None);
                         return None;
                     }
                     set_link_dst(&mut cursor.skb.packet, own.0);
                     return cursor.to(on);
                 }
-                cursor.step(StepKind::Route { dst, decision: decision(&found, None) }, origin);
+                cursor.step(
+                    StepKind::Route {
+                        dst,
+                        decision: decision(&found, None),
+                    },
+                    origin,
+                );
                 cursor.skb.dst = destination(stack, &found, dst);
                 cursor.to(Stage::BridgedDnat { bridge, port })
             }
@@ -101,15 +124,35 @@ impl Sim<'_> {
         let Known::Yes { mac, state, origin } = known else {
             return self.resolve(cursor, stack, &bridge, next_hop);
         };
-        let state = if std::mem::take(&mut cursor.resolved) { hoplab_trace::NeighbourState::Resolved } else { state };
+        let state = if std::mem::take(&mut cursor.resolved) {
+            hoplab_trace::NeighbourState::Resolved
+        } else {
+            state
+        };
         set_link_dst(&mut cursor.skb.packet, mac);
         let device = Arc::clone(&bridge);
-        cursor.step(StepKind::Neighbour { ip: next_hop, mac: Some(mac), device, state }, origin);
+        cursor.step(
+            StepKind::Neighbour {
+                ip: next_hop,
+                mac: Some(mac),
+                device,
+                state,
+            },
+            origin,
+        );
         if asked {
-            cursor.step(StepKind::Egress { device: Arc::clone(&bridge) }, None);
+            cursor.step(
+                StepKind::Egress {
+                    device: Arc::clone(&bridge),
+                },
+                None,
+            );
         }
         cursor.skb.dst = None;
-        cursor.to(Stage::BridgeForward { bridge, port_in: Some(port) })
+        cursor.to(Stage::BridgeForward {
+            bridge,
+            port_in: Some(port),
+        })
     }
 
     /// `br_handle_frame_finish` for frames from a port, `br_dev_xmit` for the bridge's own.
@@ -127,11 +170,18 @@ impl Sim<'_> {
         if let Some(port) = &port_in
             && !ethernet.src.is_group()
         {
-            let learned = LearnedMac { port: Arc::clone(port), at: self.now };
+            let learned = LearnedMac {
+                port: Arc::clone(port),
+                at: self.now,
+            };
             let fdb = &mut self.overlay.stack_mut(stack.id).fdb;
             fdb.insert((Arc::clone(&bridge), ethernet.src), learned);
         }
-        let decide = |decision| StepKind::Bridge { bridge: Arc::clone(&bridge), port_in: port_in.clone(), decision };
+        let decide = |decision| StepKind::Bridge {
+            bridge: Arc::clone(&bridge),
+            port_in: port_in.clone(),
+            decision,
+        };
         let ports = || {
             let members = stack.ns.interfaces.values();
             members.filter(|i| i.up && i.master.as_deref() == Some(&*bridge))
@@ -141,7 +191,11 @@ impl Sim<'_> {
             cursor.step(decide(BridgeDecision::Up), None);
             return cursor.to(Stage::PassUp { bridge });
         }
-        let known = if ethernet.dst.is_group() { None } else { self.fdb_entry(stack, &bridge, ethernet.dst) };
+        let known = if ethernet.dst.is_group() {
+            None
+        } else {
+            self.fdb_entry(stack, &bridge, ethernet.dst)
+        };
         if let Some((port, origin)) = known {
             let Some(interface) = stack.interface(&port).filter(|i| i.up) else {
                 self.drop_packet(cursor, DropCause::LinkDown, origin);
@@ -149,8 +203,12 @@ impl Sim<'_> {
             };
             let decision = match &port_in {
                 Some(came) if *came == port && !interface.hairpin => BridgeDecision::SamePort,
-                Some(came) if *came == port => BridgeDecision::Hairpin { port: Arc::clone(&port) },
-                _ => BridgeDecision::Forward { port: Arc::clone(&port) },
+                Some(came) if *came == port => BridgeDecision::Hairpin {
+                    port: Arc::clone(&port),
+                },
+                _ => BridgeDecision::Forward {
+                    port: Arc::clone(&port),
+                },
             };
             let stop = decision == BridgeDecision::SamePort;
             cursor.step(decide(decision), origin);
@@ -158,18 +216,31 @@ impl Sim<'_> {
                 self.drop_packet(cursor, DropCause::SamePort, None);
                 return None;
             }
-            return cursor.to(Stage::BridgePort { bridge, port, forwarded: port_in.is_some() });
+            return cursor.to(Stage::BridgePort {
+                bridge,
+                port,
+                forwarded: port_in.is_some(),
+            });
         }
         let others: Vec<Name> = ports()
             .filter(|p| p.hairpin || port_in.as_ref() != Some(&p.name))
             .map(|p| Arc::clone(&p.name))
             .collect();
         let up = port_in.is_some() && ethernet.dst.is_group();
-        cursor.step(decide(BridgeDecision::Flood { ports: others.clone() }), None);
+        cursor.step(
+            decide(BridgeDecision::Flood {
+                ports: others.clone(),
+            }),
+            None,
+        );
         let forwarded = port_in.is_some();
         let mut ways: Vec<Stage> = others
             .into_iter()
-            .map(|port| Stage::BridgePort { bridge: Arc::clone(&bridge), port, forwarded })
+            .map(|port| Stage::BridgePort {
+                bridge: Arc::clone(&bridge),
+                port,
+                forwarded,
+            })
             .collect();
         if up {
             ways.push(Stage::PassUp { bridge });
@@ -205,7 +276,7 @@ impl Sim<'_> {
         port: Name,
         forwarded: bool,
     ) -> Option<Box<Cursor>> {
-        let filtered = forwarded && cursor.skb.nf_bridge.is_some() && cursor.skb.packet.ip_index().is_some();
+        let filtered = forwarded && cursor.skb.nf_bridge && cursor.skb.packet.ip_index().is_some();
         if filtered {
             match self.hook(&mut cursor, stack, HookName::Forward, Some(bridge), Some(bridge)) {
                 HookEnd::Pass => {}
@@ -238,10 +309,15 @@ impl Sim<'_> {
         stack: &Arc<Stack>,
         bridge: Name,
     ) -> Option<Box<Cursor>> {
-        let Some(interface) = stack.interface(&bridge) else { return None };
-        cursor.step(StepKind::Ingress { device: Arc::clone(&bridge) }, interface.origin.clone());
+        let interface = stack.interface(&bridge)?;
+        cursor.step(
+            StepKind::Ingress {
+                device: Arc::clone(&bridge),
+            },
+            interface.origin.clone(),
+        );
         self.count(cursor.netns, &bridge, cursor.skb.packet.len_bytes(), true);
-        cursor.skb.nf_bridge = None;
+        cursor.skb.nf_bridge = false;
         cursor.skb.dst = None;
         self.take_frame(cursor, interface.mac, &bridge)
     }
@@ -252,7 +328,11 @@ impl Sim<'_> {
         {
             return Some((Arc::clone(&entry.device), entry.origin.clone()));
         }
-        let learned = self.overlay.stack(stack.id)?.fdb.get(&(Arc::clone(bridge), mac))?;
+        let learned = self
+            .overlay
+            .stack(stack.id)?
+            .fdb
+            .get(&(Arc::clone(bridge), mac))?;
         (learned.at + MAC_AGE > self.now).then(|| (Arc::clone(&learned.port), None))
     }
 }

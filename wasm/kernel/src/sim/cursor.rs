@@ -23,7 +23,11 @@ pub(super) enum Stage {
     /// The bridge looks the destination up.
     BridgeForward { bridge: Name, port_in: Option<Name> },
     /// Out of a bridge port.
-    BridgePort { bridge: Name, port: Name, forwarded: bool },
+    BridgePort {
+        bridge: Name,
+        port: Name,
+        forwarded: bool,
+    },
     /// From a bridge up to the IP stack.
     PassUp { bridge: Name },
     /// `ip_rcv`: PREROUTING and the routing decision.
@@ -52,19 +56,14 @@ pub(super) struct Dst {
     pub(super) preferred_src: Option<IpAddr>,
 }
 
-/// What br_netfilter remembers of a bridged packet (`nf_bridge_info`).
-#[derive(Clone, Debug)]
-pub(super) struct NfBridge {
-    pub(super) port_in: Name,
-}
-
 /// A packet inside a kernel.
 #[derive(Clone, Debug)]
 pub(super) struct Skb {
     pub(super) packet: Arc<Packet>,
     pub(super) mark: u32,
     pub(super) ct: Option<CtRef>,
-    pub(super) nf_bridge: Option<NfBridge>,
+    /// br_netfilter handles it: it came in by a bridge port (`nf_bridge_info`).
+    pub(super) nf_bridge: bool,
     pub(super) dst: Option<Dst>,
     /// PREROUTING ran at the bridge and does not run again (`ip_sabotage_in`).
     pub(super) prerouted: bool,
@@ -76,13 +75,22 @@ pub(super) struct Skb {
 
 impl Skb {
     pub(super) fn new(packet: Arc<Packet>) -> Self {
-        Self { packet, mark: 0, ct: None, nf_bridge: None, dst: None, prerouted: false, iif: None, was_in_pieces: false }
+        Self {
+            packet,
+            mark: 0,
+            ct: None,
+            nf_bridge: false,
+            dst: None,
+            prerouted: false,
+            iif: None,
+            was_in_pieces: false,
+        }
     }
 
     /// What a packet loses when it leaves a namespace or enters a tunnel (`skb_scrub_packet`).
     pub(super) fn scrub(&mut self) {
         self.ct = None;
-        self.nf_bridge = None;
+        self.nf_bridge = false;
         self.dst = None;
         self.prerouted = false;
         self.iif = None;
@@ -134,7 +142,12 @@ pub(super) struct Launch {
 
 impl Cursor {
     pub(super) fn step(&mut self, kind: StepKind, origin: Option<Arc<Origin>>) {
-        let step = Step { at: self.at, kind, packet: Arc::clone(&self.skb.packet), origin };
+        let step = Step {
+            at: self.at,
+            kind,
+            packet: Arc::clone(&self.skb.packet),
+            origin,
+        };
         self.steps.push((self.netns, step));
     }
 
@@ -170,7 +183,14 @@ impl Sim<'_> {
             flood: None,
             resolved: false,
         };
-        cursor.step(StepKind::Originate { process: launch.process, from: launch.from, to: launch.to }, None);
+        cursor.step(
+            StepKind::Originate {
+                process: launch.process,
+                from: launch.from,
+                to: launch.to,
+            },
+            None,
+        );
         self.schedule(Duration::ZERO, Happening::Packet(Box::new(cursor)));
         id
     }
@@ -188,7 +208,9 @@ impl Sim<'_> {
     }
 
     pub(super) fn record(&mut self, cursor: Cursor, end: LegEnd) {
-        let Some(slot) = self.flights.get_mut(cursor.flight as usize) else { return };
+        let Some(slot) = self.flights.get_mut(cursor.flight as usize) else {
+            return;
+        };
         let mut flight = Flight {
             id: cursor.flight,
             conversation: cursor.conversation,
@@ -208,7 +230,12 @@ impl Sim<'_> {
     }
 
     /// The packet ends here.
-    pub(super) fn drop_packet(&mut self, mut cursor: Box<Cursor>, cause: DropCause, origin: Option<Arc<Origin>>) {
+    pub(super) fn drop_packet(
+        &mut self,
+        mut cursor: Box<Cursor>,
+        cause: DropCause,
+        origin: Option<Arc<Origin>>,
+    ) {
         let refused = matches!(cause, DropCause::Rejected | DropCause::NoSocket);
         if let Some(CtRef::Tracked { entry, .. }) = cursor.skb.ct
             && !refused
@@ -225,7 +252,10 @@ impl Sim<'_> {
             Some(flood) => flood.alive += count.saturating_sub(1),
             None => {
                 cursor.flood = Some(self.floods.len());
-                self.floods.push(Flood { alive: count, kept: false });
+                self.floods.push(Flood {
+                    alive: count,
+                    kept: false,
+                });
             }
         }
     }

@@ -3,10 +3,10 @@
 //! Models net/ipv4/udp.c: sockets that ask are connected (they hear errors, and only their peer); listeners answer
 //! from the address that was asked (IP_PKTINFO, as DNS servers do).
 
+use super::Sim;
 use super::cursor::{Cursor, Launch, Stage};
 use super::icmp::ip_header;
 use super::socket::{Socket, listener};
-use super::Sim;
 use crate::process::SocketId;
 use crate::stack::Stack;
 use hoplab_trace::{DropCause, LegEnd, StepKind};
@@ -18,16 +18,29 @@ impl Sim<'_> {
     /// Sends one datagram. Without `df` the kernel still sets DF while the datagram fits the path's MTU
     /// (IP_PMTUDISC_WANT).
     pub(super) fn send_datagram(&mut self, id: SocketId, bytes: Vec<u8>, df: bool, label: Option<String>) {
-        let Some(socket) = self.sockets.get(id).filter(|s| !s.gone) else { return };
+        let Some(socket) = self.sockets.get(id).filter(|s| !s.gone) else {
+            return;
+        };
         let (netns, protocol, local, remote) = (socket.netns, socket.protocol, socket.local, socket.remote);
-        let (conversation, forward, process, cause) =
-            (socket.conversation, socket.opener, socket.process, socket.last_flight);
+        let (conversation, forward, process, cause) = (
+            socket.conversation,
+            socket.opener,
+            socket.process,
+            socket.last_flight,
+        );
         let sequence = socket.sequence.wrapping_add(1);
         let l4 = match protocol {
-            L4Protocol::Udp => Header::Udp(Udp { src: local.port(), dst: remote.port() }),
-            L4Protocol::Icmp | L4Protocol::Icmpv6 => {
-                Header::Icmp(Icmp { kind: IcmpKind::EchoRequest { id: local.port(), sequence }, quoted: None })
-            }
+            L4Protocol::Udp => Header::Udp(Udp {
+                src: local.port(),
+                dst: remote.port(),
+            }),
+            L4Protocol::Icmp | L4Protocol::Icmpv6 => Header::Icmp(Icmp {
+                kind: IcmpKind::EchoRequest {
+                    id: local.port(),
+                    sequence,
+                },
+                quoted: None,
+            }),
             L4Protocol::Tcp | L4Protocol::Sctp => return,
         };
         let label = label.unwrap_or_else(|| match protocol {
@@ -37,14 +50,19 @@ impl Sim<'_> {
         let Some(stack) = self.stack(netns) else { return };
         let flight_id = u16::try_from(self.flights.len() & 0xffff).unwrap_or(0);
         let fits = 28 + bytes.len() <= self.mtu_towards(&stack, remote) as usize;
-        let Some(ip) = ip_header(local.ip(), remote.ip(), protocol, flight_id, df || fits, 0) else { return };
+        let Some(ip) = ip_header(local.ip(), remote.ip(), protocol, flight_id, df || fits, 0) else {
+            return;
+        };
         let launch = Launch {
             netns,
             conversation,
             forward,
             label,
             cause: if forward { None } else { cause },
-            process: self.parties.get(process.0 as usize).map_or_else(|| Arc::clone(&self.nothing), |p| Arc::clone(&p.name)),
+            process: self
+                .parties
+                .get(process.0 as usize)
+                .map_or_else(|| Arc::clone(&self.nothing), |p| Arc::clone(&p.name)),
             from: Some(local),
             to: Some(remote),
             sender: Some(id),
@@ -59,14 +77,26 @@ impl Sim<'_> {
     }
 
     pub(super) fn mtu_towards(&self, stack: &Stack, to: SocketAddr) -> u32 {
-        let key = crate::fib::lookup::Key { dst: to.ip(), src: None, iif: None, oif: None, mark: 0 };
+        let key = crate::fib::lookup::Key {
+            dst: to.ip(),
+            src: None,
+            iif: None,
+            oif: None,
+            mark: 0,
+        };
         let found = crate::fib::lookup::look_up(stack, key);
         let device = super::walk::destination(stack, &found, to.ip()).map_or(1500, |d| d.mtu_bytes);
         self.path_mtu(stack, to.ip(), device)
     }
 
     /// `__udp4_lib_rcv`.
-    pub(super) fn udp_in(&mut self, cursor: Box<Cursor>, stack: &Arc<Stack>, local: SocketAddr, remote: SocketAddr) {
+    pub(super) fn udp_in(
+        &mut self,
+        cursor: Box<Cursor>,
+        stack: &Arc<Stack>,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) {
         let protocol = L4Protocol::Udp;
         if let Some(id) = self.sockets.connected(stack.id, protocol, local, remote) {
             self.datagram_to(cursor, Some(id), protocol, local, remote);
@@ -109,7 +139,14 @@ impl Sim<'_> {
     ) {
         let process = socket.and_then(|s| self.process_name(s));
         let known = process.is_some();
-        cursor.step(StepKind::Socket { protocol, local, process }, None);
+        cursor.step(
+            StepKind::Socket {
+                protocol,
+                local,
+                process,
+            },
+            None,
+        );
         let Some(id) = socket.filter(|_| known) else {
             self.drop_packet(cursor, DropCause::SocketIgnored, None);
             return;

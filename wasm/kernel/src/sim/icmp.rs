@@ -27,14 +27,25 @@ pub(super) fn attach(ct: Option<CtRef>) -> Option<CtRef> {
                 Direction::Original => Direction::Reply,
                 Direction::Reply => Direction::Original,
             };
-            Some(CtRef::Tracked { entry, direction, state: CtInfo::Related })
+            Some(CtRef::Tracked {
+                entry,
+                direction,
+                state: CtInfo::Related,
+            })
         }
         _ => None,
     }
 }
 
 /// An IP header of a packet made by the kernel.
-pub(super) fn ip_header(src: IpAddr, dst: IpAddr, protocol: L4Protocol, id: u16, df: bool, tos: u8) -> Option<Header> {
+pub(super) fn ip_header(
+    src: IpAddr,
+    dst: IpAddr,
+    protocol: L4Protocol,
+    id: u16,
+    df: bool,
+    tos: u8,
+) -> Option<Header> {
     match (src, dst) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => Some(Header::Ipv4(Ipv4 {
             src,
@@ -47,7 +58,12 @@ pub(super) fn ip_header(src: IpAddr, dst: IpAddr, protocol: L4Protocol, id: u16,
             mf: false,
             fragment_offset_bytes: 0,
         })),
-        (IpAddr::V6(src), IpAddr::V6(dst)) => Some(Header::Ipv6(Ipv6 { src, dst, protocol, hop_limit: 64 })),
+        (IpAddr::V6(src), IpAddr::V6(dst)) => Some(Header::Ipv6(Ipv6 {
+            src,
+            dst,
+            protocol,
+            hop_limit: 64,
+        })),
         _ => None,
     }
 }
@@ -71,7 +87,9 @@ impl Sim<'_> {
     /// `icmp_send`: an error about a packet, to who sent it. False: none may be sent about this one.
     pub(super) fn icmp_error(&mut self, about: &Cursor, stack: &Stack, kind: IcmpKind) -> bool {
         let packet = &about.skb.packet;
-        let (Some(to), Some(of)) = (packet.src_ip(), packet.dst_ip()) else { return false };
+        let (Some(to), Some(of)) = (packet.src_ip(), packet.dst_ip()) else {
+            return false;
+        };
         let later_piece = matches!(packet.ip_index().map(|i| &packet.headers[i]),
             Some(Header::Ipv4(ip)) if ip.fragment_offset_bytes != 0);
         let about_error = packet.icmp().is_some_and(|i| i.quoted.is_some());
@@ -79,12 +97,27 @@ impl Sim<'_> {
         if about_error || later_piece || to_group || to.is_unspecified() || to.is_multicast() {
             return false;
         }
-        let src = if stack.local(of).is_some() { Some(of) } else { source_address(stack, to, 0) };
-        let (Some(src), Some(quoted)) = (src, packet.from_ip()) else { return false };
-        let protocol = if to.is_ipv4() { L4Protocol::Icmp } else { L4Protocol::Icmpv6 };
+        let src = if stack.local(of).is_some() {
+            Some(of)
+        } else {
+            source_address(stack, to, 0)
+        };
+        let (Some(src), Some(quoted)) = (src, packet.from_ip()) else {
+            return false;
+        };
+        let protocol = if to.is_ipv4() {
+            L4Protocol::Icmp
+        } else {
+            L4Protocol::Icmpv6
+        };
         let id = u16::try_from(self.flights.len() & 0xffff).unwrap_or(0);
-        let Some(ip) = ip_header(src, to, protocol, id, false, ERROR_TOS) else { return false };
-        let icmp = Header::Icmp(Icmp { kind, quoted: Some(Arc::new(quoted)) });
+        let Some(ip) = ip_header(src, to, protocol, id, false, ERROR_TOS) else {
+            return false;
+        };
+        let icmp = Header::Icmp(Icmp {
+            kind,
+            quoted: Some(Arc::new(quoted)),
+        });
         let launch = Launch {
             netns: stack.id,
             conversation: about.conversation,
@@ -114,8 +147,19 @@ impl Sim<'_> {
         match icmp.kind {
             IcmpKind::EchoRequest { id, sequence } => {
                 let local = SocketAddr::new(dst, 0);
-                cursor.step(StepKind::Socket { protocol, local, process: Some(Arc::clone(&self.kernel)) }, None);
-                let own = if stack.local(dst).is_some() { Some(dst) } else { source_address(stack, src, 0) };
+                cursor.step(
+                    StepKind::Socket {
+                        protocol,
+                        local,
+                        process: Some(Arc::clone(&self.kernel)),
+                    },
+                    None,
+                );
+                let own = if stack.local(dst).is_some() {
+                    Some(dst)
+                } else {
+                    source_address(stack, src, 0)
+                };
                 let header = own.and_then(|own| ip_header(own, src, protocol, 0, false, 0));
                 if let (Some(own), Some(ip)) = (own, header) {
                     let kind = IcmpKind::EchoReply { id, sequence };
@@ -133,7 +177,13 @@ impl Sim<'_> {
                         ct: None,
                         stage: Stage::LocalOut,
                     };
-                    self.accepted(cursor.conversation, stack.id, local, SocketAddr::new(src, 0), None);
+                    self.accepted(
+                        cursor.conversation,
+                        stack.id,
+                        local,
+                        SocketAddr::new(src, 0),
+                        None,
+                    );
                     self.launch(Packet::new(headers, packet.payload.clone()), launch);
                 }
                 self.finish(*cursor, LegEnd::Delivered);
@@ -150,23 +200,33 @@ impl Sim<'_> {
     /// An error about a packet that this stack sent: a path MTU to remember, and a socket to tell.
     fn icmp_error_in(&mut self, mut cursor: Box<Cursor>, stack: &Stack, kind: IcmpKind) {
         let quoted = cursor.skb.packet.icmp().and_then(|i| i.quoted.clone());
-        let about = quoted.as_ref().and_then(|q| Some((q.protocol()?, q.src_ip()?, q.dst_ip()?, q)));
+        let about = quoted
+            .as_ref()
+            .and_then(|q| Some((q.protocol()?, q.src_ip()?, q.dst_ip()?, q)));
         let Some((protocol, src, dst, quoted)) = about else {
             self.drop_packet(cursor, DropCause::SocketIgnored, None);
             return;
         };
         if let IcmpKind::FragmentationNeeded { mtu_bytes } = kind {
             let until = self.now + PATH_MTU_AGE;
-            self.overlay.stack_mut(stack.id).path_mtus.insert(dst, (mtu_bytes, until));
+            self.overlay
+                .stack_mut(stack.id)
+                .path_mtus
+                .insert(dst, (mtu_bytes, until));
             if let Some(tunnel) = self.tunnel_of(stack, quoted) {
                 // The tunnel's own packets were too big: its device learns no smaller MTU by itself.
                 let what = format!("path MTU of tunnel {tunnel} towards {dst}");
-                self.unknown(what, "how a tunnel passes a smaller path MTU on to its senders is not modelled");
+                self.unknown(
+                    what,
+                    "how a tunnel passes a smaller path MTU on to its senders is not modelled",
+                );
             }
         }
         let socket = match (protocol, quoted.l4()) {
             (L4Protocol::Icmp | L4Protocol::Icmpv6, Some(Header::Icmp(icmp))) => match icmp.kind {
-                IcmpKind::EchoRequest { id, .. } => self.sockets.echo(stack.id, protocol, SocketAddr::new(src, id)),
+                IcmpKind::EchoRequest { id, .. } => {
+                    self.sockets.echo(stack.id, protocol, SocketAddr::new(src, id))
+                }
                 _ => None,
             },
             _ => quoted.ports().and_then(|(sport, dport)| {
@@ -178,7 +238,14 @@ impl Sim<'_> {
         let (sport, _) = quoted.ports().unwrap_or((0, 0));
         let local = SocketAddr::new(src, sport);
         let known = process.is_some();
-        cursor.step(StepKind::Socket { protocol, local, process }, None);
+        cursor.step(
+            StepKind::Socket {
+                protocol,
+                local,
+                process,
+            },
+            None,
+        );
         let Some(socket) = socket.filter(|_| known) else {
             self.drop_packet(cursor, DropCause::SocketIgnored, None);
             return;

@@ -39,14 +39,22 @@ impl Sim<'_> {
             ended => return self.end_at_hook(cursor, stack, ended, None),
         }
         let packet = Arc::clone(&cursor.skb.packet);
-        let (Some(src), Some(dst), Some(protocol)) = (packet.src_ip(), packet.dst_ip(), packet.protocol()) else {
+        let (Some(src), Some(dst), Some(protocol)) = (packet.src_ip(), packet.dst_ip(), packet.protocol())
+        else {
             self.drop_packet(cursor, DropCause::NotModelled, None);
             return None;
         };
         if let Some(tunnel) = self.tunnel_of(stack, &packet) {
             let (_, port) = packet.ports().unwrap_or((0, 0));
             let process = Some(Arc::clone(&self.kernel));
-            cursor.step(StepKind::Socket { protocol, local: SocketAddr::new(dst, port), process }, None);
+            cursor.step(
+                StepKind::Socket {
+                    protocol,
+                    local: SocketAddr::new(dst, port),
+                    process,
+                },
+                None,
+            );
             return self.decapsulate(cursor, stack, tunnel);
         }
         match packet.l4() {
@@ -71,8 +79,21 @@ impl Sim<'_> {
     }
 
     /// Nothing listens: the Socket step, the answer, the end.
-    pub(super) fn no_socket(&mut self, mut cursor: Box<Cursor>, stack: &Stack, protocol: L4Protocol, local: SocketAddr) {
-        cursor.step(StepKind::Socket { protocol, local, process: None }, None);
+    pub(super) fn no_socket(
+        &mut self,
+        mut cursor: Box<Cursor>,
+        stack: &Stack,
+        protocol: L4Protocol,
+        local: SocketAddr,
+    ) {
+        cursor.step(
+            StepKind::Socket {
+                protocol,
+                local,
+                process: None,
+            },
+            None,
+        );
         match protocol {
             L4Protocol::Tcp => self.reset_for(&cursor, None),
             _ => {
@@ -87,17 +108,31 @@ impl Sim<'_> {
 
     /// Connection tracking needs whole packets: pieces wait for each other before PREROUTING (`nf_defrag_ipv4`).
     pub(super) fn defragment(&mut self, cursor: Box<Cursor>, stack: &Stack) -> Option<Box<Cursor>> {
-        if stack.tracks { self.reassemble(cursor) } else { Some(cursor) }
+        if stack.tracks {
+            self.reassemble(cursor)
+        } else {
+            Some(cursor)
+        }
     }
 
     /// `ip_defrag`: the packet once its last missing piece is here.
     fn reassemble(&mut self, mut cursor: Box<Cursor>) -> Option<Box<Cursor>> {
-        let Some(at) = cursor.skb.packet.ip_index() else { return Some(cursor) };
-        let Some(Header::Ipv4(ip)) = cursor.skb.packet.headers.get(at).cloned() else { return Some(cursor) };
+        let Some(at) = cursor.skb.packet.ip_index() else {
+            return Some(cursor);
+        };
+        let Some(Header::Ipv4(ip)) = cursor.skb.packet.headers.get(at).cloned() else {
+            return Some(cursor);
+        };
         if !ip.mf && ip.fragment_offset_bytes == 0 {
             return Some(cursor);
         }
-        let key = (cursor.netns, IpAddr::V4(ip.src), IpAddr::V4(ip.dst), ip.protocol, ip.id);
+        let key = (
+            cursor.netns,
+            IpAddr::V4(ip.src),
+            IpAddr::V4(ip.dst),
+            ip.protocol,
+            ip.id,
+        );
         if !self.fragments.contains_key(&key) && self.fragments.len() >= MAX_INCOMPLETE {
             self.fragments.shift_remove_index(0);
         }
@@ -107,14 +142,24 @@ impl Sim<'_> {
         if !ip.mf {
             pieces.end = Some(usize::from(ip.fragment_offset_bytes) + length);
         }
-        if !pieces.parts.iter().any(|(offset, _)| *offset == ip.fragment_offset_bytes) {
+        if !pieces
+            .parts
+            .iter()
+            .any(|(offset, _)| *offset == ip.fragment_offset_bytes)
+        {
             pieces.parts.push((ip.fragment_offset_bytes, (**packet).clone()));
             pieces.parts.sort_by_key(|(offset, _)| *offset);
         }
         let count = u16::try_from(pieces.parts.len()).unwrap_or(u16::MAX);
         let whole = pieces.whole(at);
         let is_whole = whole.is_some();
-        cursor.step(StepKind::Reassemble { pieces: count, whole: is_whole }, None);
+        cursor.step(
+            StepKind::Reassemble {
+                pieces: count,
+                whole: is_whole,
+            },
+            None,
+        );
         match whole {
             Some(packet) => {
                 self.fragments.swap_remove(&key);
@@ -135,7 +180,10 @@ impl Sim<'_> {
     /// `ip_do_fragment`: each piece goes on as a leg of its own, at the cursor's stage.
     pub(super) fn fragment(&mut self, mut cursor: Box<Cursor>, mtu_bytes: u32) {
         let Some(pieces) = cut(&cursor.skb.packet, mtu_bytes) else {
-            self.unknown("fragmentation".to_owned(), "only IPv4 packets with some payload are cut");
+            self.unknown(
+                "fragmentation".to_owned(),
+                "only IPv4 packets with some payload are cut",
+            );
             self.drop_packet(cursor, DropCause::NotModelled, None);
             return;
         };
@@ -197,7 +245,9 @@ impl Pieces {
 /// Pieces of at most `mtu_bytes`, all but the last a multiple of eight bytes long. The first keeps all inner headers.
 fn cut(packet: &Packet, mtu_bytes: u32) -> Option<Vec<Packet>> {
     let at = packet.ip_index()?;
-    let Some(Header::Ipv4(ip)) = packet.headers.get(at) else { return None };
+    let Some(Header::Ipv4(ip)) = packet.headers.get(at) else {
+        return None;
+    };
     let room = (mtu_bytes as usize).checked_sub(20)? & !7;
     let inner: usize = packet.headers[at + 1..].iter().map(Header::len_bytes).sum();
     if room == 0 || inner > room {
@@ -207,7 +257,12 @@ fn cut(packet: &Packet, mtu_bytes: u32) -> Option<Vec<Packet>> {
     let mut pieces = Vec::new();
     let (mut offset, mut from) = (usize::from(ip.fragment_offset_bytes), 0);
     loop {
-        let take = if from == 0 && pieces.is_empty() { room - inner } else { room }.min(bytes.len() - from);
+        let take = if from == 0 && pieces.is_empty() {
+            room - inner
+        } else {
+            room
+        }
+        .min(bytes.len() - from);
         let last = from + take == bytes.len();
         let mut header = *ip;
         header.mf = !last || ip.mf;
@@ -218,7 +273,10 @@ fn cut(packet: &Packet, mtu_bytes: u32) -> Option<Vec<Packet>> {
             headers.extend_from_slice(&packet.headers[at + 1..]);
             offset += inner;
         }
-        pieces.push(Packet::new(headers, Payload::from(bytes[from..from + take].to_vec())));
+        pieces.push(Packet::new(
+            headers,
+            Payload::from(bytes[from..from + take].to_vec()),
+        ));
         offset += take;
         from += take;
         if last {

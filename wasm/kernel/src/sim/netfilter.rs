@@ -31,7 +31,9 @@ impl Sim<'_> {
         iif: Option<&Name>,
         oif: Option<&Name>,
     ) -> HookEnd {
-        let Some(v4) = cursor.skb.packet.src_ip().map(|ip| ip.is_ipv4()) else { return HookEnd::Pass };
+        let Some(v4) = cursor.skb.packet.src_ip().map(|ip| ip.is_ipv4()) else {
+            return HookEnd::Pass;
+        };
         for station in hooks::stations(hook) {
             let end = match station {
                 Station::Conntrack if stack.tracks => {
@@ -77,7 +79,12 @@ impl Sim<'_> {
             }
             None => self.reset_for(&cursor, icmp::attach(cursor.skb.ct)),
         }
-        cursor.step(StepKind::Drop { cause: DropCause::Rejected }, None);
+        cursor.step(
+            StepKind::Drop {
+                cause: DropCause::Rejected,
+            },
+            None,
+        );
         self.finish(*cursor, LegEnd::Refused);
         None
     }
@@ -93,7 +100,9 @@ impl Sim<'_> {
         oif: Option<&Name>,
         v4: bool,
     ) -> HookEnd {
-        let Some(evaluated) = self.ask(cursor, stack, hook, table, iif, oif, v4) else { return HookEnd::Pass };
+        let Some(evaluated) = self.ask(cursor, stack, hook, table, iif, oif, v4) else {
+            return HookEnd::Pass;
+        };
         if evaluated.untracked {
             cursor.skb.ct = Some(CtRef::Untracked);
         }
@@ -102,7 +111,12 @@ impl Sim<'_> {
             Decision::Reject(with) => (RuleVerdict::Reject, HookEnd::Reject(with)),
             _ => (RuleVerdict::Accept, HookEnd::Pass),
         };
-        let kind = StepKind::Hook { hook, table: table.name(), hits: evaluated.hits, verdict };
+        let kind = StepKind::Hook {
+            hook,
+            table: table.name(),
+            hits: evaluated.hits,
+            verdict,
+        };
         cursor.step(kind, evaluated.origin);
         end
     }
@@ -122,7 +136,7 @@ impl Sim<'_> {
         let mut seen = Seen::of(&cursor.skb.packet, cursor.skb.ct, self.now)?;
         seen.iif = iif.map(|n| &**n);
         seen.oif = oif.map(|n| &**n);
-        seen.bridged = cursor.skb.nf_bridge.is_some() && matches!(hook, HookName::Forward | HookName::Postrouting);
+        seen.bridged = cursor.skb.nf_bridge && matches!(hook, HookName::Forward | HookName::Postrouting);
         let mut around = Around {
             stack,
             state: self.overlay.stack_mut(stack.id),
@@ -143,9 +157,11 @@ impl Sim<'_> {
             let quoted = packet.icmp().and_then(|i| i.quoted.as_ref());
             cursor.skb.ct = Some(match (quoted, Tuple::of(&packet)) {
                 (Some(quoted), _) => match Tuple::of(quoted).and_then(|t| table.find(&t.inverse(), now)) {
-                    Some((entry, direction)) => {
-                        CtRef::Tracked { entry: entry.id, direction, state: CtInfo::Related }
-                    }
+                    Some((entry, direction)) => CtRef::Tracked {
+                        entry: entry.id,
+                        direction,
+                        state: CtInfo::Related,
+                    },
                     None => CtRef::Invalid,
                 },
                 (None, None) => CtRef::Invalid,
@@ -163,20 +179,37 @@ impl Sim<'_> {
                     match table.find(&tuple, now) {
                         Some((entry, direction)) => {
                             let answered = direction == Direction::Reply || entry.seen_reply;
-                            let state = if answered { CtInfo::Established } else { CtInfo::New };
-                            CtRef::Tracked { entry: entry.id, direction, state }
+                            let state = if answered {
+                                CtInfo::Established
+                            } else {
+                                CtInfo::New
+                            };
+                            CtRef::Tracked {
+                                entry: entry.id,
+                                direction,
+                                state,
+                            }
                         }
                         None => match flags.map(TcpState::first) {
                             Some(None) => CtRef::Invalid,
                             tcp => {
                                 let entry = table.create(tuple, tcp.flatten(), now);
-                                CtRef::Tracked { entry, direction: Direction::Original, state: CtInfo::New }
+                                CtRef::Tracked {
+                                    entry,
+                                    direction: Direction::Original,
+                                    state: CtInfo::New,
+                                }
                             }
                         },
                     }
                 }
             });
-            if let Some(CtRef::Tracked { entry, direction, state: CtInfo::New | CtInfo::Established }) = cursor.skb.ct {
+            if let Some(CtRef::Tracked {
+                entry,
+                direction,
+                state: CtInfo::New | CtInfo::Established,
+            }) = cursor.skb.ct
+            {
                 table.note(entry, direction, &packet, now);
             }
         }
@@ -197,12 +230,21 @@ impl Sim<'_> {
 
     /// `nf_conntrack_confirm`.
     fn confirm(&mut self, cursor: &Cursor) -> HookEnd {
-        let Some(CtRef::Tracked { entry, direction: Direction::Original, state: CtInfo::New }) = cursor.skb.ct else {
+        let Some(CtRef::Tracked {
+            entry,
+            direction: Direction::Original,
+            state: CtInfo::New,
+        }) = cursor.skb.ct
+        else {
             return HookEnd::Pass;
         };
         let now = self.now;
         let table = &mut self.overlay.stack_mut(cursor.netns).conntrack;
-        if table.confirm(entry, now) { HookEnd::Pass } else { HookEnd::Drop }
+        if table.confirm(entry, now) {
+            HookEnd::Pass
+        } else {
+            HookEnd::Drop
+        }
     }
 
     /// `nf_nat_inet_fn`: the nat table is asked once for each connection and end; every packet is rewritten alike.
@@ -215,28 +257,54 @@ impl Sim<'_> {
         oif: Option<&Name>,
         v4: bool,
     ) -> HookEnd {
-        let (Some(manip), Some(ct)) = (Manip::of(hook), cursor.skb.ct) else { return HookEnd::Pass };
-        let CtRef::Tracked { entry, direction, state } = ct else { return HookEnd::Pass };
+        let (Some(manip), Some(ct)) = (Manip::of(hook), cursor.skb.ct) else {
+            return HookEnd::Pass;
+        };
+        let CtRef::Tracked {
+            entry,
+            direction,
+            state,
+        } = ct
+        else {
+            return HookEnd::Pass;
+        };
         let mut asked = None;
         let mut done = true;
         if stack.ruleset(v4).tables.contains_key(&TableName::Nat)
             && state == CtInfo::New
             && direction == Direction::Original
         {
-            done = self.overlay.stack_mut(stack.id).conntrack.entry(entry).is_none_or(|e| match manip {
-                Manip::Source => e.source_nat_done,
-                Manip::Destination => e.destination_nat_done,
-            });
+            done = self
+                .overlay
+                .stack_mut(stack.id)
+                .conntrack
+                .entry(entry)
+                .is_none_or(|e| match manip {
+                    Manip::Source => e.source_nat_done,
+                    Manip::Destination => e.destination_nat_done,
+                });
         }
         if !done {
             let evaluated = self.ask(cursor, stack, hook, TableName::Nat, iif, oif, v4);
             let decision = evaluated.as_ref().map_or(Decision::Accept, |e| e.decision);
             let range = match decision {
-                Decision::Dnat { to, port } => Range { address: Some(to), port, random_fully: false },
-                Decision::Snat { to, random_fully } => Range { address: Some(to), port: None, random_fully },
+                Decision::Dnat { to, port } => Range {
+                    address: Some(to),
+                    port,
+                    random_fully: false,
+                },
+                Decision::Snat { to, random_fully } => Range {
+                    address: Some(to),
+                    port: None,
+                    random_fully,
+                },
                 Decision::Masquerade { random_fully } => {
                     let address = masquerade_address(cursor, stack, oif);
-                    Range { address, port: None, random_fully }
+                    Range {
+                        address,
+                        port: None,
+                        random_fully,
+                    }
                 }
                 _ => Range::KEEP,
             };
@@ -256,7 +324,12 @@ impl Sim<'_> {
         let rewritten = self.rewrite(cursor, ct, manip);
         match asked {
             Some((Some(evaluated), verdict)) => {
-                let kind = StepKind::Hook { hook, table: TableName::Nat.name(), hits: evaluated.hits, verdict };
+                let kind = StepKind::Hook {
+                    hook,
+                    table: TableName::Nat.name(),
+                    hits: evaluated.hits,
+                    verdict,
+                };
                 cursor.step(kind, evaluated.origin);
                 if verdict == RuleVerdict::Drop {
                     return HookEnd::Drop;
@@ -286,6 +359,11 @@ impl Sim<'_> {
 
 /// `nf_nat_masquerade_ipv4`: the outgoing device's address on the way to the next hop.
 fn masquerade_address(cursor: &Cursor, stack: &Stack, oif: Option<&Name>) -> Option<std::net::IpAddr> {
-    let next_hop = cursor.skb.dst.as_ref().map(|d| d.next_hop).or_else(|| cursor.skb.packet.dst_ip())?;
+    let next_hop = cursor
+        .skb
+        .dst
+        .as_ref()
+        .map(|d| d.next_hop)
+        .or_else(|| cursor.skb.packet.dst_ip())?;
     stack.select_address(oif?, next_hop, Scope::Global)
 }

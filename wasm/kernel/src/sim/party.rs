@@ -28,25 +28,56 @@ pub(super) struct Letter {
 
 enum News {
     Start,
-    Timer { token: u64 },
-    Opened { token: u64, socket: SocketId },
-    Connected { socket: SocketId, local: SocketAddr, peer: SocketAddr },
-    Data { socket: SocketId, local: SocketAddr, peer: SocketAddr, bytes: Vec<u8> },
-    Closed { socket: SocketId },
-    Failed { socket: SocketId, error: SocketError },
+    Timer {
+        token: u64,
+    },
+    Opened {
+        token: u64,
+        socket: SocketId,
+    },
+    Connected {
+        socket: SocketId,
+        local: SocketAddr,
+        peer: SocketAddr,
+    },
+    Data {
+        socket: SocketId,
+        local: SocketAddr,
+        peer: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    Closed {
+        socket: SocketId,
+    },
+    Failed {
+        socket: SocketId,
+        error: SocketError,
+    },
 }
 
 impl Letter {
     pub(super) fn start(to: ProcessId) -> Self {
-        Self { to, conversation: None, news: News::Start }
+        Self {
+            to,
+            conversation: None,
+            news: News::Start,
+        }
     }
 
     pub(super) fn timer(to: ProcessId, token: u64) -> Self {
-        Self { to, conversation: None, news: News::Timer { token } }
+        Self {
+            to,
+            conversation: None,
+            news: News::Timer { token },
+        }
     }
 
     fn about(socket: &Socket, news: News) -> Self {
-        Self { to: socket.process, conversation: Some(socket.conversation), news }
+        Self {
+            to: socket.process,
+            conversation: Some(socket.conversation),
+            news,
+        }
     }
 }
 
@@ -59,7 +90,12 @@ impl Sim<'_> {
         program: Option<usize>,
     ) -> ProcessId {
         let id = ProcessId(u32::try_from(self.parties.len()).unwrap_or(u32::MAX));
-        self.parties.push(Party { netns, name, process: Some(process), finished: false });
+        self.parties.push(Party {
+            netns,
+            name,
+            process: Some(process),
+            finished: false,
+        });
         if let Some(program) = program {
             self.sockets.running.insert((netns, program), id);
         }
@@ -68,7 +104,9 @@ impl Sim<'_> {
 
     pub(super) fn process_name(&self, socket: SocketId) -> Option<Name> {
         let socket = self.sockets.get(socket).filter(|s| !s.gone)?;
-        self.parties.get(socket.process.0 as usize).map(|p| Arc::clone(&p.name))
+        self.parties
+            .get(socket.process.0 as usize)
+            .map(|p| Arc::clone(&p.name))
     }
 
     /// Tells processes what happened until nothing is left to tell, then sends the acknowledgements still due.
@@ -86,20 +124,43 @@ impl Sim<'_> {
 
     fn deliver(&mut self, letter: &Letter) {
         let at = self.now;
-        let Some(party) = self.parties.get_mut(letter.to.0 as usize).filter(|p| !p.finished) else { return };
-        let Some(mut process) = party.process.take() else { return };
+        let Some(party) = self.parties.get_mut(letter.to.0 as usize).filter(|p| !p.finished) else {
+            return;
+        };
+        let Some(mut process) = party.process.take() else {
+            return;
+        };
         let event = match &letter.news {
             News::Start => Event::Start { at },
             News::Timer { token } => Event::Timer { token: *token, at },
-            News::Opened { token, socket } => Event::Opened { token: *token, socket: *socket },
-            News::Connected { socket, local, peer } => {
-                Event::Connected { socket: *socket, local: *local, peer: *peer, at }
-            }
-            News::Data { socket, local, peer, bytes } => {
-                Event::Data { socket: *socket, local: *local, peer: *peer, bytes, at }
-            }
+            News::Opened { token, socket } => Event::Opened {
+                token: *token,
+                socket: *socket,
+            },
+            News::Connected { socket, local, peer } => Event::Connected {
+                socket: *socket,
+                local: *local,
+                peer: *peer,
+                at,
+            },
+            News::Data {
+                socket,
+                local,
+                peer,
+                bytes,
+            } => Event::Data {
+                socket: *socket,
+                local: *local,
+                peer: *peer,
+                bytes,
+                at,
+            },
             News::Closed { socket } => Event::Closed { socket: *socket, at },
-            News::Failed { socket, error } => Event::Failed { socket: *socket, error: *error, at },
+            News::Failed { socket, error } => Event::Failed {
+                socket: *socket,
+                error: *error,
+                at,
+            },
         };
         let mut actions = Vec::new();
         process.on(event, &mut actions);
@@ -121,20 +182,43 @@ impl Sim<'_> {
             _ => Duration::ZERO,
         };
         if !wait.is_zero() {
-            self.schedule(wait, Happening::Act { process, action, conversation });
+            self.schedule(
+                wait,
+                Happening::Act {
+                    process,
+                    action,
+                    conversation,
+                },
+            );
             return;
         }
         match action {
-            Action::Connect { token, protocol, to, from_port, purpose } => {
+            Action::Connect {
+                token,
+                protocol,
+                to,
+                from_port,
+                purpose,
+            } => {
                 self.connect(process, token, protocol, to, from_port, purpose, conversation);
             }
-            Action::SendDatagram { token, protocol, to, from_port, bytes, df, purpose } => {
+            Action::SendDatagram {
+                token,
+                protocol,
+                to,
+                from_port,
+                bytes,
+                df,
+                purpose,
+            } => {
                 let opened = self.open_socket(process, token, protocol, to, from_port, purpose, conversation);
                 if let Some(socket) = opened {
                     self.send_datagram(socket, bytes, df, None);
                 }
             }
-            Action::Send { socket, bytes, label, .. } => {
+            Action::Send {
+                socket, bytes, label, ..
+            } => {
                 if self.owns(process, socket) {
                     self.send(socket, bytes, label);
                 }
@@ -149,7 +233,9 @@ impl Sim<'_> {
                     self.abort(socket);
                 }
             }
-            Action::SetTimer { token, after } => self.schedule(after, Happening::ProcessTimer { process, token }),
+            Action::SetTimer { token, after } => {
+                self.schedule(after, Happening::ProcessTimer { process, token })
+            }
             Action::Note { socket, what } => self.note(process, socket, &what),
             Action::Finish => self.finish_process(process),
         }
@@ -184,22 +270,38 @@ impl Sim<'_> {
     /// A note beside the last leg that reached or left the socket.
     fn note(&mut self, process: ProcessId, socket: SocketId, what: &str) {
         let flight = self.sockets.get(socket).and_then(|s| s.last_flight);
-        let (Some(party), Some(flight)) = (self.parties.get(process.0 as usize), flight) else { return };
-        let kind = StepKind::Process { process: Arc::clone(&party.name), what: Name::from(what) };
+        let (Some(party), Some(flight)) = (self.parties.get(process.0 as usize), flight) else {
+            return;
+        };
+        let kind = StepKind::Process {
+            process: Arc::clone(&party.name),
+            what: Name::from(what),
+        };
         let netns = party.netns;
         let at = self.now;
         if let Some(Some(flight)) = self.flights.get_mut(flight as usize)
             && let Some((_, last)) = flight.steps.last()
         {
             let packet = Arc::clone(&last.packet);
-            flight.steps.push((netns, Step { at, kind, packet, origin: None }));
+            flight.steps.push((
+                netns,
+                Step {
+                    at,
+                    kind,
+                    packet,
+                    origin: None,
+                },
+            ));
         }
     }
 
     pub(super) fn tell(&mut self, socket: SocketId, error: SocketError) {
         let now = self.now;
-        let Some(found) = self.sockets.get(socket).filter(|s| !s.gone) else { return };
-        self.inbox.push_back(Letter::about(found, News::Failed { socket, error }));
+        let Some(found) = self.sockets.get(socket).filter(|s| !s.gone) else {
+            return;
+        };
+        self.inbox
+            .push_back(Letter::about(found, News::Failed { socket, error }));
         if found.opener
             && let Some(info) = self.conversations.get_mut(found.conversation as usize)
         {
@@ -209,15 +311,19 @@ impl Sim<'_> {
 
     pub(super) fn tell_opened(&mut self, socket: SocketId, token: u64) {
         if let Some(found) = self.sockets.get(socket) {
-            self.inbox.push_back(Letter::about(found, News::Opened { token, socket }));
+            self.inbox
+                .push_back(Letter::about(found, News::Opened { token, socket }));
         }
     }
 
     pub(super) fn tell_connected(&mut self, socket: SocketId) {
         let now = self.now;
-        let Some(found) = self.sockets.get(socket) else { return };
+        let Some(found) = self.sockets.get(socket) else {
+            return;
+        };
         let (local, peer) = (found.local, found.remote);
-        self.inbox.push_back(Letter::about(found, News::Connected { socket, local, peer }));
+        self.inbox
+            .push_back(Letter::about(found, News::Connected { socket, local, peer }));
         if found.opener
             && let Some(info) = self.conversations.get_mut(found.conversation as usize)
         {
@@ -227,9 +333,19 @@ impl Sim<'_> {
 
     pub(super) fn tell_data(&mut self, socket: SocketId, peer: SocketAddr, bytes: Vec<u8>) {
         let now = self.now;
-        let Some(found) = self.sockets.get(socket) else { return };
+        let Some(found) = self.sockets.get(socket) else {
+            return;
+        };
         let local = found.local;
-        self.inbox.push_back(Letter::about(found, News::Data { socket, local, peer, bytes }));
+        self.inbox.push_back(Letter::about(
+            found,
+            News::Data {
+                socket,
+                local,
+                peer,
+                bytes,
+            },
+        ));
         if found.opener
             && let Some(info) = self.conversations.get_mut(found.conversation as usize)
         {
@@ -239,7 +355,8 @@ impl Sim<'_> {
 
     pub(super) fn tell_closed(&mut self, socket: SocketId) {
         if let Some(found) = self.sockets.get(socket) {
-            self.inbox.push_back(Letter::about(found, News::Closed { socket }));
+            self.inbox
+                .push_back(Letter::about(found, News::Closed { socket }));
         }
     }
 

@@ -65,27 +65,32 @@ impl Sockets {
 
     /// The socket that sent echo requests with this identifier from this address.
     pub(super) fn echo(&self, netns: NetNsId, protocol: L4Protocol, local: SocketAddr) -> Option<SocketId> {
-        let found = self.all.iter().zip(0..).rev();
-        found
-            .filter(|(s, _)| s.netns == netns && s.protocol == protocol && s.local == local && !s.gone)
-            .map(|(_, id)| SocketId(id))
-            .next()
+        let fits = |s: &Socket| s.netns == netns && s.protocol == protocol && s.local == local && !s.gone;
+        let index = self.all.iter().rposition(fits)?;
+        u32::try_from(index).ok().map(SocketId)
     }
 
     pub(super) fn of(&self, process: ProcessId) -> impl Iterator<Item = SocketId> {
-        let own = self.all.iter().zip(0..).filter(move |(s, _)| s.process == process && !s.gone);
+        let own = self
+            .all
+            .iter()
+            .zip(0..)
+            .filter(move |(s, _)| s.process == process && !s.gone);
         own.map(|(_, id)| SocketId(id))
     }
 
     pub(super) fn add(&mut self, socket: Socket) -> SocketId {
         let id = SocketId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
-        self.by_flow.insert((socket.netns, socket.protocol, socket.local, socket.remote), id);
+        self.by_flow
+            .insert((socket.netns, socket.protocol, socket.local, socket.remote), id);
         self.all.push(socket);
         id
     }
 
     pub(super) fn remove(&mut self, id: SocketId) {
-        let Some(socket) = self.all.get_mut(id.0 as usize) else { return };
+        let Some(socket) = self.all.get_mut(id.0 as usize) else {
+            return;
+        };
         socket.gone = true;
         let flow = (socket.netns, socket.protocol, socket.local, socket.remote);
         if self.by_flow.get(&flow) == Some(&id) {
@@ -104,7 +109,9 @@ impl Sockets {
     }
 
     fn port_in_use(&self, netns: NetNsId, protocol: L4Protocol, port: u16) -> bool {
-        self.all.iter().any(|s| !s.gone && s.netns == netns && s.protocol == protocol && s.local.port() == port)
+        self.all
+            .iter()
+            .any(|s| !s.gone && s.netns == netns && s.protocol == protocol && s.local.port() == port)
     }
 }
 
@@ -117,7 +124,9 @@ pub(super) fn listener(stack: &Stack, protocol: L4Protocol, local: SocketAddr) -
             && l.port.is_none_or(|p| p == local.port())
     };
     let found = stack.ns.listeners.iter().filter(fits);
-    found.rev().max_by_key(|l| (l.port.is_some(), l.address.is_some()))
+    found
+        .rev()
+        .max_by_key(|l| (l.port.is_some(), l.address.is_some()))
 }
 
 impl Sim<'_> {
@@ -136,7 +145,11 @@ impl Sim<'_> {
         let netns = self.parties.get(process.0 as usize)?.netns;
         let stack = self.stack(netns)?;
         let conversation = self.open_flow(process, protocol, to, purpose, parent)?;
-        let none = if to.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+        let none = if to.is_ipv4() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        } else {
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        };
         let address = super::walk::source_address(&stack, to.ip(), 0).unwrap_or(none);
         let port = from_port.unwrap_or_else(|| self.ephemeral_port(netns, protocol));
         let local = SocketAddr::new(address, port);
@@ -192,7 +205,10 @@ impl Sim<'_> {
         parent: Option<u32>,
     ) {
         if protocol != L4Protocol::Tcp {
-            self.unknown(format!("{protocol} connection"), "only TCP connections are modelled");
+            self.unknown(
+                format!("{protocol} connection"),
+                "only TCP connections are modelled",
+            );
             if let Some(socket) = self.open_socket(process, token, protocol, to, from_port, purpose, parent) {
                 self.fail(socket, SocketError::TimedOut);
             }
@@ -222,8 +238,16 @@ impl Sim<'_> {
         peer: SocketAddr,
         process: Option<ProcessId>,
     ) {
-        let name = process.and_then(|p| self.parties.get(p.0 as usize)).map_or(&self.kernel, |p| &p.name);
-        let acceptor = Acceptor { netns, process: Arc::clone(name), local, peer, at: self.now };
+        let name = process
+            .and_then(|p| self.parties.get(p.0 as usize))
+            .map_or(&self.kernel, |p| &p.name);
+        let acceptor = Acceptor {
+            netns,
+            process: Arc::clone(name),
+            local,
+            peer,
+            at: self.now,
+        };
         if let Some(info) = self.conversations.get_mut(conversation as usize) {
             info.acceptor.get_or_insert(acceptor);
         }
@@ -241,7 +265,9 @@ impl Sim<'_> {
     /// What a send call returns when the packet never left.
     pub(super) fn tell_sender(&mut self, cursor: &super::Cursor, error: SocketError) {
         let Some(id) = cursor.sender else { return };
-        let Some(socket) = self.sockets.get(id) else { return };
+        let Some(socket) = self.sockets.get(id) else {
+            return;
+        };
         match (&socket.tcp, error) {
             // connect() returns a missing route at once; a dropped segment is only lost.
             (Some(tcp), SocketError::NetUnreachable | SocketError::HostUnreachable)

@@ -52,7 +52,8 @@ impl Segment {
     /// Sequence numbers that it takes.
     fn len(&self) -> u32 {
         let data = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        data.wrapping_add(u32::from(self.flags.syn)).wrapping_add(u32::from(self.flags.fin))
+        data.wrapping_add(u32::from(self.flags.syn))
+            .wrapping_add(u32::from(self.flags.fin))
     }
 }
 
@@ -110,8 +111,20 @@ impl Tcp {
     }
 }
 
-const SYN: TcpFlags = TcpFlags { syn: true, ack: false, fin: false, rst: false, psh: false };
-const ACK: TcpFlags = TcpFlags { syn: false, ack: true, fin: false, rst: false, psh: false };
+const SYN: TcpFlags = TcpFlags {
+    syn: true,
+    ack: false,
+    fin: false,
+    rst: false,
+    psh: false,
+};
+const ACK: TcpFlags = TcpFlags {
+    syn: false,
+    ack: true,
+    fin: false,
+    rst: false,
+    psh: false,
+};
 
 /// TCP_TIMEOUT_INIT.
 const SYN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -140,8 +153,12 @@ impl Sim<'_> {
     }
 
     fn advertised_mss(&mut self, id: SocketId) -> u16 {
-        let Some((netns, remote)) = self.sockets.get(id).map(|s| (s.netns, s.remote)) else { return DEFAULT_MSS };
-        let Some(stack) = self.stack(netns) else { return DEFAULT_MSS };
+        let Some((netns, remote)) = self.sockets.get(id).map(|s| (s.netns, s.remote)) else {
+            return DEFAULT_MSS;
+        };
+        let Some(stack) = self.stack(netns) else {
+            return DEFAULT_MSS;
+        };
         let mtu = self.mtu_towards(&stack, remote).min(65_535);
         u16::try_from(mtu.saturating_sub(HEADERS_BYTES)).unwrap_or(DEFAULT_MSS)
     }
@@ -158,7 +175,9 @@ impl Sim<'_> {
 
     /// Writes to a stream.
     pub(super) fn tcp_send(&mut self, id: SocketId, bytes: Vec<u8>, label: String) {
-        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else { return };
+        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else {
+            return;
+        };
         match tcp.state {
             State::SynSent | State::SynReceived => tcp.backlog.push_back((bytes, label)),
             State::Established | State::CloseWait if !bytes.is_empty() => {
@@ -168,9 +187,15 @@ impl Sim<'_> {
                     if self.too_many() {
                         return;
                     }
-                    let flags = TcpFlags { psh: number + 1 == count, ..ACK };
-                    let label =
-                        if count == 1 { label.clone() } else { format!("{label} ({} of {count})", number + 1) };
+                    let flags = TcpFlags {
+                        psh: number + 1 == count,
+                        ..ACK
+                    };
+                    let label = if count == 1 {
+                        label.clone()
+                    } else {
+                        format!("{label} ({} of {count})", number + 1)
+                    };
                     self.transmit_segment(id, flags, part.to_vec(), label);
                 }
             }
@@ -180,7 +205,9 @@ impl Sim<'_> {
 
     /// Closes in order.
     pub(super) fn close(&mut self, id: SocketId) {
-        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let Some(socket) = self.sockets.get_mut(id) else {
+            return;
+        };
         let Some(tcp) = &mut socket.tcp else {
             // A datagram socket that is gone hears nothing more.
             if socket.opener {
@@ -195,7 +222,11 @@ impl Sim<'_> {
             }
             State::SynReceived => tcp.fin_wanted = true,
             State::Established | State::CloseWait => {
-                tcp.state = if tcp.state == State::Established { State::FinWait1 } else { State::LastAck };
+                tcp.state = if tcp.state == State::Established {
+                    State::FinWait1
+                } else {
+                    State::LastAck
+                };
                 self.transmit_segment(id, TcpFlags { fin: true, ..ACK }, Vec::new(), "FIN".to_owned());
             }
             _ => {}
@@ -204,11 +235,19 @@ impl Sim<'_> {
 
     /// Ends the connection with RST.
     pub(super) fn abort(&mut self, id: SocketId) {
-        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else { return };
+        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else {
+            return;
+        };
         let open = !matches!(tcp.state, State::SynSent | State::TimeWait | State::Closed);
         let seq = tcp.snd_nxt;
         if open {
-            self.send_segment(id, seq, TcpFlags { rst: true, ..ACK }, Vec::new(), "RST".to_owned());
+            self.send_segment(
+                id,
+                seq,
+                TcpFlags { rst: true, ..ACK },
+                Vec::new(),
+                "RST".to_owned(),
+            );
         }
         if let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) {
             tcp.end();
@@ -218,9 +257,16 @@ impl Sim<'_> {
 
     /// Sends a new segment and remembers it until it is acknowledged.
     fn transmit_segment(&mut self, id: SocketId, flags: TcpFlags, bytes: Vec<u8>, label: String) {
-        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else { return };
+        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else {
+            return;
+        };
         let seq = tcp.snd_nxt;
-        let segment = Segment { seq, flags, bytes: bytes.clone(), label: label.clone() };
+        let segment = Segment {
+            seq,
+            flags,
+            bytes: bytes.clone(),
+            label: label.clone(),
+        };
         tcp.snd_nxt = seq.wrapping_add(segment.len());
         let first = tcp.unacked.is_empty();
         tcp.unacked.push_back(segment);
@@ -233,8 +279,14 @@ impl Sim<'_> {
 
     /// Puts one segment on its way.
     fn send_segment(&mut self, id: SocketId, seq: u32, flags: TcpFlags, bytes: Vec<u8>, label: String) {
-        let mss = if flags.syn { Some(self.advertised_mss(id)) } else { None };
-        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let mss = if flags.syn {
+            Some(self.advertised_mss(id))
+        } else {
+            None
+        };
+        let Some(socket) = self.sockets.get_mut(id) else {
+            return;
+        };
         let Some(tcp) = &mut socket.tcp else { return };
         if flags.ack {
             tcp.ack_owed = 0;
@@ -251,10 +303,15 @@ impl Sim<'_> {
         };
         let (local, remote, netns) = (socket.local, socket.remote, socket.netns);
         let (conversation, forward, cause) = (socket.conversation, socket.opener, socket.last_flight);
-        let process = self.parties.get(socket.process.0 as usize).map_or(&self.nothing, |p| &p.name);
+        let process = self
+            .parties
+            .get(socket.process.0 as usize)
+            .map_or(&self.nothing, |p| &p.name);
         let process = Arc::clone(process);
         let ip_id = u16::try_from(self.flights.len() & 0xffff).unwrap_or(0);
-        let Some(ip) = ip_header(local.ip(), remote.ip(), L4Protocol::Tcp, ip_id, true, 0) else { return };
+        let Some(ip) = ip_header(local.ip(), remote.ip(), L4Protocol::Tcp, ip_id, true, 0) else {
+            return;
+        };
         let launch = Launch {
             netns,
             conversation,
@@ -268,14 +325,23 @@ impl Sim<'_> {
             ct: None,
             stage: Stage::LocalOut,
         };
-        let flight = self.launch(Packet::new(vec![ip, Header::Tcp(header)], Payload::from(bytes)), launch);
+        let flight = self.launch(
+            Packet::new(vec![ip, Header::Tcp(header)], Payload::from(bytes)),
+            launch,
+        );
         self.sockets.note_flight(id, flight);
     }
 
     fn arm_retransmit(&mut self, id: SocketId) {
-        let Some(netns) = self.sockets.get(id).map(|s| s.netns) else { return };
-        let linear = self.stack(netns).map_or(0, |s| u32::from(s.ns.sysctls.tcp_syn_linear_timeouts));
-        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else { return };
+        let Some(netns) = self.sockets.get(id).map(|s| s.netns) else {
+            return;
+        };
+        let linear = self
+            .stack(netns)
+            .map_or(0, |s| u32::from(s.ns.sysctls.tcp_syn_linear_timeouts));
+        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else {
+            return;
+        };
         tcp.generation = tcp.generation.wrapping_add(1);
         let generation = tcp.generation;
         let (base, doublings) = match tcp.state {
@@ -284,11 +350,20 @@ impl Sim<'_> {
             _ => (DATA_TIMEOUT, tcp.retries),
         };
         let wait = base.saturating_mul(1 << doublings.min(16)).min(MAX_TIMEOUT);
-        self.schedule(wait, Happening::SocketTimer { socket: id, generation, kind: Timer::Retransmit });
+        self.schedule(
+            wait,
+            Happening::SocketTimer {
+                socket: id,
+                generation,
+                kind: Timer::Retransmit,
+            },
+        );
     }
 
     pub(super) fn socket_timer(&mut self, id: SocketId, generation: u32, kind: Timer) {
-        let Some(socket) = self.sockets.get(id) else { return };
+        let Some(socket) = self.sockets.get(id) else {
+            return;
+        };
         let netns = socket.netns;
         let Some(tcp) = &socket.tcp else { return };
         match kind {
@@ -301,8 +376,13 @@ impl Sim<'_> {
                 if tcp.generation != generation || tcp.unacked.is_empty() {
                     return;
                 }
-                let settings = self.stack(netns).map(|s| s.ns.sysctls.clone()).unwrap_or_default();
-                let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else { return };
+                let settings = self
+                    .stack(netns)
+                    .map(|s| s.ns.sysctls.clone())
+                    .unwrap_or_default();
+                let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else {
+                    return;
+                };
                 // tcp_write_timeout: linear time-outs do not count against tcp_syn_retries.
                 let most = match tcp.state {
                     State::SynSent => {
@@ -324,8 +404,12 @@ impl Sim<'_> {
 
     /// Sends the oldest unacknowledged segment again.
     fn retransmit(&mut self, id: SocketId) {
-        let Some(tcp) = self.sockets.get(id).and_then(|s| s.tcp.as_ref()) else { return };
-        let Some(segment) = tcp.unacked.front() else { return };
+        let Some(tcp) = self.sockets.get(id).and_then(|s| s.tcp.as_ref()) else {
+            return;
+        };
+        let Some(segment) = tcp.unacked.front() else {
+            return;
+        };
         let label = match tcp.retries {
             0 => format!("{} again", segment.label),
             n => format!("{} again, try {}", segment.label, n + 1),
@@ -338,7 +422,9 @@ impl Sim<'_> {
     /// (`tcp_v4_mtu_reduced`, `tcp_simple_retransmit`).
     pub(super) fn tcp_smaller(&mut self, id: SocketId, mtu_bytes: u16) {
         let room = usize::from(mtu_bytes).saturating_sub(HEADERS_BYTES as usize);
-        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else { return };
+        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else {
+            return;
+        };
         if room == 0 || room >= tcp.mss_bytes {
             return;
         }
@@ -353,16 +439,28 @@ impl Sim<'_> {
             let mut seq = segment.seq;
             for (number, part) in segment.bytes.chunks(room).enumerate() {
                 let last = number + 1 == count;
-                let flags = TcpFlags { psh: segment.flags.psh && last, fin: segment.flags.fin && last, ..segment.flags };
+                let flags = TcpFlags {
+                    psh: segment.flags.psh && last,
+                    fin: segment.flags.fin && last,
+                    ..segment.flags
+                };
                 let label = format!("{}, part {} of {count}", segment.label, number + 1);
-                let part = Segment { seq, flags, bytes: part.to_vec(), label };
+                let part = Segment {
+                    seq,
+                    flags,
+                    bytes: part.to_vec(),
+                    label,
+                };
                 seq = seq.wrapping_add(part.len());
                 cut.push_back(part);
             }
         }
         tcp.unacked = cut;
-        let again: Vec<(u32, TcpFlags, Vec<u8>, String)> =
-            tcp.unacked.iter().map(|s| (s.seq, s.flags, s.bytes.clone(), s.label.clone())).collect();
+        let again: Vec<(u32, TcpFlags, Vec<u8>, String)> = tcp
+            .unacked
+            .iter()
+            .map(|s| (s.seq, s.flags, s.bytes.clone(), s.label.clone()))
+            .collect();
         for (seq, flags, bytes, label) in again {
             self.send_segment(id, seq, flags, bytes, label);
         }
@@ -370,7 +468,9 @@ impl Sim<'_> {
     }
 
     fn send_ack(&mut self, id: SocketId) {
-        let Some(tcp) = self.sockets.get(id).and_then(|s| s.tcp.as_ref()) else { return };
+        let Some(tcp) = self.sockets.get(id).and_then(|s| s.tcp.as_ref()) else {
+            return;
+        };
         let seq = tcp.snd_nxt;
         self.send_segment(id, seq, ACK, Vec::new(), "ACK".to_owned());
     }
@@ -378,7 +478,12 @@ impl Sim<'_> {
     /// Acknowledgements that no answer of the process carried.
     pub(super) fn send_due_acks(&mut self) {
         for id in std::mem::take(&mut self.sockets.ack_due) {
-            if self.sockets.get(id).and_then(|s| s.tcp.as_ref()).is_some_and(|t| t.ack_owed > 0) {
+            if self
+                .sockets
+                .get(id)
+                .and_then(|s| s.tcp.as_ref())
+                .is_some_and(|t| t.ack_owed > 0)
+            {
                 self.send_ack(id);
             }
         }
@@ -396,7 +501,14 @@ impl Sim<'_> {
         let protocol = L4Protocol::Tcp;
         if let Some(id) = self.sockets.connected(stack.id, protocol, local, remote) {
             let process = self.process_name(id);
-            cursor.step(StepKind::Socket { protocol, local, process }, None);
+            cursor.step(
+                StepKind::Socket {
+                    protocol,
+                    local,
+                    process,
+                },
+                None,
+            );
             self.segment_in(cursor, id, header);
             return;
         }
@@ -404,7 +516,14 @@ impl Sim<'_> {
         let Some(found) = listener(stack, protocol, local).filter(|_| opens) else {
             // A reset is never answered, and a stray one closes nothing.
             if header.flags.rst {
-                cursor.step(StepKind::Socket { protocol, local, process: None }, None);
+                cursor.step(
+                    StepKind::Socket {
+                        protocol,
+                        local,
+                        process: None,
+                    },
+                    None,
+                );
                 self.drop_packet(cursor, DropCause::SocketIgnored, None);
             } else {
                 self.no_socket(cursor, stack, protocol, local);
@@ -413,7 +532,12 @@ impl Sim<'_> {
         };
         let process = self.server(stack, found);
         let isn = self.initial_sequence();
-        let mut tcp = Tcp::new(State::SynReceived, isn, header.seq.wrapping_add(1), usize::from(DEFAULT_MSS));
+        let mut tcp = Tcp::new(
+            State::SynReceived,
+            isn,
+            header.seq.wrapping_add(1),
+            usize::from(DEFAULT_MSS),
+        );
         let peer_mss = usize::from(header.mss_bytes.unwrap_or(DEFAULT_MSS));
         tcp.mss_bytes = peer_mss;
         let conversation = cursor.conversation;
@@ -439,16 +563,30 @@ impl Sim<'_> {
             info.sockets.push(id);
         }
         let process = self.process_name(id);
-        cursor.step(StepKind::Socket { protocol, local, process }, None);
+        cursor.step(
+            StepKind::Socket {
+                protocol,
+                local,
+                process,
+            },
+            None,
+        );
         self.finish(*cursor, LegEnd::Delivered);
-        self.transmit_segment(id, TcpFlags { ack: true, ..SYN }, Vec::new(), "SYN ACK".to_owned());
+        self.transmit_segment(
+            id,
+            TcpFlags { ack: true, ..SYN },
+            Vec::new(),
+            "SYN ACK".to_owned(),
+        );
     }
 
     /// `tcp_rcv_state_process`.
     fn segment_in(&mut self, cursor: Box<Cursor>, id: SocketId, header: TcpHeader) {
         self.sockets.note_flight(id, cursor.flight);
         let bytes = Arc::clone(&cursor.skb.packet.payload.0);
-        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else { return };
+        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else {
+            return;
+        };
         let flags = header.flags;
         match tcp.state {
             State::SynSent => {
@@ -458,7 +596,9 @@ impl Sim<'_> {
                     self.fail(id, SocketError::Refused);
                 } else if flags.syn && acceptable {
                     tcp.rcv_nxt = header.seq.wrapping_add(1);
-                    tcp.mss_bytes = tcp.mss_bytes.min(usize::from(header.mss_bytes.unwrap_or(DEFAULT_MSS)));
+                    tcp.mss_bytes = tcp
+                        .mss_bytes
+                        .min(usize::from(header.mss_bytes.unwrap_or(DEFAULT_MSS)));
                     tcp.unacked.clear();
                     tcp.generation = tcp.generation.wrapping_add(1);
                     tcp.state = State::Established;
@@ -495,7 +635,9 @@ impl Sim<'_> {
 
     /// A segment of an open connection: acknowledgement, then data, then FIN.
     fn established_in(&mut self, cursor: Box<Cursor>, id: SocketId, header: TcpHeader, bytes: &[u8]) {
-        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else { return };
+        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else {
+            return;
+        };
         let flags = header.flags;
         if flags.ack {
             let before = tcp.unacked.len();
@@ -532,7 +674,9 @@ impl Sim<'_> {
                 self.flush_backlog(id);
             }
         }
-        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else { return };
+        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else {
+            return;
+        };
         if bytes.is_empty() && !flags.fin && !flags.syn {
             self.finish(*cursor, LegEnd::Delivered);
             return;
@@ -548,7 +692,9 @@ impl Sim<'_> {
     }
 
     fn take_data(&mut self, id: SocketId, bytes: &[u8], flags: TcpFlags) {
-        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let Some(socket) = self.sockets.get_mut(id) else {
+            return;
+        };
         let peer = socket.remote;
         let Some(tcp) = &mut socket.tcp else { return };
         tcp.rcv_nxt = tcp.rcv_nxt.wrapping_add(u32::try_from(bytes.len()).unwrap_or(0));
@@ -556,7 +702,11 @@ impl Sim<'_> {
         tcp.ack_owed += 1;
         // Every second segment is acknowledged at once, a single one a little later or by the answer.
         let mut at_once = tcp.ack_owed > 1;
-        let pushed = if flags.psh || flags.fin { std::mem::take(&mut tcp.received) } else { Vec::new() };
+        let pushed = if flags.psh || flags.fin {
+            std::mem::take(&mut tcp.received)
+        } else {
+            Vec::new()
+        };
         let mut closed = false;
         if flags.fin {
             tcp.rcv_nxt = tcp.rcv_nxt.wrapping_add(1);
@@ -573,7 +723,14 @@ impl Sim<'_> {
         if at_once {
             self.sockets.ack_due.push(id);
         } else {
-            self.schedule(DELAYED_ACK, Happening::SocketTimer { socket: id, generation, kind: Timer::DelayedAck });
+            self.schedule(
+                DELAYED_ACK,
+                Happening::SocketTimer {
+                    socket: id,
+                    generation,
+                    kind: Timer::DelayedAck,
+                },
+            );
         }
         if !pushed.is_empty() {
             self.tell_data(id, peer, pushed);
@@ -584,7 +741,9 @@ impl Sim<'_> {
     }
 
     fn flush_backlog(&mut self, id: SocketId) {
-        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else { return };
+        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else {
+            return;
+        };
         let backlog = std::mem::take(&mut tcp.backlog);
         let fin = std::mem::take(&mut tcp.fin_wanted);
         for (bytes, label) in backlog {
@@ -598,22 +757,42 @@ impl Sim<'_> {
     /// `tcp_v4_send_reset`, `nf_send_reset`: RST for a segment that belongs to nothing.
     pub(super) fn reset_for(&mut self, about: &Cursor, ct: Option<CtRef>) {
         let packet = &about.skb.packet;
-        let (Some(src), Some(dst), Some(Header::Tcp(of))) = (packet.src_ip(), packet.dst_ip(), packet.l4()) else {
+        let (Some(src), Some(dst), Some(Header::Tcp(of))) = (packet.src_ip(), packet.dst_ip(), packet.l4())
+        else {
             return;
         };
         if of.flags.rst {
             return;
         }
         let length = u32::try_from(packet.payload.0.len()).unwrap_or(0);
-        let taken = length.wrapping_add(u32::from(of.flags.syn)).wrapping_add(u32::from(of.flags.fin));
+        let taken = length
+            .wrapping_add(u32::from(of.flags.syn))
+            .wrapping_add(u32::from(of.flags.fin));
         // RFC 9293 §3.10.7.1.
         let (seq, ack, flags) = if of.flags.ack {
-            (of.ack, 0, TcpFlags { rst: true, ..TcpFlags::default() })
+            (
+                of.ack,
+                0,
+                TcpFlags {
+                    rst: true,
+                    ..TcpFlags::default()
+                },
+            )
         } else {
             (0, of.seq.wrapping_add(taken), TcpFlags { rst: true, ..ACK })
         };
-        let header = TcpHeader { src: of.dst, dst: of.src, seq, ack, flags, window: 0, mss_bytes: None };
-        let Some(ip) = ip_header(dst, src, L4Protocol::Tcp, 0, true, 0) else { return };
+        let header = TcpHeader {
+            src: of.dst,
+            dst: of.src,
+            seq,
+            ack,
+            flags,
+            window: 0,
+            mss_bytes: None,
+        };
+        let Some(ip) = ip_header(dst, src, L4Protocol::Tcp, 0, true, 0) else {
+            return;
+        };
         let launch = Launch {
             netns: about.netns,
             conversation: about.conversation,
@@ -627,6 +806,9 @@ impl Sim<'_> {
             ct,
             stage: Stage::LocalOut,
         };
-        self.launch(Packet::new(vec![ip, Header::Tcp(header)], Payload::default()), launch);
+        self.launch(
+            Packet::new(vec![ip, Header::Tcp(header)], Payload::default()),
+            launch,
+        );
     }
 }

@@ -4,11 +4,11 @@
 
 use super::cursor::{Cursor, Stage};
 use super::{Sim, latency};
+use crate::NetNsId;
 use crate::interface::{InterfaceKind, VxlanDevice};
 use crate::net::{FabricId, PortRef};
 use crate::overlay::{FIRST_ON_DEMAND, LearnedRemote, MAC_AGE, OnDemand};
 use crate::stack::Stack;
-use crate::NetNsId;
 use hoplab_trace::{DropCause, Name, StepKind};
 use hoplab_wire::{Header, Ipv4, L4Protocol, MacAddr, Packet, Udp, Vxlan};
 use std::net::IpAddr;
@@ -32,7 +32,12 @@ impl Sim<'_> {
             self.drop_packet(cursor, DropCause::LinkDown, interface.origin.clone());
             return None;
         }
-        cursor.step(StepKind::Egress { device: Arc::clone(device) }, interface.origin.clone());
+        cursor.step(
+            StepKind::Egress {
+                device: Arc::clone(device),
+            },
+            interface.origin.clone(),
+        );
         self.count(cursor.netns, device, cursor.skb.packet.len_bytes(), false);
         match &interface.kind {
             InterfaceKind::Veth { peer } => {
@@ -44,8 +49,11 @@ impl Sim<'_> {
                 None
             }
             InterfaceKind::Bridge(_) => {
-                cursor.skb.nf_bridge = None;
-                cursor.to(Stage::BridgeForward { bridge: Arc::clone(device), port_in: None })
+                cursor.skb.nf_bridge = false;
+                cursor.to(Stage::BridgeForward {
+                    bridge: Arc::clone(device),
+                    port_in: None,
+                })
             }
             InterfaceKind::Vxlan(vxlan) => self.encapsulate(cursor, stack, device, vxlan),
             InterfaceKind::Physical { fabric } => {
@@ -72,7 +80,11 @@ impl Sim<'_> {
             self.drop_packet(cursor, DropCause::NoListener, None);
             return;
         };
-        let after = if network.open { latency::INTERNET } else { latency::FABRIC };
+        let after = if network.open {
+            latency::INTERNET
+        } else {
+            latency::FABRIC
+        };
         if cursor.skb.packet.ip_len_bytes() > network.mtu_bytes as usize {
             let mtu_bytes = u16::try_from(network.mtu_bytes).unwrap_or(u16::MAX);
             self.drop_packet(cursor, DropCause::TooBig { mtu_bytes }, None);
@@ -90,7 +102,9 @@ impl Sim<'_> {
             }
             (Some(mac), _) if !mac.is_group() => {
                 let known = network.ports.get(&mac);
-                known.or_else(|| self.overlay.on_demand_ports.get(&(fabric, mac))).cloned()
+                known
+                    .or_else(|| self.overlay.on_demand_ports.get(&(fabric, mac)))
+                    .cloned()
             }
             _ => None,
         };
@@ -107,7 +121,13 @@ impl Sim<'_> {
         let (ns, mac, device) = self.net.source().on_demand(fabric, address)?;
         let index = u32::try_from(self.overlay.on_demand.len()).ok()?;
         let id = NetNsId(FIRST_ON_DEMAND + index);
-        self.overlay.on_demand.insert((fabric, address), OnDemand { id, mac, ns: Arc::new(ns) });
+        self.overlay.on_demand.insert(
+            (fabric, address),
+            OnDemand {
+                mac,
+                ns: Arc::new(ns),
+            },
+        );
         let port = PortRef { netns: id, device };
         self.overlay.on_demand_ports.insert((fabric, mac), port.clone());
         self.overlay.on_demand.get(&(fabric, address)).map(|_| port)
@@ -121,14 +141,26 @@ impl Sim<'_> {
         device: &Name,
         vxlan: &VxlanDevice,
     ) -> Option<Box<Cursor>> {
-        let Some(dst) = cursor.skb.packet.ethernet().map(|e| e.dst) else { return None };
-        let permanent = vxlan.fdb.get(&dst).and_then(|e| Some((e.remote?, e.origin.clone())));
+        let dst = cursor.skb.packet.ethernet().map(|e| e.dst)?;
+        let permanent = vxlan
+            .fdb
+            .get(&dst)
+            .and_then(|e| Some((e.remote?, e.origin.clone())));
         let learned = || {
-            let entry = self.overlay.stack(stack.id)?.tunnel_fdb.get(&(Arc::clone(device), dst))?;
+            let entry = self
+                .overlay
+                .stack(stack.id)?
+                .tunnel_fdb
+                .get(&(Arc::clone(device), dst))?;
             (entry.at + MAC_AGE > self.now).then_some((entry.remote, None))
         };
         // The all-zeros entry is where unknown and group addresses go.
-        let default = || vxlan.fdb.get(&MacAddr::ZERO).and_then(|e| Some((e.remote?, e.origin.clone())));
+        let default = || {
+            vxlan
+                .fdb
+                .get(&MacAddr::ZERO)
+                .and_then(|e| Some((e.remote?, e.origin.clone())))
+        };
         let Some((remote, origin)) = permanent.or_else(learned).or_else(default) else {
             self.drop_packet(cursor, DropCause::NoListener, None);
             return None;
@@ -151,13 +183,20 @@ impl Sim<'_> {
         };
         let headers = [
             Header::Ipv4(outer),
-            Header::Udp(Udp { src: source_port, dst: vxlan.port }),
+            Header::Udp(Udp {
+                src: source_port,
+                dst: vxlan.port,
+            }),
             Header::Vxlan(Vxlan { vni: vxlan.vni }),
         ];
         let packet = Arc::make_mut(&mut cursor.skb.packet);
         packet.headers.splice(0..0, headers);
         cursor.skb.scrub();
-        let kind = StepKind::Encap { device: Arc::clone(device), remote, overhead_bytes: VXLAN_OVERHEAD_BYTES };
+        let kind = StepKind::Encap {
+            device: Arc::clone(device),
+            remote,
+            overhead_bytes: VXLAN_OVERHEAD_BYTES,
+        };
         cursor.step(kind, origin);
         cursor.to(Stage::LocalOut)
     }
@@ -165,7 +204,9 @@ impl Sim<'_> {
     /// A tunnel packet for one of this stack's VXLAN devices; `None`: it is none.
     pub(super) fn tunnel_of(&self, stack: &Stack, packet: &Packet) -> Option<Name> {
         let at = packet.ip_index()?;
-        let (Header::Udp(udp), Header::Vxlan(header)) = (packet.headers.get(at + 1)?, packet.headers.get(at + 2)?) else {
+        let (Header::Udp(udp), Header::Vxlan(header)) =
+            (packet.headers.get(at + 1)?, packet.headers.get(at + 2)?)
+        else {
             return None;
         };
         let device = stack.ns.interfaces.values().find(|i| match &i.kind {
@@ -176,11 +217,17 @@ impl Sim<'_> {
     }
 
     /// `vxlan_rcv`: the frame inside arrives at the tunnel's device.
-    pub(super) fn decapsulate(&mut self, mut cursor: Box<Cursor>, stack: &Stack, device: Name) -> Option<Box<Cursor>> {
+    pub(super) fn decapsulate(
+        &mut self,
+        mut cursor: Box<Cursor>,
+        stack: &Stack,
+        device: Name,
+    ) -> Option<Box<Cursor>> {
         let remote = cursor.skb.packet.src_ip();
         let at = cursor.skb.packet.ip_index()?;
         Arc::make_mut(&mut cursor.skb.packet).headers.drain(..at + 3);
-        let learning = matches!(stack.interface(&device).map(|i| &i.kind), Some(InterfaceKind::Vxlan(v)) if v.learning);
+        let learning =
+            matches!(stack.interface(&device).map(|i| &i.kind), Some(InterfaceKind::Vxlan(v)) if v.learning);
         if let (true, Some(remote), Some(ethernet)) = (learning, remote, cursor.skb.packet.ethernet()) {
             let key = (Arc::clone(&device), ethernet.src);
             let learned = LearnedRemote { remote, at: self.now };
@@ -188,7 +235,13 @@ impl Sim<'_> {
         }
         cursor.skb.scrub();
         cursor.skb.mark = 0;
-        cursor.step(StepKind::Decap { device: Arc::clone(&device), overhead_bytes: VXLAN_OVERHEAD_BYTES }, None);
+        cursor.step(
+            StepKind::Decap {
+                device: Arc::clone(&device),
+                overhead_bytes: VXLAN_OVERHEAD_BYTES,
+            },
+            None,
+        );
         cursor.to(Stage::Receive { device })
     }
 }

@@ -22,7 +22,12 @@ impl Sim<'_> {
             self.stages += 1;
             if self.stages > self.limits.max_steps {
                 self.exhausted = Some(RunEnd::StepLimit);
-                cursor.step(StepKind::Drop { cause: DropCause::Loop }, None);
+                cursor.step(
+                    StepKind::Drop {
+                        cause: DropCause::Loop,
+                    },
+                    None,
+                );
                 self.record(*cursor, LegEnd::Dropped);
                 return;
             }
@@ -43,9 +48,11 @@ impl Sim<'_> {
             Stage::Receive { device } => self.receive(cursor, stack, &device),
             Stage::BridgeIn { bridge, port } => self.bridge_in(cursor, stack, bridge, port),
             Stage::BridgeForward { bridge, port_in } => self.bridge_forward(cursor, stack, bridge, port_in),
-            Stage::BridgePort { bridge, port, forwarded } => {
-                self.bridge_port(cursor, stack, &bridge, port, forwarded)
-            }
+            Stage::BridgePort {
+                bridge,
+                port,
+                forwarded,
+            } => self.bridge_port(cursor, stack, &bridge, port, forwarded),
             Stage::PassUp { bridge } => self.pass_up(cursor, stack, bridge),
             Stage::IpIn { device } => self.ip_in(cursor, stack, device),
             Stage::LocalDeliver { device } => self.local_deliver(cursor, stack, &device),
@@ -62,20 +69,33 @@ impl Sim<'_> {
             self.drop_packet(cursor, DropCause::NoListener, None);
             return None;
         };
-        cursor.step(StepKind::Ingress { device: Arc::clone(device) }, interface.origin.clone());
+        cursor.step(
+            StepKind::Ingress {
+                device: Arc::clone(device),
+            },
+            interface.origin.clone(),
+        );
         if !interface.up {
             self.drop_packet(cursor, DropCause::LinkDown, interface.origin.clone());
             return None;
         }
         self.count(cursor.netns, device, cursor.skb.packet.len_bytes(), true);
         if let Some(bridge) = &interface.master {
-            return cursor.to(Stage::BridgeIn { bridge: Arc::clone(bridge), port: Arc::clone(device) });
+            return cursor.to(Stage::BridgeIn {
+                bridge: Arc::clone(bridge),
+                port: Arc::clone(device),
+            });
         }
         self.take_frame(cursor, interface.mac, device)
     }
 
     /// Up from an interface: only frames for this station go on.
-    pub(super) fn take_frame(&mut self, cursor: Box<Cursor>, own: MacAddr, device: &Name) -> Option<Box<Cursor>> {
+    pub(super) fn take_frame(
+        &mut self,
+        cursor: Box<Cursor>,
+        own: MacAddr,
+        device: &Name,
+    ) -> Option<Box<Cursor>> {
         if let Some(ethernet) = cursor.skb.packet.ethernet()
             && ethernet.dst != own
             && !ethernet.dst.is_group()
@@ -83,13 +103,21 @@ impl Sim<'_> {
             self.drop_packet(cursor, DropCause::OtherHost, None);
             return None;
         }
-        match cursor.skb.packet.headers.iter().find(|h| !matches!(h, Header::Ethernet(_))) {
+        match cursor
+            .skb
+            .packet
+            .headers
+            .iter()
+            .find(|h| !matches!(h, Header::Ethernet(_)))
+        {
             Some(Header::Arp(arp)) => {
                 let arp = *arp;
                 self.arp_in(cursor, device, arp);
                 None
             }
-            Some(Header::Ipv4(_) | Header::Ipv6(_)) => cursor.to(Stage::IpIn { device: Arc::clone(device) }),
+            Some(Header::Ipv4(_) | Header::Ipv6(_)) => cursor.to(Stage::IpIn {
+                device: Arc::clone(device),
+            }),
             _ => {
                 self.drop_packet(cursor, DropCause::NotModelled, None);
                 None
@@ -127,9 +155,21 @@ impl Sim<'_> {
             self.drop_packet(cursor, DropCause::Martian, None);
             return None;
         }
-        let key = Key { dst, src: Some(src), iif: Some(&device), oif: None, mark: cursor.skb.mark };
+        let key = Key {
+            dst,
+            src: Some(src),
+            iif: Some(&device),
+            oif: None,
+            mark: cursor.skb.mark,
+        };
         let found = lookup::look_up(stack, key);
-        cursor.step(StepKind::Route { dst, decision: decision(&found, None) }, found.origin());
+        cursor.step(
+            StepKind::Route {
+                dst,
+                decision: decision(&found, None),
+            },
+            found.origin(),
+        );
         if let Some(cause) = validate_source(stack, src, &device, cursor.skb.mark, dst) {
             self.drop_packet(cursor, cause, None);
             return None;
@@ -160,7 +200,7 @@ impl Sim<'_> {
 
     /// `ip_forward`: time to live, then the MTU, then FORWARD.
     fn forward(&mut self, mut cursor: Box<Cursor>, stack: &Arc<Stack>, device: &Name) -> Option<Box<Cursor>> {
-        let Some(dst) = cursor.skb.dst.clone() else { return None };
+        let dst = cursor.skb.dst.clone()?;
         let ttl = cursor.skb.packet.ttl_hops().unwrap_or(0);
         if ttl <= 1 {
             return self.refuse(cursor, stack, IcmpKind::TimeExceeded, DropCause::TtlExceeded);
@@ -172,7 +212,13 @@ impl Sim<'_> {
             return self.refuse(cursor, stack, kind, DropCause::TooBig { mtu_bytes });
         }
         Arc::make_mut(&mut cursor.skb.packet).set_ttl_hops(ttl - 1);
-        match self.hook(&mut cursor, stack, HookName::Forward, Some(device), Some(&dst.device)) {
+        match self.hook(
+            &mut cursor,
+            stack,
+            HookName::Forward,
+            Some(device),
+            Some(&dst.device),
+        ) {
             HookEnd::Pass => cursor.to(Stage::Output),
             ended => self.end_at_hook(cursor, stack, ended, Some(&dst.device)),
         }
@@ -224,9 +270,21 @@ impl Sim<'_> {
     fn route_out(&mut self, cursor: &mut Cursor, stack: &Stack) -> Result<Dst, SocketError> {
         let dst = cursor.skb.packet.dst_ip().ok_or(SocketError::NetUnreachable)?;
         let src = cursor.skb.packet.src_ip().filter(|s| !s.is_unspecified());
-        let key = Key { dst, src, iif: None, oif: None, mark: cursor.skb.mark };
+        let key = Key {
+            dst,
+            src,
+            iif: None,
+            oif: None,
+            mark: cursor.skb.mark,
+        };
         let found = lookup::look_up(stack, key);
-        cursor.step(StepKind::Route { dst, decision: decision(&found, None) }, found.origin());
+        cursor.step(
+            StepKind::Route {
+                dst,
+                decision: decision(&found, None),
+            },
+            found.origin(),
+        );
         let mut way = match &found {
             Found::Nothing => return Err(SocketError::NetUnreachable),
             Found::Refused { .. } => return Err(SocketError::HostUnreachable),
@@ -239,7 +297,9 @@ impl Sim<'_> {
     /// The device's MTU, or less if ICMP taught so.
     pub(super) fn path_mtu(&self, stack: &Stack, dst: IpAddr, device: u32) -> u32 {
         let learned = self.overlay.stack(stack.id).and_then(|s| s.path_mtus.get(&dst));
-        learned.filter(|(_, until)| *until > self.now).map_or(device, |(mtu, _)| device.min(u32::from(*mtu)))
+        learned
+            .filter(|(_, until)| *until > self.now)
+            .map_or(device, |(mtu, _)| device.min(u32::from(*mtu)))
     }
 
     /// `ip_output`, `ip_finish_output`.
@@ -249,7 +309,13 @@ impl Sim<'_> {
             return None;
         };
         let iif = cursor.skb.iif.clone();
-        match self.hook(&mut cursor, stack, HookName::Postrouting, iif.as_ref(), Some(&dst.device)) {
+        match self.hook(
+            &mut cursor,
+            stack,
+            HookName::Postrouting,
+            iif.as_ref(),
+            Some(&dst.device),
+        ) {
             HookEnd::Pass => {}
             ended => return self.end_at_hook(cursor, stack, ended, Some(&dst.device)),
         }
@@ -280,7 +346,12 @@ impl Sim<'_> {
     }
 
     pub(super) fn count(&mut self, netns: crate::NetNsId, device: &Name, bytes: usize, received: bool) {
-        let counters = self.overlay.stack_mut(netns).devices.entry(Arc::clone(device)).or_default();
+        let counters = self
+            .overlay
+            .stack_mut(netns)
+            .devices
+            .entry(Arc::clone(device))
+            .or_default();
         let (packets, total) = if received {
             (&mut counters.rx_packets, &mut counters.rx_bytes)
         } else {
@@ -308,7 +379,13 @@ fn validate_source(stack: &Stack, src: IpAddr, device: &Name, mark: u32, dst: Ip
     if strictness == 0 {
         return None;
     }
-    let key = Key { dst: src, src: Some(dst), iif: Some(device), oif: None, mark };
+    let key = Key {
+        dst: src,
+        src: Some(dst),
+        iif: Some(device),
+        oif: None,
+        mark,
+    };
     match lookup::look_up(stack, key) {
         Found::Unicast { route, next_hop, .. } => {
             let same = *next_hop.device == **device || route.next_hops.iter().any(|h| h.device == *device);
@@ -326,7 +403,14 @@ pub(super) fn destination(stack: &Stack, found: &Found<'_>, dst: IpAddr) -> Opti
         Found::Local { .. } => {
             let device = Arc::clone(&stack.loopback);
             let mtu_bytes = stack.interface(&device).map_or(65_536, |i| i.mtu_bytes);
-            Dst { device, next_hop: dst, local: true, broadcast: false, mtu_bytes, preferred_src: Some(dst) }
+            Dst {
+                device,
+                next_hop: dst,
+                local: true,
+                broadcast: false,
+                mtu_bytes,
+                preferred_src: Some(dst),
+            }
         }
         Found::Broadcast { device } => Dst {
             device: Arc::clone(device),
@@ -350,16 +434,32 @@ pub(super) fn destination(stack: &Stack, found: &Found<'_>, dst: IpAddr) -> Opti
 
 /// The source address of a packet that this stack makes for `dst` (`ip_route_output_key`, `fib_result_prefsrc`).
 pub(super) fn source_address(stack: &Stack, dst: IpAddr, mark: u32) -> Option<IpAddr> {
-    let found = lookup::look_up(stack, Key { dst, src: None, iif: None, oif: None, mark });
+    let found = lookup::look_up(
+        stack,
+        Key {
+            dst,
+            src: None,
+            iif: None,
+            oif: None,
+            mark,
+        },
+    );
     let way = destination(stack, &found, dst)?;
-    way.preferred_src.or_else(|| stack.select_address(&way.device, way.next_hop, Scope::Link))
+    way.preferred_src
+        .or_else(|| stack.select_address(&way.device, way.next_hop, Scope::Link))
 }
 
 /// A look-up as a step shows it.
 pub(super) fn decision(found: &Found<'_>, src: Option<IpAddr>) -> RouteDecision {
     match found {
-        Found::Local { device } | Found::Broadcast { device } => RouteDecision::Local { device: Arc::clone(device) },
-        Found::Unicast { route, next_hop, table } => RouteDecision::Unicast {
+        Found::Local { device } | Found::Broadcast { device } => RouteDecision::Local {
+            device: Arc::clone(device),
+        },
+        Found::Unicast {
+            route,
+            next_hop,
+            table,
+        } => RouteDecision::Unicast {
             prefix: route.prefix,
             via: next_hop.via,
             device: Arc::clone(&next_hop.device),
