@@ -7,7 +7,7 @@ import { faultReport } from '../src/panels/report'
 import { LineHistory, shownOutput } from '../src/panels/terminal'
 import { stopAt, thumbAt } from '../src/panels/track'
 import { closedAtFirst, rowsOf, stepInTree } from '../src/panels/tree'
-import { verdictOf } from '../src/panels/verdict'
+import { shareText, verdictOf } from '../src/panels/verdict'
 import { Engine } from './mock/engine'
 import type { Stop, TreeItem } from '../src/engine/client'
 
@@ -115,6 +115,9 @@ describe('words', () => {
     expect(verdictOf({ ...result, status: 503 }).kind).toBe('warn')
     expect(verdictOf({ ...result, verdict: 'unknown', unknowns: ['NetworkPolicy shop/deny'] }).kind).toBe('unknown')
     expect(verdictOf({ ...result, outcome: 'refused', status: undefined })).toEqual({ text: 'refused', kind: 'deny' })
+  })
+  it('writes a share as it is thought of', () => {
+    expect([1, 0.5, 0.3333, 0.4, 0.001].map(shareText)).toEqual(['1 in 1', '1 in 2', '1 in 3', '40 %', '1 in 1000'])
   })
   it('shows control characters of hostile names as pictures', () => {
     expect(shownOutput('a\u001b[31mb\r\nc\u0000\td')).toBe('a␛[31mb\nc␀\td')

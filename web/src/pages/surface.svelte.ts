@@ -118,6 +118,17 @@ export class Surface {
     }
   }
 
+  async copyPath() {
+    const text = this.session.result?.text
+    if (!text) return
+    try {
+      await navigator.clipboard.writeText(text)
+      this.say('The path is copied in words, as the command line prints it.')
+    } catch {
+      this.say('This browser does not let the page copy.')
+    }
+  }
+
   say(text: string, stays = false) {
     this.said = text
     clearTimeout(this.#quiet)

@@ -1,6 +1,7 @@
 // The commands of the playground.
 import type { Session } from '../player/session.svelte'
-import { followPlayer, type Picking } from '../player/picking.svelte'
+import { LENSES } from '../scene/lens'
+import { followPlayer, lookAt, type Picking } from '../player/picking.svelte'
 import type { Command } from './commands'
 import type { Desk } from './desk.svelte'
 
@@ -9,11 +10,12 @@ export interface Acts {
   desk: Desk
   picking: Picking
   share: () => void
+  copyPath: () => void
   openFiles: () => void
   theme: () => void
 }
 
-export function commandsOf({ session, desk, picking, share, openFiles, theme }: Acts): Command[] {
+export function commandsOf({ session, desk, picking, share, copyPath, openFiles, theme }: Acts): Command[] {
   const { player, view, document: doc } = session
   const hasPath = () => player.timeline !== null
   const move = (action: () => void) => () => {
@@ -26,6 +28,7 @@ export function commandsOf({ session, desk, picking, share, openFiles, theme }: 
     { id: 'request.pick', label: 'Pick source and destination on the drawing', group: 'Request', keys: ['P'], run: () => picking.start() },
     { id: 'request.from', label: 'Choose where it starts', group: 'Request', keys: [], run: focus('from') },
     { id: 'request.to', label: 'Choose where it goes', group: 'Request', keys: [], run: focus('to') },
+    { id: 'request.copy', label: 'Copy the path in words', group: 'Request', keys: [], when: hasPath, run: copyPath },
     { id: 'request.clear', label: 'Forget the path', group: 'Request', keys: [], when: hasPath, run: () => session.clear() },
     { id: 'player.toggle', label: 'Play or pause', group: 'Player', keys: ['Space'], when: hasPath, run: move(() => player.toggle()) },
     { id: 'player.back', label: 'One hop back', group: 'Player', keys: [','], when: hasPath, run: move(() => player.back()) },
@@ -38,6 +41,7 @@ export function commandsOf({ session, desk, picking, share, openFiles, theme }: 
     { id: 'view.in', label: 'Zoom in', group: 'Drawing', keys: ['+'], run: () => view.zoom(1.25) },
     { id: 'view.out', label: 'Zoom out', group: 'Drawing', keys: ['-'], run: () => view.zoom(0.8) },
     { id: 'view.end-pick', label: 'Stop picking', group: 'Drawing', keys: ['Esc'], when: () => picking.step !== null, run: () => picking.stop() },
+    ...LENSES.map((lens): Command => ({ id: `view.lens-${lens.id}`, label: `Look at ${lens.label}: ${lens.title.toLowerCase()}`, group: 'Drawing', keys: [], run: () => lookAt(session, lens.id) })),
     { id: 'document.undo', label: 'Undo', group: 'Document', keys: ['Ctrl+Z'], when: () => doc.canUndo, run: () => doc.undo() },
     { id: 'document.redo', label: 'Redo', group: 'Document', keys: ['Ctrl+Shift+Z', 'Ctrl+Y'], when: () => doc.canRedo, run: () => doc.redo() },
     { id: 'document.open', label: 'Open files', group: 'Document', keys: ['Ctrl+O'], run: openFiles },

@@ -23,3 +23,9 @@ export function verdictOf(result: Pick<SendResult, 'outcome' | 'verdict' | 'stat
   }
   return { text: `${WORDS[outcome] ?? outcome}`, kind: 'deny' }
 }
+
+/** `1 in 3`, or a percentage where that is no simple part. */
+export function shareText(share: number): string {
+  const parts = 1 / share
+  return share > 0 && Math.abs(parts - Math.round(parts)) < 0.02 * parts ? `1 in ${Math.round(parts)}` : `${Math.round(share * 1000) / 10} %`
+}

@@ -1,4 +1,5 @@
 // Choosing source and destination on the drawing or in the tree, and keeping the one selection.
+import type { Lens } from '../scene/lens'
 import type { Session } from './session.svelte'
 
 /** What can be picked: a shape or a row of the tree. */
@@ -63,6 +64,12 @@ export function selectShape(session: Session, id: string | null) {
 export function selectStop(session: Session, index: number) {
   session.player.seek(index)
   followPlayer(session)
+}
+
+/** Looks at one layer; stops that it folds are left. */
+export function lookAt(session: Session, lens: Lens) {
+  session.view.lens = lens
+  session.player.look(lens)
 }
 
 /** After the player moved: the drawing and the inspector show the same hop. */

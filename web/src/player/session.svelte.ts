@@ -103,7 +103,12 @@ export class Session {
   async #loadNow() {
     const files = this.document.world.files.map(({ name, text }) => ({ name, text }))
     const load = await this.#quietly(this.#engine.call('load', [files], 'load'))
-    if (!load) return
+    if (!load) {
+      // Stopped by the watchdog: what is drawn is not of these texts.
+      if (this.notice && this.load) this.load = { ...this.load, fresh: false }
+      return
+    }
+    this.notice = null
     this.load = load
     if (load.fresh) {
       this.#choose(load)
@@ -125,7 +130,7 @@ export class Session {
 
   #layout() {
     if (!this.load || this.view.room.w === 0) return
-    if (this.#sent && this.result) void this.#again()
+    if (this.#sent) void this.#again()
     else void this.#draw()
   }
 
@@ -150,8 +155,8 @@ export class Session {
     if (!result) return null
     this.refusal = result.error ?? null
     if (result.error !== undefined) {
+      // The request is kept: once the texts name its ends again, the path is back.
       this.result = null
-      this.#sent = null
       this.player.clear()
       await this.#draw()
       return null
