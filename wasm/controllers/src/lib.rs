@@ -37,7 +37,7 @@ mod status;
 mod workload;
 
 use hoplab_objects::settings::ClusterSettings;
-use hoplab_objects::{Object, Store};
+use hoplab_objects::{Object, Store, relate};
 use hoplab_source::{Diagnostic, Warned};
 
 /// The label of an EndpointSlice that names its Service.
@@ -62,6 +62,7 @@ pub fn reconcile(store: &Store, settings: &ClusterSettings, previous: Option<&St
     service::complete(&mut store, settings, previous, &mut diagnostics);
     endpoints::publish(&mut store, settings);
     status::report(&mut store);
+    diagnostics.extend(relate::dangling(&store, &relate::Relations::of(&store)));
     Warned {
         value: store,
         diagnostics,

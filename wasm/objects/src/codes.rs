@@ -75,7 +75,7 @@ codes! {
         "A mapping holds the same key twice; only one of them could count. The document is not used.",
         Yaml("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a\n  name: b\n");
     YAML11_BOOLEAN = 107, "an unquoted yes, no, on or off",
-        "kubectl reads YAML 1.1, where these words (and y and n) are booleans. Quote the word, or write true or false.",
+        "kubectl reads YAML 1.1, where these words are booleans. Quote the word, or write true or false. y and n are booleans to kubectl too; here they are read as text.",
         Yaml("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nimmutable: no\n");
     NOT_AN_OBJECT = 108, "not an object",
         "A document of a manifest is a mapping with apiVersion, kind and metadata.",
@@ -174,7 +174,7 @@ codes! {
         Yaml("apiVersion: hoplab.dev/v1\nkind: Step\nmetadata: {name: s}\nspec: {checks: [nothing]}\n");
     RANGE_FULL = 305, "a range is used up",
         "No address is left in the range; widen it.",
-        Yaml("apiVersion: hoplab.dev/v1\nkind: Cluster\nmetadata: {name: c}\nspec: {podCIDR: 10.1.0.0/29, nodeMask: 30, nodes: [{name: n}]}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: 3\n  selector: {matchLabels: {app: a}}\n  template: {metadata: {labels: {app: a}}, spec: {containers: [{name: a, image: a}]}}\n");
+        Yaml("apiVersion: hoplab.dev/v1\nkind: Cluster\nmetadata: {name: c}\nspec: {podCIDR: 10.1.0.0/29, nodeMask: 30, nodes: [{name: only}]}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: 3\n  selector: {matchLabels: {app: a}}\n  template: {metadata: {labels: {app: a}}, spec: {containers: [{name: a, image: a}]}}\n");
     ADDRESS_TWICE = 306, "two parties with one address",
         "Two nodes, or two pods, have the same address; which one gets a packet is not defined.",
         Yaml("apiVersion: hoplab.dev/v1\nkind: Cluster\nmetadata: {name: c}\nspec: {nodes: [{name: a, address: 172.18.0.9}, {name: b, address: 172.18.0.9}]}\n");

@@ -26,6 +26,7 @@ pub mod scenario;
 mod selector;
 pub mod settings;
 mod store;
+pub mod validate;
 pub mod view;
 pub mod yaml;
 

@@ -244,3 +244,11 @@ impl Object {
         }
     }
 }
+
+/// Where each part of a written object stands.
+pub(crate) fn spans(object: &Object) -> Option<&SpanTree> {
+    match &object.provenance {
+        Provenance::Written(written) => Some(&written.spans),
+        Provenance::Made(_) => None,
+    }
+}

@@ -1,10 +1,11 @@
 //! Who selects whom and what refers to what, worked out once for status, data plane and lint.
 
+use crate::codes;
 use crate::object::Object;
 use crate::selector::Selector;
 use crate::store::Store;
 use crate::view::{IntOrString, Pod, Service, ServicePort, ServiceType};
-use hoplab_source::ObjectKey;
+use hoplab_source::{Diagnostic, ObjectKey, Severity};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,12 +17,15 @@ pub struct Relations {
     owned: BTreeMap<ObjectKey, Vec<ObjectKey>>,
 }
 
+/// A pod with its view.
+type Labelled<'s> = (&'s Arc<Object>, &'s Arc<Pod>);
+
 impl Relations {
     /// Works them out.
     pub fn of(store: &Store) -> Self {
         let mut relations = Self::default();
         // Pods by namespace and one label, so that a selector looks only at pods that have its first label.
-        let mut by_label: BTreeMap<(&str, &str, &str), Vec<(&Arc<Object>, &Arc<Pod>)>> = BTreeMap::new();
+        let mut by_label: BTreeMap<(&str, &str, &str), Vec<Labelled<'_>>> = BTreeMap::new();
         for (object, pod) in store.all::<Pod>() {
             for (key, value) in &pod.metadata.labels {
                 by_label
@@ -133,6 +137,74 @@ pub fn pods_of(store: &Store, relations: &Relations, key: &ObjectKey) -> Vec<Obj
             pods
         }
     }
+}
+
+/// What leads nowhere: Services that select no pod, and names of ports that a pod behind them does not have. To be
+/// asked of a store that the controllers have completed.
+pub fn dangling(store: &Store, relations: &Relations) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (object, service) in store.all::<Service>().filter(|(object, _)| object.is_written()) {
+        if service.spec.type_ == ServiceType::ExternalName || service.spec.selector.is_empty() {
+            continue;
+        }
+        let pods = relations.pods_of_service(&object.key);
+        if pods.is_empty() {
+            let pairs: Vec<String> = service
+                .spec
+                .selector
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            let message = format!(
+                "{} selects no pod: none in {} has {}",
+                object.key,
+                object.key.namespace,
+                pairs.join(",")
+            );
+            found.push(object.problem(
+                "spec.selector",
+                codes::SELECTS_NOTHING,
+                Severity::Warning,
+                message,
+            ));
+        }
+        for (index, port) in service.spec.ports.iter().enumerate() {
+            let Some(IntOrString::String(name)) = &port.target_port else {
+                continue;
+            };
+            let views = pods
+                .iter()
+                .filter_map(|key| store.view::<Pod>(&key.namespace, &key.name));
+            let Some(pod) = views.into_iter().find(|pod| target_port(port, pod).is_none()) else {
+                continue;
+            };
+            let declared = pod
+                .spec
+                .running_containers()
+                .flat_map(|container| &container.ports);
+            let names: Vec<&str> = declared
+                .filter(|port| !port.name.is_empty())
+                .map(|port| port.name.as_str())
+                .collect();
+            let has = if names.is_empty() {
+                "no named port".to_owned()
+            } else {
+                names.join(", ")
+            };
+            let pod = format!("{}/{}", pod.metadata.namespace, pod.metadata.name);
+            let message = format!(
+                "\"{name}\" names no {} port of pod {pod} (it has: {has})",
+                port.protocol
+            );
+            let path = format!("spec.ports[{index}].targetPort");
+            let problem = object.problem(&path, codes::NO_SUCH_PORT, Severity::Warning, message);
+            found.push(match crate::names::did_you_mean(name, names) {
+                Some(meant) => problem.help(format!("did you mean \"{meant}\"?")),
+                None => problem,
+            });
+        }
+    }
+    found
 }
 
 /// The port of a pod that a Service's port leads to; `None` when a name is none of the pod's.

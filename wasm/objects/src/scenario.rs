@@ -138,7 +138,8 @@ fn read_as(
     for (index, (file, cluster)) in files.iter().enumerate() {
         reader.read(SourceId(index as u32), file.text, cluster.as_ref());
     }
-    let read = reader.finish();
+    let mut read = reader.finish();
+    read.diagnostics.extend(crate::validate::world(&read.value));
     let sources = files.iter().map(|(file, _)| file.name.to_owned()).collect();
     Warned {
         value: Scenario {

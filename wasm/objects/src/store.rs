@@ -47,7 +47,7 @@ pub enum ChangeError {
     #[error("{key}: {path}: {message}")]
     Field {
         /// The object.
-        key: ObjectKey,
+        key: Box<ObjectKey>,
         /// The field.
         path: String,
         /// What is wrong with it.
@@ -205,7 +205,11 @@ impl Store {
                 let (_, problems) = crate::view::typed(&key.group, &key.kind, &value);
                 if let Some(problem) = problems.first() {
                     let (path, message) = (problem.path.to_string(), problem.message());
-                    return Err(ChangeError::Field { key, path, message });
+                    return Err(ChangeError::Field {
+                        key: Box::new(key),
+                        path,
+                        message,
+                    });
                 }
                 let changed = object.changed(value);
                 store.insert(changed);

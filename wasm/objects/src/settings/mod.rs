@@ -17,7 +17,7 @@ use hoplab_source::{Diagnostic, FieldPath, ObjectKey, Origin, Severity, Warned};
 use ipnet::IpNet;
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -127,6 +127,23 @@ impl ClusterSettings {
                     .problem("metadata.name", codes::SEVERAL_CLUSTERS, Severity::Error, message)
                     .help("keep one Cluster document"),
             );
+        }
+        let tags: BTreeSet<&str> = store
+            .iter()
+            .filter_map(|object| object.cluster.as_deref())
+            .collect();
+        if tags.len() > 1 {
+            let names: Vec<&str> = tags.into_iter().collect();
+            let message = format!(
+                "the folder holds the clusters {}: several clusters are not modelled yet",
+                names.join(", ")
+            );
+            diagnostics.push(Diagnostic::new(
+                codes::SEVERAL_CLUSTERS,
+                Severity::Error,
+                message,
+                None,
+            ));
         }
         let first = clusters.first().copied();
         let default = ClusterSpec::default();

@@ -10,6 +10,7 @@ mod pod;
 mod read;
 mod scalars;
 mod service;
+mod strict;
 mod workload;
 
 pub use config::{ConfigMap, Namespace, Secret, ServiceAccount};
@@ -25,7 +26,7 @@ pub use pod::{
     NodeSelectorTerm, Pod, PodAffinity, PodAffinityTerm, PodIp, PodSpec, PodStatus, Probe, ReadinessGate,
     SecretRef, TcpSocketAction, Toleration, TopologySpreadConstraint, Volume, VolumeMount,
 };
-pub(crate) use read::{Cause, Problem, at, describe, strip_nulls, typed};
+pub(crate) use read::{Cause, Problem, at, describe, metadata_problems, strip_nulls, typed};
 pub(crate) use scalars::ScalarText;
 pub use scalars::{IntOrString, Protocol};
 pub use service::{

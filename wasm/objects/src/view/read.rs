@@ -1,5 +1,6 @@
 //! A stored value to a typed view, with the path of each field that does not fit.
 
+use super::strict::Strict;
 use super::{Typed, view_of};
 use crate::names::did_you_mean;
 use hoplab_source::{FieldPath, Segment};
@@ -53,12 +54,24 @@ pub(crate) fn typed(group: &str, kind: &str, value: &Value) -> (Typed, Vec<Probl
     (typed, problems)
 }
 
+/// What does not fit in the metadata of any object.
+pub(crate) fn metadata_problems(value: &Value) -> Vec<Problem> {
+    #[derive(serde::Deserialize)]
+    struct Any {
+        #[serde(default, rename = "metadata")]
+        _metadata: super::ObjectMeta,
+    }
+    let mut problems = Vec::new();
+    read::<Any>(value, &mut problems);
+    problems
+}
+
 /// Reads one view; after each problem the field is taken out and the rest is read again.
 pub(crate) fn read<T: DeserializeOwned>(value: &Value, problems: &mut Vec<Problem>) -> Option<T> {
     let mut pruned: Option<Value> = None;
     for _ in 0..MOST_PROBLEMS {
         let current = pruned.as_ref().unwrap_or(value);
-        let error = match serde_path_to_error::deserialize::<_, T>(current) {
+        let error = match serde_path_to_error::deserialize::<_, T>(Strict(current)) {
             Ok(view) => return Some(view),
             Err(error) => error,
         };

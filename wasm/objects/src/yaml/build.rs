@@ -125,6 +125,17 @@ impl<'a> Builder<'a, '_> {
             match scalar::plain(&text) {
                 Plain::Value(value) => value,
                 Plain::Merge => Value::String(text.into_owned()),
+                Plain::Letter => {
+                    let message = format!(
+                        "{}: unquoted `{text}` is a boolean to kubectl, which reads YAML 1.1; read as text here",
+                        self.path
+                    );
+                    let warning =
+                        Diagnostic::new(codes::YAML11_BOOLEAN, Severity::Warning, message, Some(span));
+                    self.diagnostics
+                        .push(warning.at(self.path.clone()).help(format!("write \"{text}\"")));
+                    Value::String(text.into_owned())
+                }
                 Plain::Yaml11Boolean(value) => {
                     let warning = Diagnostic::new(
                         codes::YAML11_BOOLEAN,

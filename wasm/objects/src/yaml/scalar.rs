@@ -10,6 +10,8 @@ pub(super) enum Plain {
     Value(Value),
     /// A boolean that YAML 1.1 alone reads as one: `yes`, `off`.
     Yaml11Boolean(bool),
+    /// `y` or `n`, which YAML 1.1 reads as a boolean and we as a word.
+    Letter,
     /// `<<`.
     Merge,
 }
@@ -20,8 +22,10 @@ pub(super) fn plain(text: &str) -> Plain {
         "" | "~" | "null" | "Null" | "NULL" => return Plain::Value(Value::Null),
         "true" | "True" | "TRUE" => return Plain::Value(Value::Bool(true)),
         "false" | "False" | "FALSE" => return Plain::Value(Value::Bool(false)),
-        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Plain::Yaml11Boolean(true),
-        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Plain::Yaml11Boolean(false),
+        "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Plain::Yaml11Boolean(true),
+        "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Plain::Yaml11Boolean(false),
+        // Differs: kubectl reads these as booleans too; as names of pods and namespaces they are too common.
+        "y" | "Y" | "n" | "N" => return Plain::Letter,
         "<<" => return Plain::Merge,
         _ => {}
     }
