@@ -25,7 +25,7 @@ export function placeCard(at: Point, card: Size, boxes: readonly Rect[], room: R
   ]
   let best: Placement | null = null
   for (const rect of tries) {
-    const onPacket = rect.x <= at.x - glyph.w && rect.x + rect.w >= at.x + glyph.w && rect.y <= at.y - glyph.h / 2 && rect.y + rect.h >= at.y + glyph.h / 2
+    const onPacket = rect.x <= at.x - glyph.w && rect.x + rect.w >= at.x + glyph.w && rect.y <= at.y - 6 && rect.y + rect.h >= at.y + 6
     const partly = onPacket ? 0 : overlap(rect, { x: at.x - glyph.w, y: at.y - glyph.h, w: 2 * glyph.w, h: 2 * glyph.h })
     const covers = partly + boxes.reduce((sum, box) => sum + overlap(rect, box), 0)
     if (!best || covers < best.covers) best = { ...rect, covers }

@@ -41,6 +41,10 @@ export const legOf = (timeline: Timeline, index: number): TimelineLeg | undefine
   return stop && timeline.legs[stop.leg]
 }
 
+/** A stop that is not drawn at this size has no place of its own. */
+const placeOf = (stop: Stop): Point[] => (stop.shape === undefined && stop.path.length === 0 ? [] : [stop.at])
+const wayInto = (stop: Stop): Point[] => (stop.path.length > 0 ? stop.path : placeOf(stop))
+
 /** The way of a leg from its start to the stop `last`, both included. */
 export function wayTo(timeline: Timeline, leg: TimelineLeg, last: number): Point[] {
   const points: Point[][] = []
@@ -48,7 +52,7 @@ export function wayTo(timeline: Timeline, leg: TimelineLeg, last: number): Point
     const stop = timeline.stops[i]
     if (!stop) continue
     // A leg starts where its first stop is: the way there belongs to the leg before.
-    points.push(i === leg.first ? [stop.at] : stop.path.length > 0 ? stop.path : [stop.at])
+    points.push(i === leg.first ? placeOf(stop) : wayInto(stop))
   }
   return joined(...points)
 }
@@ -58,10 +62,10 @@ export function wayBetween(timeline: Timeline, from: number, to: number): Point[
   const [a, b] = [timeline.stops[from], timeline.stops[to]]
   if (!b) return []
   if (!a || a.leg !== b.leg || from >= to) return [b.at]
-  const points: Point[][] = [[a.at]]
+  const points: Point[][] = [placeOf(a)]
   for (let i = from + 1; i <= to; i++) {
     const stop = timeline.stops[i]
-    if (stop) points.push(stop.path.length > 0 ? stop.path : [stop.at])
+    if (stop) points.push(wayInto(stop))
   }
   return joined(...points)
 }
