@@ -287,14 +287,14 @@ impl Sim<'_> {
                 ended => return self.end_at_hook(cursor, stack, ended, Some(bridge)),
             }
         }
-        // is_skb_forwardable: a bridge sends no error about what is too big for a port.
         let mtu = stack.interface(&port).map_or(1500, |i| i.mtu_bytes);
-        if cursor.skb.packet.ip_len_bytes() > mtu as usize {
-            // br_nf_dev_queue_xmit: what was put together for the rules is cut again.
-            if cursor.skb.was_in_pieces {
-                self.refragment(cursor, mtu, port);
-                return None;
-            }
+        // br_nf_dev_queue_xmit: what was put together for the rules is cut again.
+        if cursor.skb.was_in_pieces && cursor.skb.packet.ip_len_bytes() > mtu as usize {
+            self.refragment(cursor, mtu, port);
+            return None;
+        }
+        // A bridge sends no error about what is too big for a port.
+        if !fits_port(&cursor.skb.packet, mtu) {
             let mtu_bytes = u16::try_from(mtu).unwrap_or(u16::MAX);
             self.drop_packet(cursor, DropCause::TooBig { mtu_bytes }, None);
             return None;
@@ -335,6 +335,11 @@ impl Sim<'_> {
             .get(&(Arc::clone(bridge), mac))?;
         (learned.at + MAC_AGE > self.now).then(|| (Arc::clone(&learned.port), None))
     }
+}
+
+/// `is_skb_forwardable`: a VLAN tag's four bytes are always allowed for.
+pub(super) fn fits_port(packet: &Packet, mtu_bytes: u32) -> bool {
+    packet.ip_len_bytes() <= mtu_bytes as usize + 4
 }
 
 fn set_link_dst(packet: &mut Arc<Packet>, mac: MacAddr) {

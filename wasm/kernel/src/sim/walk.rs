@@ -2,6 +2,7 @@
 //!
 //! Models net/ipv4/{ip_input,route,ip_forward,ip_output}.c.
 
+use super::bridge::fits_port;
 use super::cursor::{Cursor, Dst, Stage};
 use super::netfilter::HookEnd;
 use super::{RunEnd, Sim};
@@ -77,6 +78,13 @@ impl Sim<'_> {
         );
         if !interface.up {
             self.drop_packet(cursor, DropCause::LinkDown, interface.origin.clone());
+            return None;
+        }
+        // veth_forward_skb: what is too big for the other end is lost.
+        if matches!(interface.kind, InterfaceKind::Veth { .. }) && !fits_port(&cursor.skb.packet, interface.mtu_bytes)
+        {
+            let mtu_bytes = u16::try_from(interface.mtu_bytes).unwrap_or(u16::MAX);
+            self.drop_packet(cursor, DropCause::TooBig { mtu_bytes }, interface.origin.clone());
             return None;
         }
         self.count(cursor.netns, device, cursor.skb.packet.len_bytes(), true);
