@@ -128,7 +128,7 @@ describe('labels', () => {
     expect(fitLabel(pod, 200, 12, estimate).name).toBe('')
   })
   it('keeps an endpoint and drops its share first', () => {
-    const service = { label: 'cart', lines: [{ text: '10.244.1.4', kind: 'endpointReady', value: '1 in 2', reference: undefined }] }
+    const service = { kind: 'service' as const, label: 'cart', lines: [{ text: '10.244.1.4', kind: 'endpointReady', value: '1 in 2', reference: undefined }] }
     expect(fitLabel(service, 110, 60, estimate)).toEqual({ name: 'cart', lines: [0], bare: [0] })
   })
 })

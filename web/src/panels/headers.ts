@@ -23,7 +23,7 @@ export interface HeaderGroup {
 }
 
 /** Fields that a path is read by; the others show on demand, or when they change. */
-const TOLD = /^(src|dst|source|destination|sport|dport|src port|dst port|ttl|hop limit|flags|vni|type|code|name|qname|rcode|answer|answers|question|method|path|host|status|url|mtu|sender|target|operation|op|spa|tpa)$/i
+const TOLD = /^(src|dst|source|destination|sport|dport|src port|dst port|ttl|hop limit|flags|vni|type|code|name|qname|rcode|answer|answers|question|method|path|host|status|url|mtu|sender|target|operation|op|op|sender_ip|target_ip|chunk)$/i
 const SHORT: Record<string, string> = { Ethernet: 'Eth', IPv4: 'IP', IPv6: 'IP' }
 
 const oldOf = (field: LayerField, compare: Compare) => (compare === 'sent' ? (field.sent ?? field.now) : (field.before ?? field.now))
@@ -46,7 +46,7 @@ function group(layers: readonly Layer[], depth: number, compare: Compare, all: b
         hidden++
         return
       }
-      rows.push({ key: `${l}.${f}`, label: `${short} ${field.name}`, old, now: field.now, changed, rewritten: changed ? rewriteOf(layer, field) : null })
+      rows.push({ key: `${l}.${f}`, label: `${short} ${field.name.replaceAll('_', ' ')}`, old, now: field.now, changed, rewritten: changed ? rewriteOf(layer, field) : null })
     })
   })
   const names = layers.map((layer) => layer.name).filter((name) => name !== 'Ethernet')

@@ -21,8 +21,8 @@ const field = (layer: Layer | undefined, pattern: RegExp) => layer?.fields.find(
 const network = (layers: readonly Layer[]) => layers.find((layer) => /^(ip|arp)/i.test(layer.name))
 const transport = (layers: readonly Layer[]) => layers.find((layer) => /^(tcp|udp|sctp)/i.test(layer.name))
 
-const SRC = /^(src|source|sender|sport|src port|source port|spa)$/i
-const DST = /^(dst|destination|target|dport|dst port|destination port|tpa)$/i
+const SRC = /^(src|source|sender|sport|src port|source port|spa|sender_ip)$/i
+const DST = /^(dst|destination|target|dport|dst port|destination port|tpa|target_ip)$/i
 
 const withPort = (ip: string | undefined, port: string | undefined) =>
   ip === undefined ? '' : port === undefined ? ip : ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`
