@@ -3,8 +3,8 @@
 
 mod support;
 
-use hoplab_kernel::Overlay;
 use hoplab_kernel::NetNsId;
+use hoplab_kernel::Overlay;
 use hoplab_kernel::process::SocketError;
 use hoplab_kernel::sim::{Flight, Limits, Sim};
 use hoplab_trace::{Name, Step, StepKind};
@@ -23,13 +23,20 @@ fn differences(recording: &str) -> Vec<String> {
     let mut out = Vec::new();
     for case in recording["requests"].as_array().expect("requests") {
         let request = &case["request"];
-        let from = names.iter().position(|n| Some(n.as_str()) == request["from"].as_str()).expect("a sender");
+        let from = names
+            .iter()
+            .position(|n| Some(n.as_str()) == request["from"].as_str())
+            .expect("a sender");
         let protocol = match request["proto"].as_str() {
             Some("udp") => L4Protocol::Udp,
             Some("icmp") => L4Protocol::Icmp,
             _ => L4Protocol::Tcp,
         };
-        let dst = request["dst"].as_str().expect("a destination").parse().expect("an address");
+        let dst = request["dst"]
+            .as_str()
+            .expect("a destination")
+            .parse()
+            .expect("an address");
         let question = Question {
             protocol,
             to: SocketAddr::new(dst, request["port"].as_u64().unwrap_or(0) as u16),
@@ -39,7 +46,11 @@ fn differences(recording: &str) -> Vec<String> {
         };
         let backend = case["backend"].as_str().unwrap_or("");
         // The recorder asked until the wanted backend answered, and what those tries left behind counts.
-        let tally = case["tally"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        let tally = case["tally"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str());
         let others = tally.filter(|name| *name != backend && *name != "timeout");
         let again = request["repeat"].as_u64().filter(|n| *n > 1).map(|_| backend);
         let tries: Vec<&str> = others.chain(again).chain([backend]).collect();
@@ -63,9 +74,17 @@ fn differences(recording: &str) -> Vec<String> {
         };
         let theirs = expected(case, protocol);
         differ("answer", describe(&told), theirs);
-        for (direction, label) in [("forward", forward_label(protocol)), ("reply", reply_label(protocol))] {
+        for (direction, label) in [
+            ("forward", forward_label(protocol)),
+            ("reply", reply_label(protocol)),
+        ] {
             let ours = way(&flights, label, &names);
-            let theirs: Vec<&str> = case[direction].as_array().expect("a path").iter().filter_map(Value::as_str).collect();
+            let theirs: Vec<&str> = case[direction]
+                .as_array()
+                .expect("a path")
+                .iter()
+                .filter_map(Value::as_str)
+                .collect();
             let theirs: Vec<String> = theirs.iter().map(|l| tracked(l)).collect();
             differ(direction, ours.join("\n"), theirs.join("\n"));
         }
@@ -104,24 +123,37 @@ fn way(flights: &[Flight], label: &str, names: &[String]) -> Vec<String> {
         "UDP" => f.label.starts_with("UDP"),
         label => f.label == label,
     };
-    let Some(first) = flights.iter().find(fits) else { return Vec::new() };
+    let Some(first) = flights.iter().find(fits) else {
+        return Vec::new();
+    };
     let mut out = print::lines(first, names);
+    let mut on = first;
     // A piece that waited for the others: the packet went on as the piece that came last.
-    if let Some((place, step)) = first.steps.last()
+    while let Some((place, step)) = on.steps.last()
         && matches!(step.kind, StepKind::Reassemble { whole: false, .. })
     {
-        let rest = flights.iter().find_map(|f| {
-            let whole = |(n, s): &(NetNsId, Step)| n == place && matches!(s.kind, StepKind::Reassemble { whole: true, .. });
-            f.steps.iter().position(whole).map(|at| print::lines_from(f, names, at))
-        });
-        out.extend(rest.unwrap_or_default());
+        let whole = |(n, s): &(NetNsId, Step)| {
+            n == place && matches!(s.kind, StepKind::Reassemble { whole: true, .. })
+        };
+        let rest = flights
+            .iter()
+            .find_map(|f| f.steps.iter().position(whole).map(|at| (f, at)));
+        let Some((flight, at)) = rest else { break };
+        out.extend(print::lines_from(flight, names, at));
+        on = flight;
     }
     out
 }
 
 fn address_of(recording: &Value, name: &str) -> Option<String> {
-    let ns = recording["netns"].as_array()?.iter().find(|n| n["name"].as_str() == Some(name))?;
-    let address = ns["links"].as_array()?.first()?["addrs"].as_array()?.first()?.as_str()?;
+    let ns = recording["netns"]
+        .as_array()?
+        .iter()
+        .find(|n| n["name"].as_str() == Some(name))?;
+    let address = ns["links"].as_array()?.first()?["addrs"]
+        .as_array()?
+        .first()?
+        .as_str()?;
     address.split('/').next().map(str::to_owned)
 }
 
@@ -140,7 +172,11 @@ fn expected(case: &Value, protocol: L4Protocol) -> String {
         // The recorder says which reply came; the walk's client has its payload back.
         return "x".repeat(32);
     }
-    match (case["error"].as_str(), case["backend"].as_str(), case["src"].as_str()) {
+    match (
+        case["error"].as_str(),
+        case["backend"].as_str(),
+        case["src"].as_str(),
+    ) {
         (Some(error), ..) => error.to_owned(),
         (_, Some(backend), Some(src)) => format!("{backend} {src}"),
         _ => String::new(),
@@ -149,7 +185,12 @@ fn expected(case: &Value, protocol: L4Protocol) -> String {
 
 fn check(recording: &str) {
     let found = differences(recording);
-    assert!(found.is_empty(), "{} differences\n{}", found.len(), found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "{} differences\n{}",
+        found.len(),
+        found.join("\n")
+    );
 }
 
 #[test]

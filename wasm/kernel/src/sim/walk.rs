@@ -81,7 +81,8 @@ impl Sim<'_> {
             return None;
         }
         // veth_forward_skb: what is too big for the other end is lost.
-        if matches!(interface.kind, InterfaceKind::Veth { .. }) && !fits_port(&cursor.skb.packet, interface.mtu_bytes)
+        if matches!(interface.kind, InterfaceKind::Veth { .. })
+            && !fits_port(&cursor.skb.packet, interface.mtu_bytes)
         {
             let mtu_bytes = u16::try_from(interface.mtu_bytes).unwrap_or(u16::MAX);
             self.drop_packet(cursor, DropCause::TooBig { mtu_bytes }, interface.origin.clone());

@@ -33,9 +33,17 @@ impl Process for Serving {
         match event {
             Event::Data { socket, peer, .. } => {
                 let bytes = format!("{} {}", self.0, peer.ip()).into_bytes();
-                actions.push(Action::Send { socket, bytes, label: "answer".to_owned(), after: Duration::ZERO });
+                actions.push(Action::Send {
+                    socket,
+                    bytes,
+                    label: "answer".to_owned(),
+                    after: Duration::ZERO,
+                });
             }
-            Event::Closed { socket, .. } => actions.push(Action::Close { socket, after: Duration::ZERO }),
+            Event::Closed { socket, .. } => actions.push(Action::Close {
+                socket,
+                after: Duration::ZERO,
+            }),
             _ => {}
         }
     }
@@ -67,7 +75,13 @@ pub struct Client {
 impl Client {
     pub fn new(question: Question) -> (Self, Rc<RefCell<Option<Answer>>>) {
         let answer = Rc::new(RefCell::new(None));
-        (Self { question, answer: Rc::clone(&answer) }, answer)
+        (
+            Self {
+                question,
+                answer: Rc::clone(&answer),
+            },
+            answer,
+        )
     }
 
     fn done(&mut self, answer: Answer, actions: &mut Vec<Action>) {
@@ -78,19 +92,47 @@ impl Client {
 
 impl Process for Client {
     fn on(&mut self, event: Event<'_>, actions: &mut Vec<Action>) {
-        let Question { protocol, to, size, df, patience } = self.question.clone();
+        let Question {
+            protocol,
+            to,
+            size,
+            df,
+            patience,
+        } = self.question.clone();
         let bytes = vec![b'x'; size];
         match event {
             Event::Start { .. } => {
-                actions.push(Action::SetTimer { token: 1, after: patience });
+                actions.push(Action::SetTimer {
+                    token: 1,
+                    after: patience,
+                });
                 let (token, from_port, purpose) = (0, None, Purpose::Main);
                 actions.push(match protocol {
-                    L4Protocol::Tcp => Action::Connect { token, protocol, to, from_port, purpose },
-                    _ => Action::SendDatagram { token, protocol, to, from_port, bytes, df, purpose },
+                    L4Protocol::Tcp => Action::Connect {
+                        token,
+                        protocol,
+                        to,
+                        from_port,
+                        purpose,
+                    },
+                    _ => Action::SendDatagram {
+                        token,
+                        protocol,
+                        to,
+                        from_port,
+                        bytes,
+                        df,
+                        purpose,
+                    },
                 });
             }
             Event::Connected { socket, .. } => {
-                actions.push(Action::Send { socket, bytes, label: "question".to_owned(), after: Duration::ZERO });
+                actions.push(Action::Send {
+                    socket,
+                    bytes,
+                    label: "question".to_owned(),
+                    after: Duration::ZERO,
+                });
             }
             Event::Data { bytes, .. } => {
                 let text = String::from_utf8_lossy(bytes).into_owned();
@@ -111,7 +153,10 @@ pub struct Prefer {
 
 impl Prefer {
     pub fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), choices: Vec::new() }
+        Self {
+            text: text.to_owned(),
+            choices: Vec::new(),
+        }
     }
 }
 
@@ -122,7 +167,11 @@ impl Chooser for Prefer {
         assert!((sum - 1.0).abs() < 1e-6, "shares add up to 1: {ways:?}");
         let wanted = |way: &(String, f64)| !self.text.is_empty() && way.0.contains(&self.text);
         let taken = ways.iter().position(wanted).unwrap_or(ways.len() - 1);
-        self.choices.push(Choice { name: name(), taken, ways });
+        self.choices.push(Choice {
+            name: name(),
+            taken,
+            ways,
+        });
         taken
     }
     fn choices(&self) -> &[Choice] {

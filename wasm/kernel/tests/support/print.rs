@@ -8,16 +8,25 @@ use hoplab_wire::{Header, Packet};
 const KNOWN_PORTS: [u16; 8] = [53, 80, 8080, 8472, 9999, 30_080, 30_081, 30_083];
 
 fn port(port: u16) -> String {
-    if KNOWN_PORTS.contains(&port) { port.to_string() } else { "*".to_owned() }
+    if KNOWN_PORTS.contains(&port) {
+        port.to_string()
+    } else {
+        "*".to_owned()
+    }
 }
 
 fn innermost(packet: &Packet) -> Packet {
     let last = packet.headers.iter().rposition(|h| matches!(h, Header::Ipv4(_)));
-    Packet { headers: packet.headers[last.unwrap_or(0)..].to_vec(), payload: packet.payload.clone() }
+    Packet {
+        headers: packet.headers[last.unwrap_or(0)..].to_vec(),
+        payload: packet.payload.clone(),
+    }
 }
 
 fn addresses(packet: &Packet) -> String {
-    let (Some(src), Some(dst)) = (packet.src_ip(), packet.dst_ip()) else { return "?".to_owned() };
+    let (Some(src), Some(dst)) = (packet.src_ip(), packet.dst_ip()) else {
+        return "?".to_owned();
+    };
     match packet.ports() {
         Some((sport, dport)) => format!("{src}:{}>{dst}:{}", port(sport), port(dport)),
         None => format!("{src}>{dst}"),
@@ -28,7 +37,11 @@ fn on_wire(packet: &Packet) -> String {
     let inner = innermost(packet);
     let tunnel = packet.headers.iter().any(|h| matches!(h, Header::Vxlan(_)));
     let tunnel = if tunnel { " in vxlan" } else { "" };
-    format!("{}{tunnel} ttl={}", addresses(&inner), inner.ttl_hops().unwrap_or(0))
+    format!(
+        "{}{tunnel} ttl={}",
+        addresses(&inner),
+        inner.ttl_hops().unwrap_or(0)
+    )
 }
 
 fn verdict(hit: &RuleHit) -> String {
@@ -75,7 +88,9 @@ pub fn lines_from(flight: &Flight, names: &[String], first: usize) -> Vec<String
                 out.push(format!("{ns} out {device} {}", on_wire(&step.packet)));
             }
             StepKind::Conntrack { .. } => out.push(format!("{ns} TRACK {now}")),
-            StepKind::Hook { hook, table, hits, .. } => {
+            StepKind::Hook {
+                hook, table, hits, ..
+            } => {
                 for hit in hits.iter().filter(|h| h.matched) {
                     let rule = match hit.number {
                         0 => "policy DROP".to_owned(),

@@ -13,7 +13,11 @@ use std::sync::Arc;
 pub fn restore(text: &str, sets: &str) -> Ruleset {
     let mut rules = Ruleset::default();
     let mut table = None;
-    for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+    for line in text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty() && !l.starts_with('#'))
+    {
         if let Some(name) = line.strip_prefix('*') {
             let name = match name {
                 "raw" => TableName::Raw,
@@ -27,7 +31,10 @@ pub fn restore(text: &str, sets: &str) -> Ruleset {
         } else if line == "COMMIT" {
             table = None;
         } else {
-            let table = rules.tables.get_mut(&table.expect("inside a table")).expect("just inserted");
+            let table = rules
+                .tables
+                .get_mut(&table.expect("inside a table"))
+                .expect("just inserted");
             line_of(table, &without_sets(line, sets));
         }
     }
@@ -38,8 +45,11 @@ fn without_sets(line: &str, sets: &str) -> String {
     let mut line = line.to_owned();
     while let Some(at) = line.find("-m set --match-set ") {
         let words: Vec<&str> = line[at..].splitn(6, ' ').collect();
-        let members: Vec<&str> =
-            sets.lines().filter_map(|l| l.strip_prefix("add ")?.strip_prefix(words[3])).map(str::trim).collect();
+        let members: Vec<&str> = sets
+            .lines()
+            .filter_map(|l| l.strip_prefix("add ")?.strip_prefix(words[3]))
+            .map(str::trim)
+            .collect();
         assert_eq!((members.len(), words[4]), (1, "src"), "{line}");
         line = format!("{}-s {} {}", &line[..at], members[0], words[5]);
     }
@@ -62,7 +72,11 @@ fn line_of(table: &mut Table, line: &str) {
             "POSTROUTING" => Some(HookName::Postrouting),
             _ => None,
         };
-        let chain = Chain { name: Name::from(name), builtin: hook.map(|h| (h, policy)), rules: Vec::new() };
+        let chain = Chain {
+            name: Name::from(name),
+            builtin: hook.map(|h| (h, policy)),
+            rules: Vec::new(),
+        };
         table.own.insert(Name::from(name), Arc::new(chain));
         return;
     }
@@ -131,7 +145,8 @@ fn protocol(text: &str) -> L4Protocol {
 }
 
 fn net(text: &str) -> ipnet::IpNet {
-    text.parse().unwrap_or_else(|_| text.parse::<std::net::IpAddr>().expect("an address").into())
+    text.parse()
+        .unwrap_or_else(|_| text.parse::<std::net::IpAddr>().expect("an address").into())
 }
 
 fn rule(words: &mut VecDeque<String>, line: &str) -> Rule {
@@ -140,36 +155,70 @@ fn rule(words: &mut VecDeque<String>, line: &str) -> Rule {
     let mut not = false;
     let mut l4 = None;
     while let Some(word) = words.pop_front() {
-        let mut next = || words.pop_front().unwrap_or_else(|| panic!("{word} wants a value: {line}"));
+        let mut next = || {
+            words
+                .pop_front()
+                .unwrap_or_else(|| panic!("{word} wants a value: {line}"))
+        };
         let found = match word.as_str() {
             "!" => {
                 not = true;
                 continue;
             }
-            "-s" => Match::Src { not, net: net(&next()) },
-            "-d" => Match::Dst { not, net: net(&next()) },
-            "-i" => Match::InInterface { not, name: Name::from(next()) },
-            "-o" => Match::OutInterface { not, name: Name::from(next()) },
+            "-s" => Match::Src {
+                not,
+                net: net(&next()),
+            },
+            "-d" => Match::Dst {
+                not,
+                net: net(&next()),
+            },
+            "-i" => Match::InInterface {
+                not,
+                name: Name::from(next()),
+            },
+            "-o" => Match::OutInterface {
+                not,
+                name: Name::from(next()),
+            },
             "-p" => {
                 l4 = Some(protocol(&next()));
-                Match::Protocol { not, protocol: l4.expect("just set") }
+                Match::Protocol {
+                    not,
+                    protocol: l4.expect("just set"),
+                }
             }
             "-m" => {
                 next();
                 continue;
             }
-            "--dport" => Match::DstPort { protocol: l4.expect("-p first"), not, ports: ports(&next()) },
-            "--sport" => Match::SrcPort { protocol: l4.expect("-p first"), not, ports: ports(&next()) },
-            "--dports" => Match::MultiportDst { ports: next().split(',').map(ports).collect() },
+            "--dport" => Match::DstPort {
+                protocol: l4.expect("-p first"),
+                not,
+                ports: ports(&next()),
+            },
+            "--sport" => Match::SrcPort {
+                protocol: l4.expect("-p first"),
+                not,
+                ports: ports(&next()),
+            },
+            "--dports" => Match::MultiportDst {
+                ports: next().split(',').map(ports).collect(),
+            },
             "--comment" => Match::Comment(Name::from(next())),
-            "--ctstate" => Match::CtState { not, states: next().split(',').map(ct_state).collect() },
+            "--ctstate" => Match::CtState {
+                not,
+                states: next().split(',').map(ct_state).collect(),
+            },
             "--mark" => {
                 let (value, mask) = masked(&next());
                 Match::Mark { not, value, mask }
             }
             "--mode" => {
                 assert_eq!((next().as_str(), next().as_str()), ("random", "--probability"));
-                Match::StatisticRandom { probability: next().parse().expect("a probability") }
+                Match::StatisticRandom {
+                    probability: next().parse().expect("a probability"),
+                }
             }
             "--dst-type" | "--src-type" => {
                 let src = word == "--src-type";
@@ -180,7 +229,12 @@ fn rule(words: &mut VecDeque<String>, line: &str) -> Rule {
                     "MULTICAST" => AddrType::Multicast,
                     other => panic!("address type {other}"),
                 };
-                Match::AddrType { src, not, kind, limit_iface_in: false }
+                Match::AddrType {
+                    src,
+                    not,
+                    kind,
+                    limit_iface_in: false,
+                }
             }
             "--rcheck" => {
                 assert_eq!(next(), "--seconds");
@@ -192,13 +246,24 @@ fn rule(words: &mut VecDeque<String>, line: &str) -> Rule {
                 }
                 assert_eq!(word, "--name");
                 let name = Name::from(next());
-                assert_eq!((next().as_str(), next().as_str(), next().as_str()), ("--mask", "255.255.255.255", "--rsource"));
-                Match::RecentCheck { not, name, seconds, reap }
+                assert_eq!(
+                    (next().as_str(), next().as_str(), next().as_str()),
+                    ("--mask", "255.255.255.255", "--rsource")
+                );
+                Match::RecentCheck {
+                    not,
+                    name,
+                    seconds,
+                    reap,
+                }
             }
             "--set" => {
                 assert_eq!(next(), "--name");
                 let name = Name::from(next());
-                assert_eq!((next().as_str(), next().as_str(), next().as_str()), ("--mask", "255.255.255.255", "--rsource"));
+                assert_eq!(
+                    (next().as_str(), next().as_str(), next().as_str()),
+                    ("--mask", "255.255.255.255", "--rsource")
+                );
                 Match::RecentSet { name }
             }
             "--physdev-is-bridged" => Match::PhysdevIsBridged { not },
@@ -215,7 +280,11 @@ fn rule(words: &mut VecDeque<String>, line: &str) -> Rule {
         matches.push(found);
         not = false;
     }
-    Rule { matches, target, origin: None }
+    Rule {
+        matches,
+        target,
+        origin: None,
+    }
 }
 
 fn ct_state(text: &str) -> CtStateName {
@@ -232,14 +301,20 @@ fn ct_state(text: &str) -> CtStateName {
 }
 
 fn target_of(words: &mut VecDeque<String>, line: &str) -> Target {
-    let mut next = || words.pop_front().unwrap_or_else(|| panic!("a target wants a value: {line}"));
+    let mut next = || {
+        words
+            .pop_front()
+            .unwrap_or_else(|| panic!("a target wants a value: {line}"))
+    };
     match next().as_str() {
         "ACCEPT" => Target::Accept,
         "DROP" => Target::Drop,
         "RETURN" => Target::Return,
         "LOG" => {
             assert_eq!(next(), "--log-prefix");
-            Target::Log { prefix: Name::from(next()) }
+            Target::Log {
+                prefix: Name::from(next()),
+            }
         }
         "REJECT" => {
             if words.pop_front().is_none() {
@@ -258,20 +333,35 @@ fn target_of(words: &mut VecDeque<String>, line: &str) -> Target {
             assert_eq!(next(), "--to-destination");
             let to = next();
             match to.parse::<std::net::SocketAddr>() {
-                Ok(to) => Target::Dnat { to: to.ip(), port: Some(to.port()) },
-                Err(_) => Target::Dnat { to: to.parse().expect("an address"), port: None },
+                Ok(to) => Target::Dnat {
+                    to: to.ip(),
+                    port: Some(to.port()),
+                },
+                Err(_) => Target::Dnat {
+                    to: to.parse().expect("an address"),
+                    port: None,
+                },
             }
         }
-        "MASQUERADE" => Target::Masquerade { random_fully: words.pop_front().is_some() },
+        "MASQUERADE" => Target::Masquerade {
+            random_fully: words.pop_front().is_some(),
+        },
         "SNAT" => {
             assert_eq!(next(), "--to-source");
             let to = next().parse().expect("an address");
-            Target::Snat { to, random_fully: words.pop_front().is_some() }
+            Target::Snat {
+                to,
+                random_fully: words.pop_front().is_some(),
+            }
         }
         "MARK" => {
             assert_eq!(next(), "--set-xmark");
             let (value, mask) = masked(&next());
-            Target::Mark { op: MarkOp::SetXmark, value, mask }
+            Target::Mark {
+                op: MarkOp::SetXmark,
+                value,
+                mask,
+            }
         }
         "CT" => {
             assert_eq!(next(), "--notrack");

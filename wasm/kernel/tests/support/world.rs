@@ -37,7 +37,9 @@ fn mac(text: &str) -> MacAddr {
 
 /// Stacks by name, and the shared network that their `eth0`s are plugged into.
 pub fn world(description: &Value) -> (Net, Vec<String>) {
-    let names: Vec<String> = list(&description["netns"]).map(|n| text(n, "name").to_owned()).collect();
+    let names: Vec<String> = list(&description["netns"])
+        .map(|n| text(n, "name").to_owned())
+        .collect();
     let id = |name: &str| names.iter().position(|n| n == name).map(|i| NetNsId(i as u32));
     let network = &description["network"];
     let mut fabric = Fabric {
@@ -54,8 +56,17 @@ pub fn world(description: &Value) -> (Net, Vec<String>) {
     for n in list(&description["netns"]) {
         for link in list(&n["links"]).filter(|l| text(l, "type") == "veth") {
             let netns = id(text(n, "name")).expect("itself");
-            let peer = (text(&link["peer"], "ns").to_owned(), text(&link["peer"], "name").to_owned());
-            cables.insert(peer, PortRef { netns, device: Name::from(text(link, "name")) });
+            let peer = (
+                text(&link["peer"], "ns").to_owned(),
+                text(&link["peer"], "name").to_owned(),
+            );
+            cables.insert(
+                peer,
+                PortRef {
+                    netns,
+                    device: Name::from(text(link, "name")),
+                },
+            );
         }
     }
     let mut stacks = Vec::new();
@@ -67,7 +78,13 @@ pub fn world(description: &Value) -> (Net, Vec<String>) {
         for (link, index) in list(&n["links"]).zip(2..) {
             let interface = interface(link, index, name, &id, &cables);
             if matches!(interface.kind, InterfaceKind::Physical { .. }) {
-                fabric.ports.insert(interface.mac, PortRef { netns, device: Arc::clone(&interface.name) });
+                fabric.ports.insert(
+                    interface.mac,
+                    PortRef {
+                        netns,
+                        device: Arc::clone(&interface.name),
+                    },
+                );
                 for address in &interface.addresses {
                     fabric.owners.insert(address.net.addr(), interface.mac);
                 }
@@ -87,7 +104,11 @@ pub fn world(description: &Value) -> (Net, Vec<String>) {
             };
         }
         for server in list(&n["servers"]) {
-            let protocol = if text(server, "proto") == "udp" { L4Protocol::Udp } else { L4Protocol::Tcp };
+            let protocol = if text(server, "proto") == "udp" {
+                L4Protocol::Udp
+            } else {
+                L4Protocol::Tcp
+            };
             ns.listeners.push(Listener {
                 protocol,
                 address: None,
@@ -98,7 +119,10 @@ pub fn world(description: &Value) -> (Net, Vec<String>) {
         }
         stacks.push(ns);
     }
-    (Net::new(stacks.len(), vec![fabric], Arc::new(Given(stacks))), names)
+    (
+        Net::new(stacks.len(), vec![fabric], Arc::new(Given(stacks))),
+        names,
+    )
 }
 
 fn loopback(ns: &mut NetNs) {
@@ -113,7 +137,10 @@ fn loopback(ns: &mut NetNs) {
             mac: MacAddr::ZERO,
             mtu_bytes: 65_536,
             up: true,
-            addresses: vec![IfAddr { net, scope: Scope::Host }],
+            addresses: vec![IfAddr {
+                net,
+                scope: Scope::Host,
+            }],
             master: None,
             hairpin: false,
             origin: None,
@@ -134,7 +161,12 @@ fn interface(
         "veth" => {
             let peer = &link["peer"];
             let netns = id(text(peer, "ns")).expect("a declared peer");
-            InterfaceKind::Veth { peer: PortRef { netns, device: Name::from(text(peer, "name")) } }
+            InterfaceKind::Veth {
+                peer: PortRef {
+                    netns,
+                    device: Name::from(text(peer, "name")),
+                },
+            }
         }
         "veth-peer" => match cables.get(&(netns.to_owned(), name.to_owned())) {
             Some(peer) => InterfaceKind::Veth { peer: peer.clone() },
@@ -143,7 +175,10 @@ fn interface(
         "vxlan" => {
             let words: Vec<&str> = text(link, "args").split(' ').collect();
             let after = |key: &str| {
-                let at = words.iter().position(|w| *w == key).expect("a setting of the tunnel");
+                let at = words
+                    .iter()
+                    .position(|w| *w == key)
+                    .expect("a setting of the tunnel");
                 words[at + 1]
             };
             InterfaceKind::Vxlan(VxlanDevice {
@@ -166,7 +201,10 @@ fn interface(
         mtu_bytes: link["mtu"].as_u64().expect("an MTU") as u32,
         up: link["up"].as_bool().unwrap_or(true),
         addresses: addresses
-            .map(|a| IfAddr { net: a.parse().expect("an address"), scope: Scope::Global })
+            .map(|a| IfAddr {
+                net: a.parse().expect("an address"),
+                scope: Scope::Global,
+            })
             .collect(),
         master: link["master"].as_str().map(Name::from),
         hairpin: link["hairpin"].as_bool().unwrap_or(false),
@@ -175,12 +213,19 @@ fn interface(
 }
 
 fn way(ns: &mut NetNs, prefix: &str, via: Option<&str>, device: &str, scope: Scope) {
-    let prefix = prefix.parse().unwrap_or_else(|_| prefix.parse::<IpAddr>().expect("an address").into());
+    let prefix = prefix
+        .parse()
+        .unwrap_or_else(|_| prefix.parse::<IpAddr>().expect("an address").into());
     let via = via.map(|v| v.parse().expect("an address"));
     ns.tables.entry(MAIN).or_default().push(Route {
         prefix,
         kind: RouteKind::Unicast,
-        next_hops: vec![NextHop { via, device: Name::from(device), weight: 1, onlink: false }],
+        next_hops: vec![NextHop {
+            via,
+            device: Name::from(device),
+            weight: 1,
+            onlink: false,
+        }],
         src: None,
         scope,
         metric: 0,
@@ -193,7 +238,13 @@ fn way(ns: &mut NetNs, prefix: &str, via: Option<&str>, device: &str, scope: Sco
 fn connected(ns: &mut NetNs, interface: &Interface) {
     for address in &interface.addresses {
         if address.net.prefix_len() < 32 {
-            way(ns, &address.net.trunc().to_string(), None, &interface.name, Scope::Link);
+            way(
+                ns,
+                &address.net.trunc().to_string(),
+                None,
+                &interface.name,
+                Scope::Link,
+            );
         }
     }
 }
@@ -201,22 +252,41 @@ fn connected(ns: &mut NetNs, interface: &Interface) {
 fn route(ns: &mut NetNs, line: &str) {
     let words: Vec<&str> = line.split_whitespace().collect();
     let after = |key: &str| words.iter().position(|w| *w == key).map(|at| words[at + 1]);
-    let prefix = if words[0] == "default" { "0.0.0.0/0" } else { words[0] };
-    let scope = if after("via").is_some() { Scope::Global } else { Scope::Link };
+    let prefix = if words[0] == "default" {
+        "0.0.0.0/0"
+    } else {
+        words[0]
+    };
+    let scope = if after("via").is_some() {
+        Scope::Global
+    } else {
+        Scope::Link
+    };
     way(ns, prefix, after("via"), after("dev").expect("a device"), scope);
 }
 
 fn neighbour(ns: &mut NetNs, line: &str) {
     let words: Vec<&str> = line.split_whitespace().collect();
     let key = (Name::from(words[2]), words[0].parse().expect("an address"));
-    ns.neighbours.insert(key, Neighbour { mac: mac(words[4]), permanent: true, origin: None });
+    ns.neighbours.insert(
+        key,
+        Neighbour {
+            mac: mac(words[4]),
+            permanent: true,
+            origin: None,
+        },
+    );
 }
 
 fn fdb(ns: &mut NetNs, line: &str) {
     let words: Vec<&str> = line.split_whitespace().collect();
     let device = Name::from(words[2]);
-    let entry =
-        FdbEntry { device: Arc::clone(&device), remote: words[4].parse().ok(), permanent: true, origin: None };
+    let entry = FdbEntry {
+        device: Arc::clone(&device),
+        remote: words[4].parse().ok(),
+        permanent: true,
+        origin: None,
+    };
     match &mut ns.interfaces.get_mut(&device).expect("a tunnel").kind {
         InterfaceKind::Vxlan(vxlan) => vxlan.fdb.insert(mac(words[0]), entry),
         other => panic!("{other:?} is no tunnel"),
