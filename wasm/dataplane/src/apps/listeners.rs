@@ -1,6 +1,6 @@
 //! Which ports a pod listens on, and which program is behind each.
 
-use super::behavior::{ANNOTATION, Behavior};
+use super::behavior::{ANNOTATION, Behavior, Fault};
 use super::http::{Identity, Page};
 use super::image::{KnownImage, QUIET, known, repository};
 use super::server::Server;
@@ -325,6 +325,41 @@ fn assume(builder: &mut Builder<'_>, pod: &Pod, store: &Store, relations: &Relat
             }
         }
     }
+}
+
+/// How a server of a machine that is no pod answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// HTTP with a description of the request, anything else with the same bytes.
+    Describes,
+    /// Everything with the same bytes.
+    Echoes,
+    /// HTTP with this status and body.
+    Fixed(u16, String),
+    /// Takes connections and never answers.
+    Silent,
+    /// Resets connections.
+    Resets,
+}
+
+/// A server of a machine that is no pod: a node's own, or a declared host's.
+pub fn machine(process: &str, machine: &str, protocol: L4Protocol, port: u16, speaks: Speaks) -> Listener {
+    let (page, fault) = match speaks {
+        Speaks::Describes => (Some(Page::Describe), None),
+        Speaks::Echoes => (None, None),
+        Speaks::Fixed(status, body) => (Some(Page::Fixed { status, body }), None),
+        Speaks::Silent => (None, Some(Fault::Silent)),
+        Speaks::Resets => (None, Some(Fault::Reset)),
+    };
+    let server = Server {
+        name: process.into(),
+        page: page.filter(|_| protocol != L4Protocol::Udp),
+        who: Arc::new(Identity { pod: machine.to_owned(), ..Identity::default() }),
+        delay: Duration::ZERO,
+        fault,
+        says: None,
+    };
+    Listener { protocol, address: None, port: Some(port), program: Arc::new(server), origin: None }
 }
 
 /// An undeclared machine on the Internet: an echo server on every port.

@@ -11,4 +11,4 @@ mod server;
 
 pub use behavior::{ANNOTATION, Behavior, BehaviorError};
 pub use image::repository;
-pub use listeners::{AssumedPort, PodListeners, listeners, outside};
+pub use listeners::{AssumedPort, PodListeners, Speaks, listeners, machine, outside};

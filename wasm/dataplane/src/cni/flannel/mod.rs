@@ -1,0 +1,126 @@
+//! Flannel, backends vxlan and host-gw.
+//! Models flannel-io/flannel pkg/backend/{vxlan,hostgw} and pkg/trafficmngr/iptables (v0.28), and its CNI plug-in, which
+//! delegates to the bridge plug-in (flannel-io/cni-plugin, kube-flannel.yml: hairpinMode, isDefaultGateway).
+
+mod firewall;
+
+use super::bridge_plugin::{self, BridgeConfig};
+use super::{Capabilities, ClusterView, Cni, eth0};
+use crate::made_up;
+use crate::plan::NodePlan;
+use crate::stack_builder::{RouteSpec, StackBuilder};
+use hoplab_kernel::interface::{InterfaceKind, VxlanDevice};
+use indexmap::IndexMap;
+use ipnet::IpNet;
+use std::sync::Arc;
+
+/// Who writes.
+const WRITER: &str = "flanneld";
+/// Bytes that VXLAN adds: outer IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14.
+const VXLAN_OVERHEAD_BYTES: u32 = 50;
+/// Source: pkg/backend/vxlan/vxlan.go defaultVNI.
+const VNI: u32 = 1;
+/// The kernel's own default, which Flannel leaves.
+const PORT: u16 = 8472;
+
+/// Flannel.
+pub struct Flannel;
+
+impl Flannel {
+    fn config(&self, cluster: ClusterView<'_>) -> BridgeConfig {
+        BridgeConfig { mtu_bytes: self.pod_mtu_bytes(cluster), hairpin: true, writer: "flannel-cni" }
+    }
+
+    fn is_vxlan(&self, cluster: ClusterView<'_>) -> bool {
+        cluster.backend(self.capabilities()) == Some("vxlan")
+    }
+}
+
+impl Cni for Flannel {
+    fn name(&self) -> &'static str {
+        "flannel"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { enforces_network_policy: false, joins_nodes: true, backends: &["vxlan", "host-gw"] }
+    }
+
+    fn pod_mtu_bytes(&self, cluster: ClusterView<'_>) -> u32 {
+        let overhead = if self.is_vxlan(cluster) { VXLAN_OVERHEAD_BYTES } else { 0 };
+        cluster.settings.mtu.unwrap_or(cluster.node_mtu_bytes.saturating_sub(overhead))
+    }
+
+    fn program_node(&self, cluster: ClusterView<'_>, node: usize, stack: &mut StackBuilder) {
+        let this = &cluster.nodes[node];
+        stack.netns().sysctls.ip_forward = true;
+        stack.netns().sysctls.bridge_nf_call_iptables = true;
+        if self.is_vxlan(cluster) {
+            vxlan(cluster, this, node, self.pod_mtu_bytes(cluster), stack);
+        } else {
+            host_gw(cluster, node, stack);
+        }
+        if let (Some(cluster_cidr), Some(pod_cidr)) = (cluster.cluster_cidr, this.pod_cidr) {
+            firewall::write(cluster_cidr, pod_cidr, &cluster.settings_origin(WRITER), stack);
+        }
+        bridge_plugin::program_node(cluster, node, self.config(cluster), stack);
+    }
+
+    fn program_pod(&self, cluster: ClusterView<'_>, pod: usize, stack: &mut StackBuilder) {
+        let pod = &cluster.pods[pod];
+        let node = cluster.nodes[pod.node].netns;
+        // The CNI plug-in adds the cluster's range to the routes. Source: flannel_linux.go getDelegateIPAM.
+        let routes: Vec<IpNet> = cluster.cluster_cidr.into_iter().collect();
+        bridge_plugin::program_pod(cluster, pod, node, &routes, self.config(cluster), stack);
+    }
+}
+
+/// Addresses outside a node's range that the scenario gives to its pods.
+fn stray(cluster: ClusterView<'_>, node: &NodePlan) -> impl Iterator<Item = IpNet> {
+    let (pods, netns, range) = (cluster.pods, node.netns, node.pod_cidr);
+    pods.iter()
+        .filter(move |pod| cluster.nodes[pod.node].netns == netns)
+        .filter(move |pod| range.is_some_and(|range| !range.contains(&pod.address)))
+        .map(|pod| pod.address.into())
+}
+
+/// `flannel.1`, and for each other node a route, a neighbour entry and a MAC table entry.
+/// Source: vxlan_network.go handleSubnetEvents.
+fn vxlan(cluster: ClusterView<'_>, this: &NodePlan, node: usize, mtu_bytes: u32, stack: &mut StackBuilder) {
+    let (Some(local), Some(range)) = (this.address, this.pod_cidr) else { return };
+    let device: hoplab_trace::Name = format!("flannel.{VNI}").into();
+    let kind = InterfaceKind::Vxlan(VxlanDevice {
+        vni: VNI,
+        port: PORT,
+        local,
+        lower: eth0(),
+        learning: false,
+        fdb: IndexMap::new(),
+    });
+    let address = IpNet::from(range.network());
+    let origin = cluster.settings_origin(WRITER);
+    stack.stamp(&origin).interface(&device, kind, made_up::mac(&this.name, &device), mtu_bytes, &[address]);
+    for other in cluster.others(node) {
+        let (Some(remote), Some(range)) = (other.address, other.pod_cidr) else { continue };
+        let origin = bridge_plugin::node_origin(&other.origin, WRITER);
+        let mac = made_up::mac(&other.name, &device);
+        let mut stamp = stack.stamp(&origin);
+        for prefix in std::iter::once(range).chain(stray(cluster, other)) {
+            stamp.route(RouteSpec::via(prefix.trunc(), range.network(), &device).onlink());
+        }
+        stamp.neighbour(&device, range.network(), mac, true);
+        stamp.fdb(&device, mac, &Arc::clone(&device), Some(remote), true);
+    }
+}
+
+/// A route to each other node's range through the node itself. Source: hostgw_network_unix.go.
+fn host_gw(cluster: ClusterView<'_>, node: usize, stack: &mut StackBuilder) {
+    let device = eth0();
+    for other in cluster.others(node) {
+        let (Some(remote), Some(range)) = (other.address, other.pod_cidr) else { continue };
+        let origin = bridge_plugin::node_origin(&other.origin, WRITER);
+        let mut stamp = stack.stamp(&origin);
+        for prefix in std::iter::once(range).chain(stray(cluster, other)) {
+            stamp.route(RouteSpec::via(prefix.trunc(), remote, &device));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What the kubelet makes on a node and in its pods: its chains, and the files of resolvers.
+
+use crate::rules::rule;
+use crate::stack_builder::StackBuilder;
+use hoplab_kernel::nf::{CtStateName, TableName, Target};
+use hoplab_objects::view::Pod;
+use hoplab_source::Origin;
+use ipnet::{IpNet, Ipv4Net};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// Who writes.
+pub const WRITER: &str = "kubelet";
+
+/// Source: kubernetes pkg/kubelet/network/dns/dns.go, apimachinery validation MaxDNSNameservers.
+const MOST_NAMESERVERS: usize = 3;
+/// Source: validation MaxDNSSearchPaths.
+const MOST_SEARCHES: usize = 32;
+
+/// The kubelet's chains. Models pkg/kubelet/kubelet_network_linux.go syncIPTablesRules (v1.36).
+pub fn program_node(stack: &mut StackBuilder) {
+    let origin = Arc::new(Origin::by(WRITER));
+    let loopback = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8));
+    let mut stamp = stack.stamp(&origin);
+    stamp.chain(TableName::Mangle, "KUBE-IPTABLES-HINT");
+    for table in [TableName::Mangle, TableName::Nat, TableName::Filter] {
+        stamp.chain(table, "KUBE-KUBELET-CANARY");
+    }
+    let known = [CtStateName::Related, CtStateName::Established, CtStateName::Dnat];
+    let block = rule()
+        .not_src(loopback)
+        .dst(loopback)
+        .comment_text("block incoming localnet connections")
+        .not_ct_state(&known)
+        .target(Target::Drop, &origin);
+    stamp.append(TableName::Filter, "KUBE-FIREWALL", block);
+    for from in ["OUTPUT", "INPUT"] {
+        stamp.prepend(TableName::Filter, from, rule().jump(&"KUBE-FIREWALL".into(), &origin));
+    }
+}
+
+/// A resolv.conf in parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DnsParts {
+    /// Name servers.
+    pub nameservers: Vec<String>,
+    /// Search domains.
+    pub searches: Vec<String>,
+    /// Options, `name` or `name:value`.
+    pub options: Vec<String>,
+}
+
+impl DnsParts {
+    /// Reads a resolv.conf. Models pkg/kubelet/network/dns/dns.go parseResolvConf.
+    pub fn parse(text: &str) -> Self {
+        let mut parts = Self::default();
+        for line in text.lines() {
+            let line = line.split(['#', ';']).next().unwrap_or_default();
+            let mut words = line.split_whitespace().map(str::to_owned);
+            match words.next().as_deref() {
+                Some("nameserver") => parts.nameservers.extend(words.next()),
+                // The last line of its kind counts.
+                Some("search" | "domain") => {
+                    parts.searches = words.map(|s| if s == "." { s } else { s.trim_end_matches('.').to_owned() }).collect();
+                }
+                Some("options") => parts.options = words.collect(),
+                _ => {}
+            }
+        }
+        parts
+    }
+
+    /// As the container runtime writes it.
+    pub fn print(&self) -> String {
+        let mut out = String::new();
+        if !self.searches.is_empty() {
+            out.push_str(&format!("search {}\n", self.searches.join(" ")));
+        }
+        for server in &self.nameservers {
+            out.push_str(&format!("nameserver {server}\n"));
+        }
+        if !self.options.is_empty() {
+            out.push_str(&format!("options {}\n", self.options.join(" ")));
+        }
+        out
+    }
+}
+
+/// A pod's /etc/resolv.conf. Models pkg/kubelet/network/dns/dns.go GetPodDNS (v1.36).
+pub fn resolv_conf(namespace: &str, pod: &Pod, node: &str, cluster_dns: Option<IpAddr>, domain: &str) -> String {
+    let of_node = DnsParts::parse(node);
+    let spec = &pod.spec;
+    let cluster = match spec.dns_policy.as_str() {
+        "None" => None,
+        "Default" => Some(false),
+        "ClusterFirstWithHostNet" => Some(true),
+        // ClusterFirst is the default; a pod on the node's network gets the node's instead.
+        _ => Some(!spec.host_network),
+    };
+    let mut parts = match (cluster, cluster_dns) {
+        (None, _) => DnsParts::default(),
+        (Some(true), Some(server)) => {
+            let mut searches =
+                vec![format!("{namespace}.svc.{domain}"), format!("svc.{domain}"), domain.to_owned()];
+            searches.extend(of_node.searches);
+            DnsParts { nameservers: vec![server.to_string()], searches, options: vec!["ndots:5".to_owned()] }
+        }
+        (Some(_), _) => of_node,
+    };
+    // appendDNSConfig: what the pod asks for is added; of an option given twice the pod's value counts.
+    let config = &spec.dns_config;
+    parts.nameservers.extend(config.nameservers.iter().cloned());
+    parts.searches.extend(config.searches.iter().cloned());
+    for option in &config.options {
+        let text =
+            if option.value.is_empty() { option.name.clone() } else { format!("{}:{}", option.name, option.value) };
+        match parts.options.iter_mut().find(|have| have.split(':').next() == Some(&option.name)) {
+            Some(have) => *have = text,
+            None => parts.options.push(text),
+        }
+    }
+    for list in [&mut parts.nameservers, &mut parts.searches] {
+        let mut seen = std::collections::BTreeSet::new();
+        list.retain(|item| seen.insert(item.clone()));
+    }
+    parts.nameservers.truncate(MOST_NAMESERVERS);
+    parts.searches.truncate(MOST_SEARCHES);
+    parts.print()
+}
+
+/// A pod's host name and domain. Models pkg/kubelet/kubelet_pods.go GeneratePodHostNameAndDomain.
+pub fn hostname_and_domain(namespace: &str, pod: &Pod, domain: &str) -> (String, String) {
+    let given = if pod.spec.hostname.is_empty() { &pod.metadata.name } else { &pod.spec.hostname };
+    let hostname: String = given.chars().take(63).collect();
+    let hostname = hostname.trim_end_matches(['-', '.']).to_owned();
+    let subdomain = &pod.spec.subdomain;
+    let of_pod = if subdomain.is_empty() { String::new() } else { format!("{subdomain}.{namespace}.svc.{domain}") };
+    (hostname, of_pod)
+}
+
+/// A pod's /etc/hosts. Models pkg/kubelet/kubelet_pods.go managedHostsFileContent (v1.36).
+pub fn hosts_file(addresses: &[IpAddr], hostname: &str, domain: &str, pod: &Pod) -> String {
+    let mut out = String::from("# Kubernetes-managed hosts file.\n");
+    out.push_str("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    out.push_str("fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n");
+    for address in addresses {
+        if domain.is_empty() {
+            out.push_str(&format!("{address}\t{hostname}\n"));
+        } else {
+            out.push_str(&format!("{address}\t{hostname}.{domain}\t{hostname}\n"));
+        }
+    }
+    out.push_str(&host_aliases(pod));
+    out
+}
+
+/// /etc/hosts of a pod on the node's network: the node's, with a heading. Models nodeHostsFileContent.
+pub fn host_network_hosts_file(node: &str, pod: &Pod) -> String {
+    format!("# Kubernetes-managed hosts file (host network).\n{node}{}", host_aliases(pod))
+}
+
+/// A node's own /etc/hosts.
+pub fn node_hosts_file(name: &str, address: Option<IpAddr>) -> String {
+    let mut out = String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    if let Some(address) = address {
+        out.push_str(&format!("{address}\t{name}\n"));
+    }
+    out
+}
+
+fn host_aliases(pod: &Pod) -> String {
+    if pod.spec.host_aliases.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("\n# Entries added by HostAliases.\n");
+    for alias in &pod.spec.host_aliases {
+        out.push_str(&format!("{}\t{}\n", alias.ip, alias.hostnames.join("\t")));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! Programs one stack: each agent in its turn.
+
+use super::{NODES, PlanData, Role};
+use crate::apps::{self, Speaks};
+use crate::cni::eth0;
+use crate::kubelet;
+use crate::stack_builder::{RouteSpec, StackBuilder, default_route_of};
+use hoplab_kernel::net::PortRef;
+use hoplab_kernel::netns::Listener;
+use hoplab_kernel::{NetNs, NetNsId};
+use hoplab_source::{FieldPath, Origin};
+use hoplab_trace::Place;
+use hoplab_wire::L4Protocol;
+use ipnet::IpNet;
+use std::sync::Arc;
+
+/// What Go's TLS servers say to plain HTTP. Source: net/http server.go.
+const NOT_TLS: &str = "Client sent an HTTP request to an HTTPS server.\n";
+/// Ports of the node's own servers, and whether they run on the control plane only. Source: kubeadm defaults.
+static NODE_SERVERS: &[(&str, u16, bool)] = &[("kube-apiserver", 6443, true), ("kubelet", 10250, false)];
+/// Source: kube-proxy --healthz-bind-address.
+const PROXY_HEALTH_PORT: u16 = 10256;
+
+impl PlanData {
+    /// The stack with this id.
+    pub(super) fn build(&self, id: NetNsId) -> NetNs {
+        match self.roles.get(id.0 as usize).copied() {
+            Some(Role::Node(node)) => self.node(node),
+            Some(Role::Pod(pod)) => self.pod(pod),
+            Some(Role::Host(host)) => self.host(host),
+            Some(Role::Router) | None => self.router(),
+        }
+    }
+
+    fn node(&self, index: usize) -> NetNs {
+        let node = &self.nodes[index];
+        let mut stack = StackBuilder::new(Place::Node(Arc::clone(&node.name)));
+        let device = eth0();
+        let mut stamp = stack.stamp(&node.origin);
+        let mtu_bytes = self.fabrics[NODES.0 as usize].mtu_bytes;
+        let address = node.address.and_then(|a| IpNet::new(a, self.node_network.prefix_len()).ok());
+        stamp.physical(&device, NODES, node.mac, mtu_bytes, address.as_slice());
+        stamp.route(RouteSpec::via(default_route_of(self.gateway), self.gateway, &device));
+        stamp.neighbour(&device, self.gateway, super::outside::inside_mac(self.gateway), false);
+        for other in self.nodes.iter().filter(|other| other.netns != node.netns) {
+            if let Some(address) = other.address {
+                stack.stamp(&other.origin).neighbour(&device, address, other.mac, false);
+            }
+        }
+        let netns = stack.netns();
+        netns.files.insert("/etc/resolv.conf".to_owned(), node.resolv_conf.clone());
+        netns.files.insert("/etc/hosts".to_owned(), kubelet::node_hosts_file(&node.name, node.address));
+
+        kubelet::program_node(&mut stack);
+        if let Some(cni) = self.cni {
+            cni.program_node(self.cluster(), index, &mut stack);
+        }
+        if let Some(proxy) = &self.proxy {
+            proxy.program(&node.name, node.address, &mut stack);
+        }
+        self.node_listeners(index, &mut stack);
+        stack.finish()
+    }
+
+    fn node_listeners(&self, index: usize, stack: &mut StackBuilder) {
+        let node = &self.nodes[index];
+        for pod in self.host_network.iter().filter(|pod| pod.node == index) {
+            stack.netns().listeners.extend(self.listeners_of(&pod.object, &pod.pod).listeners);
+        }
+        let mut serve = |name: &str, port: u16, speaks: Speaks, origin: &Arc<Origin>| {
+            let taken = |l: &Listener| l.port == Some(port) && l.protocol == L4Protocol::Tcp;
+            if !stack.netns().listeners.iter().any(taken) {
+                stack.stamp(origin).listen(apps::machine(name, &node.name, L4Protocol::Tcp, port, speaks));
+            }
+        };
+        for (name, port, _) in NODE_SERVERS.iter().filter(|(_, _, control_plane)| node.control_plane || !control_plane) {
+            serve(name, *port, Speaks::Fixed(400, NOT_TLS.to_owned()), &node.origin);
+        }
+        if self.proxy.is_none() {
+            return;
+        }
+        serve("kube-proxy", PROXY_HEALTH_PORT, Speaks::Fixed(200, "ok".to_owned()), &node.origin);
+        // Source: pkg/proxy/healthcheck/service_health.go: 200 with a local endpoint, else 503.
+        for port in &self.services.ports {
+            let Some(number) = port.health_check_node_port else { continue };
+            let local = port.categorized(&node.name).local.len();
+            let service = &port.service;
+            let body = format!(
+                "{{\"service\":{{\"namespace\":\"{}\",\"name\":\"{}\"}},\"localEndpoints\":{local}}}\n",
+                service.namespace, service.name
+            );
+            let speaks = Speaks::Fixed(if local > 0 { 200 } else { 503 }, body);
+            let origin = port.origin(FieldPath::parse("spec.healthCheckNodePort"), "kube-proxy");
+            serve("kube-proxy", number, speaks, &origin);
+        }
+    }
+
+    fn pod(&self, index: usize) -> NetNs {
+        let pod = &self.pods[index];
+        let key = &pod.object.key;
+        let mut stack = StackBuilder::new(Place::Pod(Arc::clone(&pod.full_name)));
+        match self.cni {
+            Some(cni) => cni.program_pod(self.cluster(), index, &mut stack),
+            None => {
+                // Without a plug-in that is modelled the sandbox has its address and no way out.
+                let origin = pod.origin("status.podIP", kubelet::WRITER);
+                let peer = PortRef { netns: self.nodes[pod.node].netns, device: Arc::clone(&pod.veth) };
+                stack.stamp(&origin).veth(&eth0(), peer, pod.mac, 1500, &[pod.address.into()]);
+            }
+        }
+        stack.netns().files = self.files_of_pod(key).unwrap_or_default();
+        stack.netns().listeners.extend(self.listeners_of(&pod.object, &pod.pod).listeners);
+        stack.finish()
+    }
+}

@@ -1,0 +1,150 @@
+//! What decides what a stack is, as one number.
+
+use super::pods::serves_names;
+use super::{HostNetworkPod, PlanData, PodPlan, Role};
+use hoplab_kernel::NetNsId;
+use hoplab_objects::view::Pod;
+use hoplab_source::ObjectKey;
+use serde_json::Value;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+impl PlanData {
+    /// Equal numbers mean equal stacks: every input of the build functions goes in, ids of other stacks too.
+    pub(super) fn input_hash(&self, id: NetNsId) -> u64 {
+        let mut hash = DefaultHasher::new();
+        match self.roles.get(id.0 as usize).copied() {
+            Some(Role::Node(node)) => {
+                0.hash(&mut hash);
+                self.hash_cluster(&mut hash);
+                node.hash(&mut hash);
+                self.services_hash().hash(&mut hash);
+                for pod in self.pods.iter().filter(|pod| pod.node == node || self.is_stray(pod)) {
+                    hash_pod(pod, &mut hash);
+                }
+                for pod in self.host_network.iter().filter(|pod| pod.node == node) {
+                    self.hash_host_network_pod(pod, &mut hash);
+                }
+            }
+            Some(Role::Pod(pod)) => {
+                1.hash(&mut hash);
+                let pod = &self.pods[pod];
+                self.hash_cni(&mut hash);
+                let node = &self.nodes[pod.node];
+                format!("{node:?}").hash(&mut hash);
+                hash_pod(pod, &mut hash);
+                hash_value(&pod.object.value, &mut hash);
+                self.hash_servers(&pod.object.key, &pod.pod, &mut hash);
+            }
+            Some(Role::Host(host)) => {
+                2.hash(&mut hash);
+                let host = &self.hosts[host];
+                hash_value(&host.object.value, &mut hash);
+                host.inner.hash(&mut hash);
+                for other in self.hosts.iter().filter(|other| other.name == host.name) {
+                    (other.netns, &other.inner).hash(&mut hash);
+                }
+                for fabric in &self.fabrics {
+                    (&fabric.name, fabric.mtu_bytes).hash(&mut hash);
+                }
+            }
+            Some(Role::Router) | None => {
+                3.hash(&mut hash);
+                self.hash_cluster(&mut hash);
+                self.services_hash().hash(&mut hash);
+            }
+        }
+        hash.finish()
+    }
+
+    fn is_stray(&self, pod: &PodPlan) -> bool {
+        self.nodes[pod.node].pod_cidr.is_some_and(|range| !range.contains(&pod.address))
+    }
+
+    fn services_hash(&self) -> u64 {
+        *self.services_hash.get_or_init(|| {
+            let mut hash = DefaultHasher::new();
+            self.services.hash(&mut hash);
+            hash.finish()
+        })
+    }
+
+    fn hash_cni(&self, hash: &mut DefaultHasher) {
+        format!("{:?} {:?} {:?}", self.settings.cni, self.settings.pod_cidrs, self.settings.domain).hash(hash);
+        (self.dns_server, self.fabrics[0].mtu_bytes).hash(hash);
+    }
+
+    fn hash_cluster(&self, hash: &mut DefaultHasher) {
+        self.hash_cni(hash);
+        let (proxy, ranges) = (&self.settings.proxy, &self.settings.service_cidrs);
+        format!("{proxy:?} {ranges:?} {:?} {}", self.node_network, self.gateway).hash(hash);
+        for node in &self.nodes {
+            format!("{node:?}").hash(hash);
+            format!("{:?}", self.settings.node(&node.name).map(|n| &n.labels)).hash(hash);
+        }
+    }
+
+    fn hash_host_network_pod(&self, pod: &HostNetworkPod, hash: &mut DefaultHasher) {
+        pod.object.key.hash(hash);
+        hash_value(&pod.object.value, hash);
+        self.hash_servers(&pod.object.key, &pod.pod, hash);
+    }
+
+    /// What decides a pod's servers beside the pod: the Services that select it, and for CoreDNS all names.
+    fn hash_servers(&self, key: &ObjectKey, pod: &Pod, hash: &mut DefaultHasher) {
+        for service in self.relations.services_of_pod(key) {
+            service.hash(hash);
+            if let Some(object) = self.store.find(service) {
+                hash_value(object.value.get("spec").unwrap_or(&Value::Null), hash);
+            }
+        }
+        if serves_names(pod) {
+            self.names_hash().hash(hash);
+        }
+    }
+
+    /// Everything that CoreDNS reads: Services, endpoints, namespaces, pods' addresses, Corefiles and Zones.
+    fn names_hash(&self) -> u64 {
+        *self.names_hash.get_or_init(|| {
+            let mut hash = DefaultHasher::new();
+            for object in self.store.iter() {
+                match object.key.kind.as_str() {
+                    "Service" | "EndpointSlice" | "Namespace" | "ConfigMap" | "Zone" => {
+                        object.key.hash(&mut hash);
+                        hash_value(&object.value, &mut hash);
+                    }
+                    "Pod" => {
+                        object.key.hash(&mut hash);
+                        object.view::<Pod>().map(|pod| pod.addresses()).hash(&mut hash);
+                    }
+                    _ => {}
+                }
+            }
+            hash.finish()
+        })
+    }
+}
+
+fn hash_pod(pod: &PodPlan, hash: &mut DefaultHasher) {
+    (&pod.full_name, pod.netns, pod.node, pod.address, &pod.veth, pod.mac).hash(hash);
+}
+
+/// A JSON value, in its order of keys.
+fn hash_value(value: &Value, hash: &mut DefaultHasher) {
+    match value {
+        Value::Null => 0u8.hash(hash),
+        Value::Bool(b) => (1u8, b).hash(hash),
+        Value::Number(n) => (2u8, n.to_string()).hash(hash),
+        Value::String(s) => (3u8, s).hash(hash),
+        Value::Array(items) => {
+            (4u8, items.len()).hash(hash);
+            items.iter().for_each(|item| hash_value(item, hash));
+        }
+        Value::Object(fields) => {
+            (5u8, fields.len()).hash(hash);
+            for (key, value) in fields {
+                key.hash(hash);
+                hash_value(value, hash);
+            }
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Gives out stacks, addresses and cables.
+
+use super::{HostNetworkPod, HostPlan, NodePlan, Owner, PlanData, PodPlan, Role, outside, v4_address};
+use crate::proxy::iptables::{self, IptablesProxy};
+use crate::service_map::ServiceMap;
+use crate::{cni, made_up};
+use hoplab_kernel::{Fabric, FabricId, NetNsId, PortRef};
+use hoplab_objects::Store;
+use hoplab_objects::relate::Relations;
+use hoplab_objects::settings::ClusterSettings;
+use hoplab_objects::view::hoplab::{Host, Network};
+use hoplab_objects::view::{EndpointSlice, Pod, Service};
+use hoplab_source::ObjectKey;
+use hoplab_trace::{Name, Unknown};
+use indexmap::IndexMap;
+use ipnet::{IpNet, Ipv4Net};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, OnceLock};
+
+/// MTU of a network that says nothing, in bytes.
+const MTU_BYTES: u32 = 1500;
+
+/// Makes the plan.
+pub(super) fn plan(store: &Store, settings: &ClusterSettings) -> PlanData {
+    let mut unknown = Vec::new();
+    let node_network = node_network(settings);
+    let gateway = gateway(node_network, settings);
+    let mut roles = vec![Role::Router];
+    let nodes = nodes(settings, gateway, &mut roles);
+    let (pods, host_network) = pods(store, &nodes, &mut roles, &mut unknown);
+    let hosts = hosts(store, &mut roles);
+    let services = Arc::new(ServiceMap::of(store));
+    let by_pod = pods
+        .iter()
+        .map(|pod| (pod.object.key.clone(), pod.netns))
+        .chain(host_network.iter().map(|pod| (pod.object.key.clone(), nodes[pod.node].netns)))
+        .collect();
+    let fabrics = fabrics(store, node_network, gateway, &nodes, &hosts);
+    let owners = owners(&nodes, &pods, &hosts, &services, gateway);
+    let cni = cni::by_name(&settings.cni.name);
+    what_is_not_modelled(store, settings, cni.is_some(), &mut unknown);
+    PlanData {
+        proxy: proxy(settings, &services),
+        cni,
+        cni_settings: settings.cni.clone(),
+        settings: Arc::new(settings.clone()),
+        dns_server: dns_server(store, settings),
+        store: store.clone(),
+        nodes,
+        pods,
+        host_network,
+        hosts,
+        roles,
+        fabrics,
+        node_network,
+        gateway,
+        services,
+        relations: Relations::of(store),
+        owners,
+        by_pod,
+        unknown,
+        all_unknown: OnceLock::new(),
+        names_hash: OnceLock::new(),
+        services_hash: OnceLock::new(),
+    }
+}
+
+fn next_id(roles: &[Role]) -> NetNsId {
+    NetNsId(u32::try_from(roles.len()).unwrap_or(u32::MAX))
+}
+
+/// The nodes' network: 172.18.0.0/16 where all nodes are in it, else the narrowest range of a usual length that holds
+/// all of them and no pod or Service.
+fn node_network(settings: &ClusterSettings) -> IpNet {
+    let default = Ipv4Net::new_assert(Ipv4Addr::new(172, 18, 0, 0), 16);
+    let addresses: Vec<IpAddr> = settings.nodes.iter().filter_map(v4_address).collect();
+    let holds_all = |net: &IpNet| addresses.iter().all(|address| net.contains(address));
+    if holds_all(&IpNet::V4(default)) {
+        return IpNet::V4(default);
+    }
+    let Some(first) = addresses.first() else { return IpNet::V4(default) };
+    let ranges = || settings.pod_cidrs.iter().chain(&settings.service_cidrs);
+    let candidates: Vec<IpNet> = [24, 20, 16, 12, 8, 4, 0]
+        .into_iter()
+        .filter_map(|length| IpNet::new(*first, length).ok())
+        .map(|net| net.trunc())
+        .filter(holds_all)
+        .collect();
+    let apart = candidates.iter().find(|net| !ranges().any(|range| range.contains(*net) || net.contains(range)));
+    apart.or(candidates.first()).copied().unwrap_or(IpNet::V4(default))
+}
+
+/// The router's address on the nodes' network: the first, or the last when a node has that one.
+fn gateway(network: IpNet, settings: &ClusterSettings) -> IpAddr {
+    let taken = |address: IpAddr| settings.nodes.iter().any(|node| node.addresses.contains(&address));
+    let IpNet::V4(net) = network else { return IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
+    let first = IpAddr::V4(u32::from(net.network()).wrapping_add(1).into());
+    let last = IpAddr::V4(u32::from(net.broadcast()).wrapping_sub(1).into());
+    if taken(first) { last } else { first }
+}
+
+fn nodes(settings: &ClusterSettings, gateway: IpAddr, roles: &mut Vec<Role>) -> Vec<NodePlan> {
+    let mut nodes = Vec::new();
+    for (index, node) in settings.nodes.iter().enumerate() {
+        let netns = next_id(roles);
+        roles.push(Role::Node(index));
+        let address = v4_address(node);
+        nodes.push(NodePlan {
+            name: node.name.as_str().into(),
+            netns,
+            address,
+            pod_cidr: node.pod_cidrs.iter().copied().find(|range| range.addr().is_ipv4()),
+            mac: address.map_or_else(|| made_up::mac(&node.name, "eth0"), made_up::mac_of_address),
+            resolv_conf: node.resolv_conf.clone().unwrap_or_else(|| format!("nameserver {gateway}\n")),
+            control_plane: node.is_control_plane(),
+            origin: Arc::new(node.origin.clone()),
+        });
+    }
+    nodes
+}
+
+/// Pods that run somewhere. Those that have ended gave their address back.
+fn pods(
+    store: &Store,
+    nodes: &[NodePlan],
+    roles: &mut Vec<Role>,
+    unknown: &mut Vec<Unknown>,
+) -> (Vec<PodPlan>, Vec<HostNetworkPod>) {
+    let by_name: BTreeMap<&str, usize> = nodes.iter().enumerate().map(|(i, node)| (&*node.name, i)).collect();
+    let (mut pods, mut host_network) = (Vec::new(), Vec::new());
+    for (object, pod) in store.all::<Pod>() {
+        let Some(&node) = by_name.get(pod.spec.node_name.as_str()) else { continue };
+        if pod.has_ended() {
+            continue;
+        }
+        if pod.spec.host_network {
+            host_network.push(HostNetworkPod { object: Arc::clone(object), pod: Arc::clone(pod), node });
+            continue;
+        }
+        let Some(address) = pod.addresses().into_iter().find(IpAddr::is_ipv4) else {
+            if !pod.addresses().is_empty() {
+                let why = "it has no IPv4 address, and IPv6 is not modelled yet".to_owned();
+                unknown.push(Unknown { what: object.key.to_string(), why });
+            }
+            continue;
+        };
+        let full_name: Name = object.key.namespaced_name().into();
+        let netns = next_id(roles);
+        roles.push(Role::Pod(pods.len()));
+        pods.push(PodPlan {
+            veth: made_up::veth_name(&full_name),
+            mac: made_up::mac(&full_name, "eth0"),
+            object: Arc::clone(object),
+            pod: Arc::clone(pod),
+            full_name,
+            netns,
+            node,
+            address,
+        });
+    }
+    (pods, host_network)
+}
+
+fn hosts(store: &Store, roles: &mut Vec<Role>) -> Vec<HostPlan> {
+    let mut hosts = Vec::new();
+    for (object, host) in store.all::<Host>() {
+        let name: Name = object.key.name.as_str().into();
+        let inner = host.spec.netns.iter().map(|inner| Some(Name::from(inner.as_str())));
+        for inner in std::iter::once(None).chain(inner) {
+            let netns = next_id(roles);
+            roles.push(Role::Host(hosts.len()));
+            hosts.push(HostPlan { object: Arc::clone(object), name: Arc::clone(&name), inner, netns });
+        }
+    }
+    hosts
+}
+
+fn fabrics(
+    store: &Store,
+    node_network: IpNet,
+    gateway: IpAddr,
+    nodes: &[NodePlan],
+    hosts: &[HostPlan],
+) -> Vec<Fabric> {
+    let router = NetNsId(0);
+    let empty = |name: &str, cidrs: Vec<IpNet>, open| Fabric {
+        name: name.into(),
+        cidrs,
+        mtu_bytes: MTU_BYTES,
+        ports: IndexMap::new(),
+        owners: IndexMap::new(),
+        open,
+    };
+    let mut fabrics = vec![empty("nodes", vec![node_network], false), empty("internet", Vec::new(), true)];
+    plug(&mut fabrics[0], outside::inside_mac(gateway), PortRef { netns: router, device: outside::INSIDE.into() }, [gateway]);
+    let outer = IpAddr::V4(outside::OUTER_ADDRESS);
+    plug(&mut fabrics[1], outside::outside_mac(), PortRef { netns: router, device: outside::OUTSIDE.into() }, [outer]);
+    for (object, network) in store.all::<Network>() {
+        let at = fabrics.iter().position(|fabric| &*fabric.name == object.key.name.as_str()).unwrap_or_else(|| {
+            fabrics.push(empty(&object.key.name, network.spec.cidr.into_iter().collect(), false));
+            fabrics.len() - 1
+        });
+        fabrics[at].mtu_bytes = network.spec.mtu.unwrap_or(MTU_BYTES);
+    }
+    for node in nodes {
+        plug(&mut fabrics[0], node.mac, PortRef { netns: node.netns, device: cni::eth0() }, node.address);
+    }
+    for host in hosts {
+        for interface in super::hosts::interfaces(host) {
+            let Some(network) = &interface.network else { continue };
+            let Some(fabric) = fabrics.iter_mut().find(|fabric| &*fabric.name == network.as_str()) else { continue };
+            let device: Name = interface.name.as_str().into();
+            let port = PortRef { netns: host.netns, device };
+            plug(fabric, super::hosts::mac(host, interface), port, interface.addresses.iter().map(IpNet::addr));
+        }
+    }
+    fabrics
+}
+
+fn plug(fabric: &mut Fabric, mac: hoplab_wire::MacAddr, port: PortRef, addresses: impl IntoIterator<Item = IpAddr>) {
+    for address in addresses {
+        fabric.owners.entry(address).or_insert(mac);
+    }
+    fabric.ports.insert(mac, port);
+}
+
+/// A network by name.
+pub(super) fn fabric_id(fabrics: &[Fabric], name: &str) -> Option<FabricId> {
+    let at = fabrics.iter().position(|fabric| &*fabric.name == name)?;
+    u32::try_from(at).ok().map(FabricId)
+}
+
+fn owners(
+    nodes: &[NodePlan],
+    pods: &[PodPlan],
+    hosts: &[HostPlan],
+    services: &ServiceMap,
+    gateway: IpAddr,
+) -> IndexMap<IpAddr, Owner> {
+    let mut owners = IndexMap::new();
+    let mut own = |address: IpAddr, owner: Owner| {
+        owners.entry(address).or_insert(owner);
+    };
+    for node in nodes {
+        node.address.into_iter().for_each(|address| own(address, Owner::Node(Arc::clone(&node.name))));
+    }
+    for pod in pods {
+        own(pod.address, Owner::Pod(pod.object.key.clone()));
+    }
+    for host in hosts {
+        for interface in super::hosts::interfaces(host) {
+            for address in &interface.addresses {
+                own(address.addr(), Owner::Host(Arc::clone(&host.name)));
+            }
+        }
+    }
+    own(gateway, Owner::Router);
+    own(IpAddr::V4(outside::OUTER_ADDRESS), Owner::Router);
+    for port in &services.ports {
+        own(port.cluster_ip, Owner::ClusterIp(port.service.clone()));
+        port.load_balancer_ips.iter().for_each(|ip| own(*ip, Owner::LoadBalancer(port.service.clone())));
+        port.external_ips.iter().for_each(|ip| own(*ip, Owner::ExternalIp(port.service.clone())));
+    }
+    owners
+}
+
+/// The address that the kubelet gives to pods: that of the Service kube-system/kube-dns where there is one.
+fn dns_server(store: &Store, settings: &ClusterSettings) -> Option<IpAddr> {
+    let service = store.find(&ObjectKey::new("", "Service", "kube-system", "kube-dns"));
+    let of_service = service.and_then(|object| object.view::<Service>()).and_then(|s| s.addresses().into_iter().next());
+    of_service.or_else(|| settings.dns_address())
+}
+
+fn proxy(settings: &ClusterSettings, services: &Arc<ServiceMap>) -> Option<IptablesProxy> {
+    if settings.proxy.mode != "iptables" {
+        return None;
+    }
+    let given = &settings.proxy.settings;
+    let in_iptables = |name: &str| given.get("iptables").and_then(|iptables| iptables.get(name)).and_then(Value::as_bool);
+    let cluster_cidr = match given.get("clusterCIDR").and_then(Value::as_str) {
+        Some(text) => text.split(',').find_map(|range| range.trim().parse::<IpNet>().ok().filter(|r| r.addr().is_ipv4())),
+        None => settings.pod_cidrs.iter().copied().find(|range| range.addr().is_ipv4()),
+    };
+    let settings = iptables::Settings {
+        cluster_cidr: cluster_cidr.map(|range| range.trunc()),
+        masquerade_all: in_iptables("masqueradeAll").unwrap_or(false),
+        localhost_node_ports: in_iptables("localhostNodePorts").unwrap_or(true),
+        large_cluster: false,
+    };
+    Some(IptablesProxy::new(Arc::clone(services), settings))
+}
+
+/// Settings and objects that could decide and that nothing here knows.
+fn what_is_not_modelled(store: &Store, settings: &ClusterSettings, cni_is_known: bool, unknown: &mut Vec<Unknown>) {
+    let mut add = |what: String, why: &str| unknown.push(Unknown { what, why: why.to_owned() });
+    if !cni_is_known && settings.cni.name != "none" {
+        add(
+            format!("the CNI plug-in {}", settings.cni.name),
+            "it is not modelled yet: pods are attached to nothing, and no packet between them is known to pass",
+        );
+    } else if let (Some(backend), Some(cni)) = (&settings.cni.backend, cni::by_name(&settings.cni.name))
+        && !cni.capabilities().backends.contains(&backend.as_str())
+    {
+        add(
+            format!("the backend {backend} of {}", settings.cni.name),
+            "it is not modelled yet; what is built is the plug-in's default backend",
+        );
+    }
+    if !matches!(settings.proxy.mode.as_str(), "iptables" | "none") {
+        add(
+            format!("kube-proxy's mode {}", settings.proxy.mode),
+            "it is not modelled yet: nodes have no rules for Services, so no Service address is known to lead anywhere",
+        );
+    }
+    let known = ["clusterCIDR", "iptables", "mode", "kind", "apiVersion"];
+    for (name, value) in settings.proxy.settings.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
+        let is_default = name == "detectLocalMode" && value == "ClusterCIDR";
+        if !is_default {
+            add(format!("kube-proxy's setting {name}"), "it is not modelled yet and could change the rules for Services");
+        }
+    }
+    if settings.pod_cidrs.iter().chain(&settings.service_cidrs).any(|range| range.addr().is_ipv6()) {
+        add("IPv6".to_owned(), "the cluster has IPv6 ranges; nodes and pods are built with their IPv4 addresses only");
+    }
+    for (object, service) in store.all::<Service>() {
+        if !service.spec.traffic_distribution.is_empty() {
+            add(
+                format!("trafficDistribution of {}", object.key),
+                "it prefers endpoints that are near, which is not modelled yet: all ready endpoints share the traffic",
+            );
+        }
+    }
+    for (object, slice) in store.all::<EndpointSlice>() {
+        if slice.address_type == "FQDN" {
+            add(object.key.to_string(), "endpoints that are names are not proxied");
+        }
+    }
+    let with_iptables = store.all::<Host>().filter(|(_, host)| host.spec.iptables.is_some());
+    for (object, _) in with_iptables {
+        add(format!("spec.iptables of {}", object.key), "rules of declared hosts are not modelled yet");
+    }
+}

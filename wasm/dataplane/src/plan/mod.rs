@@ -1,0 +1,326 @@
+//! Who has which stack, address and cable, in the whole cluster; and the source that programs a stack when it is
+//! first needed.
+
+mod build;
+mod hosts;
+mod inputs;
+mod layout;
+mod outside;
+mod pods;
+
+use crate::cni::{self, Cni, ClusterView};
+use crate::proxy::iptables::IptablesProxy;
+use crate::service_map::ServiceMap;
+use hoplab_kernel::{Fabric, FabricId, Net, NetNs, NetNsId, StackSource};
+use hoplab_objects::relate::Relations;
+use hoplab_objects::settings::{ClusterSettings, CniSettings, NodeSettings};
+use hoplab_objects::view::Pod;
+use hoplab_objects::{Object, Store};
+use hoplab_source::{ObjectKey, Origin};
+use hoplab_trace::{Name, Place, Unknown};
+use hoplab_wire::MacAddr;
+use indexmap::IndexMap;
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+/// The network that joins the nodes.
+pub const NODES: FabricId = FabricId(0);
+/// The network of undeclared hosts.
+pub const INTERNET: FabricId = FabricId(1);
+
+/// The plan of a world. Cheap to clone.
+#[derive(Clone)]
+pub struct Plan {
+    data: Arc<PlanData>,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodePlan {
+    /// Its name.
+    pub name: Name,
+    /// Its stack.
+    pub netns: NetNsId,
+    /// Its IPv4 address.
+    pub address: Option<IpAddr>,
+    /// The IPv4 range of its pods.
+    pub pod_cidr: Option<IpNet>,
+    /// Link address of its eth0.
+    pub mac: MacAddr,
+    /// Its /etc/resolv.conf.
+    pub resolv_conf: String,
+    /// Whether the control plane runs on it.
+    pub control_plane: bool,
+    /// Why it exists.
+    pub origin: Arc<Origin>,
+}
+
+/// A pod with an address of its own: a sandbox.
+#[derive(Clone, Debug)]
+pub struct PodPlan {
+    /// The pod.
+    pub object: Arc<Object>,
+    /// Its view.
+    pub pod: Arc<Pod>,
+    /// `shop/web-0`.
+    pub full_name: Name,
+    /// Its stack.
+    pub netns: NetNsId,
+    /// Its node, by place in the plan.
+    pub node: usize,
+    /// Its IPv4 address.
+    pub address: IpAddr,
+    /// The node's end of its cable.
+    pub veth: Name,
+    /// Link address of its eth0.
+    pub mac: MacAddr,
+}
+
+impl PodPlan {
+    /// The origin of what `writer` makes of a field of the pod.
+    pub fn origin(&self, field: &str, writer: &'static str) -> Arc<Origin> {
+        Arc::new(Origin::of(self.object.key.clone(), field, writer))
+    }
+}
+
+/// A pod on its node's network.
+#[derive(Clone, Debug)]
+pub struct HostNetworkPod {
+    /// The pod.
+    pub object: Arc<Object>,
+    /// Its view.
+    pub pod: Arc<Pod>,
+    /// Its node, by place in the plan.
+    pub node: usize,
+}
+
+/// A declared host, or a namespace on one.
+#[derive(Clone, Debug)]
+pub struct HostPlan {
+    /// The Host document.
+    pub object: Arc<Object>,
+    /// Its name.
+    pub name: Name,
+    /// The namespace; `None`: the host's own.
+    pub inner: Option<Name>,
+    /// Its stack.
+    pub netns: NetNsId,
+}
+
+/// What a stack is of, by place in the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Router,
+    Node(usize),
+    Pod(usize),
+    Host(usize),
+}
+
+/// Who has an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A node, by name.
+    Node(Name),
+    /// A pod.
+    Pod(ObjectKey),
+    /// The ClusterIP of a Service.
+    ClusterIp(ObjectKey),
+    /// A load balancer's address of a Service.
+    LoadBalancer(ObjectKey),
+    /// `spec.externalIPs` of a Service.
+    ExternalIp(ObjectKey),
+    /// A declared host.
+    Host(Name),
+    /// The router between the nodes and the Internet.
+    Router,
+}
+
+struct PlanData {
+    settings: Arc<ClusterSettings>,
+    cni_settings: CniSettings,
+    nodes: Vec<NodePlan>,
+    pods: Vec<PodPlan>,
+    host_network: Vec<HostNetworkPod>,
+    hosts: Vec<HostPlan>,
+    roles: Vec<Role>,
+    fabrics: Vec<Fabric>,
+    node_network: IpNet,
+    gateway: IpAddr,
+    cni: Option<&'static dyn Cni>,
+    proxy: Option<IptablesProxy>,
+    services: Arc<ServiceMap>,
+    relations: Relations,
+    store: Store,
+    dns_server: Option<IpAddr>,
+    owners: IndexMap<IpAddr, Owner>,
+    by_pod: BTreeMap<ObjectKey, NetNsId>,
+    unknown: Vec<Unknown>,
+    /// The same, with what only a look at every pod shows.
+    all_unknown: OnceLock<Vec<Unknown>>,
+    names_hash: OnceLock<u64>,
+    services_hash: OnceLock<u64>,
+}
+
+impl Plan {
+    /// The plan of a reconciled store.
+    pub fn new(store: &Store, settings: &ClusterSettings) -> Self {
+        Self { data: Arc::new(layout::plan(store, settings)) }
+    }
+
+    /// All stacks, each built when it is first asked for.
+    pub fn net(&self) -> Net {
+        Net::new(self.data.roles.len(), self.data.fabrics.clone(), Arc::new(self.clone()))
+    }
+
+    /// The same, taking over from an older plan's stacks all whose inputs are equal.
+    pub fn net_after(&self, old_plan: &Plan, old: &Net) -> Net {
+        let mut known: BTreeMap<Place, NetNsId> = BTreeMap::new();
+        for (id, _) in (0u32..).zip(&old_plan.data.roles) {
+            known.insert(old_plan.place(NetNsId(id)), NetNsId(id));
+        }
+        let same = |id: NetNsId| {
+            let before = known.get(&self.place(id)).copied()?;
+            (self.input_hash(id) == old_plan.input_hash(before)).then_some(before)
+        };
+        Net::rebuilt(old, self.data.roles.len(), self.data.fabrics.clone(), Arc::new(self.clone()), same)
+    }
+
+    /// A hash of everything that decides what the stack with this id is. Equal hashes: equal stacks.
+    pub fn input_hash(&self, id: NetNsId) -> u64 {
+        self.data.input_hash(id)
+    }
+
+    /// How many stacks there are.
+    pub fn stack_count(&self) -> usize {
+        self.data.roles.len()
+    }
+
+    /// Whose stack this is.
+    pub fn place(&self, id: NetNsId) -> Place {
+        self.data.place(id)
+    }
+
+    /// The nodes, in order.
+    pub fn nodes(&self) -> &[NodePlan] {
+        &self.data.nodes
+    }
+
+    /// Pods with an address of their own, in order.
+    pub fn pods(&self) -> &[PodPlan] {
+        &self.data.pods
+    }
+
+    /// Pods on their nodes' networks, in order.
+    pub fn host_network_pods(&self) -> &[HostNetworkPod] {
+        &self.data.host_network
+    }
+
+    /// Declared hosts and their namespaces, in order.
+    pub fn hosts(&self) -> &[HostPlan] {
+        &self.data.hosts
+    }
+
+    /// Shared networks.
+    pub fn fabrics(&self) -> &[Fabric] {
+        &self.data.fabrics
+    }
+
+    /// Services and their endpoints.
+    pub fn services(&self) -> &Arc<ServiceMap> {
+        &self.data.services
+    }
+
+    /// The stack that a pod is in: its own, or its node's.
+    pub fn netns_of_pod(&self, key: &ObjectKey) -> Option<NetNsId> {
+        self.data.by_pod.get(key).copied()
+    }
+
+    /// A node's stack.
+    pub fn netns_of_node(&self, name: &str) -> Option<NetNsId> {
+        self.data.nodes.iter().find(|node| &*node.name == name).map(|node| node.netns)
+    }
+
+    /// A declared host's stack, or that of a namespace on it.
+    pub fn netns_of_host(&self, name: &str, inner: Option<&str>) -> Option<NetNsId> {
+        let found = self.data.hosts.iter().find(|host| &*host.name == name && host.inner.as_deref() == inner);
+        found.map(|host| host.netns)
+    }
+
+    /// Who has an address.
+    pub fn owner_of(&self, address: IpAddr) -> Option<&Owner> {
+        self.data.owners.get(&address)
+    }
+
+    /// The files that a pod's processes read: /etc/resolv.conf and /etc/hosts.
+    pub fn files_of_pod(&self, key: &ObjectKey) -> Option<BTreeMap<String, String>> {
+        self.data.files_of_pod(key)
+    }
+
+    /// What is not modelled and could decide.
+    pub fn unknown(&self) -> &[Unknown] {
+        self.data.all_unknown.get_or_init(|| {
+            self.data.unknown.iter().cloned().chain(self.data.unknown_in_pods()).collect()
+        })
+    }
+
+    /// The name of the CNI plug-in that is modelled, with what it can do.
+    pub fn cni_capabilities(&self) -> Option<cni::Capabilities> {
+        self.data.cni.map(Cni::capabilities)
+    }
+
+    /// The settings that it was made with.
+    pub fn settings(&self) -> &Arc<ClusterSettings> {
+        &self.data.settings
+    }
+}
+
+impl StackSource for Plan {
+    fn build(&self, id: NetNsId) -> NetNs {
+        self.data.build(id)
+    }
+
+    fn on_demand(&self, fabric: FabricId, address: IpAddr) -> Option<(NetNs, MacAddr, Name)> {
+        self.data.external(fabric, address)
+    }
+}
+
+impl PlanData {
+    fn place(&self, id: NetNsId) -> Place {
+        match self.roles.get(id.0 as usize) {
+            Some(Role::Node(node)) => Place::Node(Arc::clone(&self.nodes[*node].name)),
+            Some(Role::Pod(pod)) => Place::Pod(Arc::clone(&self.pods[*pod].full_name)),
+            Some(Role::Host(host)) => {
+                let host = &self.hosts[*host];
+                match &host.inner {
+                    Some(inner) => Place::HostNetNs(Arc::clone(&host.name), Arc::clone(inner)),
+                    None => Place::Host(Arc::clone(&host.name)),
+                }
+            }
+            Some(Role::Router) | None => Place::Router(outside::ROUTER.into()),
+        }
+    }
+
+    fn cluster(&self) -> ClusterView<'_> {
+        ClusterView {
+            nodes: &self.nodes,
+            pods: &self.pods,
+            cluster_cidr: self.cluster_cidr(),
+            node_mtu_bytes: self.fabrics[NODES.0 as usize].mtu_bytes,
+            settings: &self.cni_settings,
+        }
+    }
+
+    fn cluster_cidr(&self) -> Option<IpNet> {
+        self.settings.pod_cidrs.iter().copied().find(|range| range.addr().is_ipv4())
+    }
+}
+
+/// The first IPv4 address of a node.
+fn v4_address(node: &NodeSettings) -> Option<IpAddr> {
+    node.addresses.iter().copied().find(IpAddr::is_ipv4)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! What is around a cluster: the router between the nodes and the Internet, and undeclared hosts out there.
+//!
+//! ```text
+//! nodes ── 172.18.0.0/16 ── in0 [router] out0 ── internet: any address that nothing else in the world has
+//! ```
+//!
+//! The router knows the nodes' network, sends load-balancer and external addresses of Services to nodes (several:
+//! equal shares, as BGP speakers on all of them make it), and knows no way to pods and ClusterIPs.
+
+use super::{INTERNET, NODES, PlanData};
+use crate::apps;
+use crate::cni::eth0;
+use crate::made_up;
+use crate::rules::host;
+use crate::service_map::ServicePort;
+use crate::stack_builder::{RouteSpec, StackBuilder, default_route_of};
+use hoplab_kernel::fib::NextHop;
+use hoplab_kernel::{FabricId, NetNs};
+use hoplab_source::{FieldPath, Origin};
+use hoplab_trace::{Name, Place};
+use hoplab_wire::MacAddr;
+use indexmap::IndexMap;
+use ipnet::{IpNet, Ipv4Net};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// The router's name.
+pub(super) const ROUTER: &str = "router";
+/// Its interface on the nodes' network.
+pub(super) const INSIDE: &str = "in0";
+/// Its interface on the Internet.
+pub(super) const OUTSIDE: &str = "out0";
+/// Its address on the Internet: of the range that providers use between themselves and customers (RFC 6598).
+pub(super) const OUTER_ADDRESS: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 1);
+/// Who writes what nobody asked for.
+const WRITER: &str = "default world";
+/// Source: metallb and cloud controllers alike; kubeadm sets it on control-plane nodes.
+const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
+
+/// Link address of the router's inside.
+pub(super) fn inside_mac(gateway: IpAddr) -> MacAddr {
+    made_up::mac_of_address(gateway)
+}
+
+/// Link address of the router's outside.
+pub(super) fn outside_mac() -> MacAddr {
+    made_up::mac(ROUTER, OUTSIDE)
+}
+
+fn v4(a: u8, b: u8, c: u8, d: u8, length: u8) -> IpNet {
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), length))
+}
+
+impl PlanData {
+    /// The router.
+    pub(super) fn router(&self) -> NetNs {
+        let mut stack = StackBuilder::new(Place::Router(ROUTER.into()));
+        stack.netns().sysctls.ip_forward = true;
+        let origin = Arc::new(Origin::by(WRITER));
+        let (inside, outside): (Name, Name) = (INSIDE.into(), OUTSIDE.into());
+        let mut stamp = stack.stamp(&origin);
+        let address = IpNet::new(self.gateway, self.node_network.prefix_len()).unwrap_or(self.gateway.into());
+        let mtu = |fabric: FabricId| self.fabrics[fabric.0 as usize].mtu_bytes;
+        stamp.physical(&inside, NODES, inside_mac(self.gateway), mtu(NODES), &[address]);
+        stamp.physical(&outside, INTERNET, outside_mac(), mtu(INTERNET), &[IpAddr::V4(OUTER_ADDRESS).into()]);
+        stamp.route(RouteSpec::on_link(v4(0, 0, 0, 0, 0), &outside));
+        // Private ranges are not routed on the Internet (RFC 1918 §3), and nobody told the router where these are.
+        for range in self.settings.pod_cidrs.iter().chain(&self.settings.service_cidrs).filter(|r| r.addr().is_ipv4()) {
+            stamp.unreachable(range.trunc());
+        }
+        for node in &self.nodes {
+            if let Some(address) = node.address {
+                stamp.neighbour(&inside, address, node.mac, false);
+            }
+        }
+        for (address, (origin, hops)) in self.ways_in() {
+            let hops = hops.into_iter().map(|via| NextHop { via: Some(via), device: Arc::clone(&inside), weight: 1, onlink: false });
+            let hops: Vec<NextHop> = hops.collect();
+            let mut stamp = stack.stamp(&origin);
+            if hops.is_empty() { stamp.unreachable(host(address)) } else { stamp.multipath(host(address), hops) }
+        }
+        stack.finish()
+    }
+
+    /// Load-balancer and external addresses of Services, each with the nodes that take it.
+    fn ways_in(&self) -> IndexMap<IpAddr, (Arc<Origin>, Vec<IpAddr>)> {
+        let mut ways: IndexMap<IpAddr, (Arc<Origin>, Vec<IpAddr>)> = IndexMap::new();
+        for port in &self.services.ports {
+            let balanced = port.load_balancer_ips.iter().enumerate().map(|(i, ip)| (*ip, "status.loadBalancer.ingress", i));
+            let external = port.external_ips.iter().enumerate().map(|(i, ip)| (*ip, "spec.externalIPs", i));
+            for (address, list, index) in balanced.chain(external) {
+                if self.node_network.contains(&address) {
+                    continue;
+                }
+                let origin = port.origin(FieldPath::parse(list).index(index), WRITER);
+                let (_, hops) = ways.entry(address).or_insert_with(|| (origin, Vec::new()));
+                for node in self.nodes_that_take(port) {
+                    if !hops.contains(&node) {
+                        hops.push(node);
+                    }
+                }
+            }
+        }
+        ways
+    }
+
+    /// Nodes that outside traffic of a Service is sent to: all that balancers may use; with
+    /// `externalTrafficPolicy: Local` those with an endpoint of their own.
+    fn nodes_that_take(&self, port: &ServicePort) -> Vec<IpAddr> {
+        let excluded = |name: &str| {
+            self.settings.node(name).is_some_and(|node| node.is_control_plane() || node.labels.contains_key(EXCLUDED))
+        };
+        let all_excluded = self.nodes.iter().all(|node| excluded(&node.name));
+        let local = |name: &str| !port.categorized(name).local.is_empty();
+        self.nodes
+            .iter()
+            .filter(|node| all_excluded || !excluded(&node.name))
+            .filter(|node| !port.external_local || local(&node.name))
+            .filter_map(|node| node.address)
+            .collect()
+    }
+
+    /// An undeclared host outside: any address that nothing else of the world has. It answers on every port.
+    pub(super) fn external(&self, fabric: FabricId, address: IpAddr) -> Option<(NetNs, MacAddr, Name)> {
+        let IpAddr::V4(ip) = address else { return None };
+        if fabric != INTERNET || self.is_taken(ip) {
+            return None;
+        }
+        let mut stack = StackBuilder::new(Place::External(address));
+        let origin = Arc::new(Origin::by(WRITER));
+        let (device, mac) = (eth0(), made_up::mac_of_external(ip));
+        let gateway = IpAddr::V4(OUTER_ADDRESS);
+        let mut stamp = stack.stamp(&origin);
+        stamp.physical(&device, INTERNET, mac, self.fabrics[INTERNET.0 as usize].mtu_bytes, &[host(address)]);
+        stamp.route(RouteSpec::via(default_route_of(address), gateway, &device).onlink());
+        stamp.neighbour(&device, gateway, outside_mac(), false);
+        for listener in apps::outside(address) {
+            stamp.listen(listener);
+        }
+        stack.netns().files.insert("/etc/resolv.conf".to_owned(), format!("nameserver {OUTER_ADDRESS}\n"));
+        Some((stack.finish(), mac, device))
+    }
+
+    /// Whether an address is of a range of this world, or none that a machine on the Internet can have.
+    fn is_taken(&self, ip: Ipv4Addr) -> bool {
+        let address = IpAddr::V4(ip);
+        let ranges = self.settings.pod_cidrs.iter().chain(&self.settings.service_cidrs);
+        let declared = self.fabrics.iter().flat_map(|fabric| &fabric.cidrs);
+        let balanced = self.settings.load_balancer.addresses.iter().any(|range| range.contains(address));
+        ip.is_unspecified()
+            || ip.is_loopback()
+            || ip.is_link_local()
+            || ip.is_multicast()
+            || ip.octets()[0] >= 240
+            || ip.octets()[0] == 0
+            || balanced
+            || self.owners.contains_key(&address)
+            || ranges.chain(declared).any(|range| range.contains(&address))
+    }
+}

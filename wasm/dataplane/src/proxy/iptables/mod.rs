@@ -1,0 +1,235 @@
+//! kube-proxy in iptables mode: every rule that it writes, with its names, order and comments.
+//! Models pkg/proxy/iptables/proxier.go syncProxyRules (v1.36).
+//!
+//! ```text
+//! nat     PREROUTING, OUTPUT -> KUBE-SERVICES -> KUBE-SVC-… (ClusterIP)   -> KUBE-SEP-… -> DNAT
+//!                                    |        -> KUBE-EXT-… (outside addresses) -> KUBE-SVC-… or KUBE-SVL-…
+//!                                    |        -> KUBE-FW-…  (source ranges)     -> KUBE-EXT-…
+//!                                    +-- last --> KUBE-NODEPORTS                -> KUBE-EXT-…
+//!         POSTROUTING -> KUBE-POSTROUTING -> MASQUERADE what KUBE-MARK-MASQ marked
+//! filter  INPUT, FORWARD, OUTPUT: reject what has no endpoints, let marked and known connections pass
+//! ```
+//!
+//! Differs: the rules of the accounting extension (`-m nfacct`), which kube-proxy adds where the node's kernel has
+//! it, are not written; they only count. The order of Services, which is random in kube-proxy, is that of their names.
+
+mod names;
+mod service;
+
+pub use names::{ChainNames, endpoint_chain, service_chains};
+
+use crate::rules::{MASQUERADE_MARK, chain, or_mark, rule, xor_mark};
+use crate::service_map::{ServiceMap, ServicePort};
+use crate::stack_builder::StackBuilder;
+use hoplab_kernel::nf::{Chain, CtStateName, Rule, TableName, Target};
+use hoplab_source::Origin;
+use hoplab_trace::Name;
+use indexmap::IndexMap;
+use ipnet::{IpNet, Ipv4Net};
+use service::Written;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, OnceLock};
+
+/// Who writes.
+pub const WRITER: &str = "kube-proxy";
+
+const KUBE_SERVICES: &str = "KUBE-SERVICES";
+const KUBE_EXTERNAL_SERVICES: &str = "KUBE-EXTERNAL-SERVICES";
+const KUBE_NODEPORTS: &str = "KUBE-NODEPORTS";
+const KUBE_POSTROUTING: &str = "KUBE-POSTROUTING";
+const KUBE_MARK_MASQ: &str = "KUBE-MARK-MASQ";
+const KUBE_FORWARD: &str = "KUBE-FORWARD";
+const KUBE_PROXY_FIREWALL: &str = "KUBE-PROXY-FIREWALL";
+const KUBE_PROXY_CANARY: &str = "KUBE-PROXY-CANARY";
+
+/// More endpoints than this, and rules carry no comments. Source: largeClusterEndpointsThreshold.
+const LARGE_CLUSTER_ENDPOINTS: usize = 1000;
+
+/// What decides beside Services.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// `--cluster-cidr`: what counts as inside with `detectLocalMode: ClusterCIDR`; `None`: nothing is told apart.
+    pub cluster_cidr: Option<IpNet>,
+    /// `--masquerade-all`.
+    pub masquerade_all: bool,
+    /// `--iptables-localhost-nodeports`.
+    pub localhost_node_ports: bool,
+    /// Whether comments are left out.
+    pub large_cluster: bool,
+}
+
+/// Jumps from built-in chains, in the order in which kube-proxy puts each before all others.
+/// Source: iptablesJumpChains.
+static JUMPS: &[(TableName, &str, &str, &str, bool)] = {
+    use TableName::{Filter, Nat};
+    &[
+        (Filter, KUBE_EXTERNAL_SERVICES, "INPUT", "kubernetes externally-visible service portals", true),
+        (Filter, KUBE_EXTERNAL_SERVICES, "FORWARD", "kubernetes externally-visible service portals", true),
+        (Filter, KUBE_NODEPORTS, "INPUT", "kubernetes health check service ports", false),
+        (Filter, KUBE_SERVICES, "FORWARD", "kubernetes service portals", true),
+        (Filter, KUBE_SERVICES, "OUTPUT", "kubernetes service portals", true),
+        (Filter, KUBE_FORWARD, "FORWARD", "kubernetes forwarding rules", false),
+        (Filter, KUBE_PROXY_FIREWALL, "INPUT", "kubernetes load balancer firewall", true),
+        (Filter, KUBE_PROXY_FIREWALL, "OUTPUT", "kubernetes load balancer firewall", true),
+        (Filter, KUBE_PROXY_FIREWALL, "FORWARD", "kubernetes load balancer firewall", true),
+        (Nat, KUBE_SERVICES, "OUTPUT", "kubernetes service portals", false),
+        (Nat, KUBE_SERVICES, "PREROUTING", "kubernetes service portals", false),
+        (Nat, KUBE_POSTROUTING, "POSTROUTING", "kubernetes postrouting rules", false),
+    ]
+};
+
+type Chains = IndexMap<Name, Arc<Chain>>;
+
+/// The proxy of a whole cluster. What all nodes have alike is written once, when the first node asks.
+pub struct IptablesProxy {
+    services: Arc<ServiceMap>,
+    settings: Settings,
+    alike: OnceLock<Alike>,
+}
+
+/// What all nodes have alike.
+struct Alike {
+    /// By index of the Service port; `None`: differs from node to node.
+    written: Vec<Option<Arc<Written>>>,
+    /// Chains of the nat table.
+    nat: Arc<Chains>,
+    /// Chains of the filter table.
+    filter: Arc<Chains>,
+    /// Whether all Service ports are alike, so that the top chains are too.
+    complete: bool,
+}
+
+impl IptablesProxy {
+    /// The proxy of these Services.
+    pub fn new(services: Arc<ServiceMap>, mut settings: Settings) -> Self {
+        settings.large_cluster = services.total_endpoints() > LARGE_CLUSTER_ENDPOINTS;
+        Self { services, settings, alike: OnceLock::new() }
+    }
+
+    /// Writes the rules of a node.
+    pub fn program(&self, node: &str, node_ip: Option<IpAddr>, stack: &mut StackBuilder) {
+        let alike = self.alike.get_or_init(|| self.write_alike());
+        let origin = Arc::new(Origin::by(WRITER));
+        if self.settings.localhost_node_ports {
+            stack.netns().sysctls.route_localnet = true;
+        }
+        let mut stamp = stack.stamp(&origin);
+        for table in [TableName::Mangle, TableName::Nat, TableName::Filter] {
+            stamp.chain(table, KUBE_PROXY_CANARY);
+        }
+        for (table, to, from, comment, new_only) in JUMPS {
+            let found = if *new_only { rule().ct_state(&[CtStateName::New]) } else { rule() };
+            stamp.prepend(*table, from, found.comment_text(comment).jump(&(*to).into(), &origin));
+        }
+        let filter = stamp.table(TableName::Filter);
+        filter.shared = Some(Arc::clone(&alike.filter));
+        let nat = stamp.table(TableName::Nat);
+        nat.shared = Some(Arc::clone(&alike.nat));
+        if alike.complete {
+            return;
+        }
+        let written: Vec<Arc<Written>> = self
+            .services
+            .ports
+            .iter()
+            .zip(&alike.written)
+            .map(|(port, written)| match written {
+                Some(written) => Arc::clone(written),
+                None => Arc::new(service::write(port, &self.settings, node, node_ip)),
+            })
+            .collect();
+        let own = self.top_nat(&written);
+        let own_chains = written
+            .iter()
+            .zip(&alike.written)
+            .filter(|(_, shared)| shared.is_none())
+            .flat_map(|(written, _)| written.nat_chains.iter().cloned());
+        nat.own.extend(own.into_iter().chain(own_chains).map(keyed));
+        stamp.table(TableName::Filter).own.extend(self.top_filter(&written).into_iter().map(keyed));
+    }
+
+    fn write_alike(&self) -> Alike {
+        let write = |port: &ServicePort| {
+            port.is_alike_on_all_nodes().then(|| Arc::new(service::write(port, &self.settings, "", None)))
+        };
+        let written: Vec<Option<Arc<Written>>> = self.services.ports.iter().map(write).collect();
+        let complete = written.iter().all(Option::is_some);
+        let found: Vec<Arc<Written>> = written.iter().flatten().cloned().collect();
+        let mut nat: Chains = self.fixed_nat().into_iter().map(keyed).collect();
+        let mut filter: Chains = self.fixed_filter().into_iter().map(keyed).collect();
+        if complete {
+            nat.extend(self.top_nat(&found).into_iter().map(keyed));
+            filter.extend(self.top_filter(&found).into_iter().map(keyed));
+        }
+        nat.extend(found.iter().flat_map(|written| written.nat_chains.iter().cloned().map(keyed)));
+        Alike { written, nat: Arc::new(nat), filter: Arc::new(filter), complete }
+    }
+
+    /// KUBE-POSTROUTING and KUBE-MARK-MASQ.
+    fn fixed_nat(&self) -> Vec<Chain> {
+        let origin = Arc::new(Origin::by(WRITER));
+        let postrouting = vec![
+            rule().not_mark(MASQUERADE_MARK).target(Target::Return, &origin),
+            rule().target(xor_mark(MASQUERADE_MARK), &origin),
+            rule()
+                .comment_text("kubernetes service traffic requiring SNAT")
+                .target(Target::Masquerade { random_fully: true }, &origin),
+        ];
+        let mark = vec![rule().target(or_mark(MASQUERADE_MARK), &origin)];
+        vec![chain(&KUBE_POSTROUTING.into(), postrouting), chain(&KUBE_MARK_MASQ.into(), mark)]
+    }
+
+    /// KUBE-FORWARD.
+    fn fixed_filter(&self) -> Vec<Chain> {
+        let origin = Arc::new(Origin::by(WRITER));
+        let forward = vec![
+            rule().ct_state(&[CtStateName::Invalid]).target(Target::Drop, &origin),
+            rule()
+                .comment_text("kubernetes forwarding rules")
+                .mark(MASQUERADE_MARK)
+                .target(Target::Accept, &origin),
+            rule()
+                .comment_text("kubernetes forwarding conntrack rule")
+                .ct_state(&[CtStateName::Related, CtStateName::Established])
+                .target(Target::Accept, &origin),
+        ];
+        vec![chain(&KUBE_FORWARD.into(), forward)]
+    }
+
+    /// KUBE-SERVICES and KUBE-NODEPORTS of the nat table.
+    fn top_nat(&self, written: &[Arc<Written>]) -> Vec<Chain> {
+        let origin = Arc::new(Origin::by(WRITER));
+        let mut services: Vec<Rule> = written.iter().flat_map(|w| w.nat_services.iter().cloned()).collect();
+        let mut last = rule();
+        if !self.settings.localhost_node_ports {
+            last = last.not_dst(IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)));
+        }
+        services.push(
+            last.comment_text("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
+                .dst_local()
+                .jump(&KUBE_NODEPORTS.into(), &origin),
+        );
+        let node_ports = written.iter().flat_map(|w| w.nat_node_ports.iter().cloned()).collect();
+        vec![chain(&KUBE_SERVICES.into(), services), chain(&KUBE_NODEPORTS.into(), node_ports)]
+    }
+
+    /// The chains of the filter table that Services fill.
+    fn top_filter(&self, written: &[Arc<Written>]) -> Vec<Chain> {
+        let of = |name: &str, rules: fn(&Written) -> &Vec<Rule>| {
+            chain(&name.into(), written.iter().flat_map(|w| rules(w).iter().cloned()).collect())
+        };
+        vec![
+            of(KUBE_SERVICES, |w| &w.filter_services),
+            of(KUBE_EXTERNAL_SERVICES, |w| &w.filter_external),
+            of(KUBE_NODEPORTS, |w| &w.filter_node_ports),
+            of(KUBE_PROXY_FIREWALL, |w| &w.filter_firewall),
+        ]
+    }
+}
+
+fn keyed(chain: Chain) -> (Name, Arc<Chain>) {
+    (Arc::clone(&chain.name), Arc::new(chain))
+}
+
+#[cfg(test)]
+mod tests;

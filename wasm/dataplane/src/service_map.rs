@@ -1,0 +1,297 @@
+//! Services and their endpoints in the form that every proxy mode starts from.
+//! Models pkg/proxy/{servicechangetracker,endpointslicecache,topology}.go (v1.36), IPv4.
+
+use hoplab_objects::view::{EndpointSlice, Protocol, Service, ServiceType};
+use hoplab_objects::{Object, Store};
+use hoplab_source::{FieldPath, ObjectKey, Origin};
+use hoplab_trace::Name;
+use hoplab_wire::L4Protocol;
+use ipnet::IpNet;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The label that leads from an EndpointSlice to its Service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// The label of Services that another proxy serves.
+const SERVICE_PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
+
+/// Every Service port that has an address, ordered by namespace, name and port name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ServiceMap {
+    /// Them.
+    pub ports: Vec<ServicePort>,
+}
+
+/// One port of one Service.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServicePort {
+    /// The Service.
+    pub service: ObjectKey,
+    /// Name of the port; may be empty.
+    pub port_name: String,
+    /// Its place in `spec.ports`.
+    pub index: usize,
+    /// TCP, UDP or SCTP.
+    pub protocol: L4Protocol,
+    /// The Service's address.
+    pub cluster_ip: IpAddr,
+    /// The port that clients use.
+    pub port: u16,
+    /// The port of every node.
+    pub node_port: Option<u16>,
+    /// `spec.externalIPs`.
+    pub external_ips: Vec<IpAddr>,
+    /// Addresses of the load balancer whose packets arrive with the address unchanged (`ipMode: VIP`).
+    pub load_balancer_ips: Vec<IpAddr>,
+    /// `spec.loadBalancerSourceRanges`.
+    pub source_ranges: Vec<IpNet>,
+    /// `sessionAffinity: ClientIP`, with its time-out.
+    pub affinity_seconds: Option<u32>,
+    /// `internalTrafficPolicy: Local`.
+    pub internal_local: bool,
+    /// `externalTrafficPolicy: Local`.
+    pub external_local: bool,
+    /// `healthCheckNodePort`.
+    pub health_check_node_port: Option<u16>,
+    /// Whether a selector makes its endpoints.
+    pub has_selector: bool,
+    /// Where it leads, ordered by address and port as text.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One endpoint of a Service port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// The node that it runs on.
+    pub node: Option<Name>,
+    /// Takes traffic.
+    pub ready: bool,
+    /// Answers, whether or not it terminates.
+    pub serving: bool,
+    /// Is being deleted.
+    pub terminating: bool,
+    /// The EndpointSlice and the place in it.
+    pub slice: (Arc<ObjectKey>, usize),
+}
+
+/// The endpoints that one node uses for a Service port.
+#[derive(Clone, Debug, Default)]
+pub struct Categorized<'e> {
+    /// For the traffic policy Cluster.
+    pub cluster: Vec<&'e Endpoint>,
+    /// For the traffic policy Local.
+    pub local: Vec<&'e Endpoint>,
+    /// Either.
+    pub reachable: Vec<&'e Endpoint>,
+    /// Whether any node has a usable one.
+    pub any: bool,
+}
+
+/// The transport protocol of a port.
+pub fn transport(protocol: Protocol) -> L4Protocol {
+    match protocol {
+        Protocol::Tcp => L4Protocol::Tcp,
+        Protocol::Udp => L4Protocol::Udp,
+        Protocol::Sctp => L4Protocol::Sctp,
+    }
+}
+
+impl ServiceMap {
+    /// Those of a store.
+    pub fn of(store: &Store) -> Self {
+        let mut endpoints = endpoints_by_port(store);
+        let mut ports = Vec::new();
+        for (object, service) in store.all::<Service>() {
+            ports.extend(ports_of(object, service, &mut endpoints));
+        }
+        ports.sort_by(|a: &ServicePort, b| {
+            let key = |p: &ServicePort| (p.service.namespace.clone(), p.service.name.clone(), p.port_name.clone(), p.protocol);
+            key(a).cmp(&key(b))
+        });
+        Self { ports }
+    }
+
+    /// How many endpoints all ports have together.
+    pub fn total_endpoints(&self) -> usize {
+        self.ports.iter().map(|port| port.endpoints.len()).sum()
+    }
+}
+
+/// Namespace, Service, port name and protocol: what joins a Service's port and a slice's.
+type PortKey = (String, String, String, L4Protocol);
+
+fn endpoints_by_port(store: &Store) -> BTreeMap<PortKey, Vec<Endpoint>> {
+    let mut found: BTreeMap<PortKey, BTreeMap<String, Endpoint>> = BTreeMap::new();
+    for (object, slice) in store.all::<EndpointSlice>() {
+        let Some(service) = slice.metadata.labels.get(SERVICE_NAME) else { continue };
+        if slice.address_type == "FQDN" {
+            continue;
+        }
+        let key = Arc::new(object.key.clone());
+        for port in &slice.ports {
+            // Models endpointslicecache.go endpointInfoByServicePort: a port without a number is left out.
+            let Some(number) = port.port else { continue };
+            let of_port = found
+                .entry((object.key.namespace.clone(), service.clone(), port.name.clone(), transport(port.protocol)))
+                .or_default();
+            for (index, endpoint) in slice.endpoints.iter().enumerate() {
+                let Some(address) = endpoint.addresses.first().and_then(|a| a.parse::<IpAddr>().ok()) else { continue };
+                if !address.is_ipv4() {
+                    continue;
+                }
+                let conditions = &endpoint.conditions;
+                of_port.insert(
+                    format!("{address}:{number}"),
+                    Endpoint {
+                        address,
+                        port: number,
+                        node: (!endpoint.node_name.is_empty()).then(|| endpoint.node_name.as_str().into()),
+                        ready: conditions.is_ready(),
+                        serving: conditions.is_serving(),
+                        terminating: conditions.is_terminating(),
+                        slice: (Arc::clone(&key), index),
+                    },
+                );
+            }
+        }
+    }
+    found.into_iter().map(|(key, endpoints)| (key, endpoints.into_values().collect())).collect()
+}
+
+fn ports_of<'e>(
+    object: &'e Arc<Object>,
+    service: &'e Service,
+    endpoints: &'e mut BTreeMap<PortKey, Vec<Endpoint>>,
+) -> impl Iterator<Item = ServicePort> + use<'e> {
+    // Models proxy/util.ShouldSkipService: ExternalName and headless Services have nothing to proxy.
+    let skipped = service.spec.type_ == ServiceType::ExternalName
+        || service.is_headless()
+        || service.metadata.labels.contains_key(SERVICE_PROXY_NAME);
+    let cluster_ip = service.addresses().into_iter().find(IpAddr::is_ipv4).filter(|_| !skipped);
+    let spec = &service.spec;
+    let load_balancer_ips: Vec<IpAddr> = service
+        .status
+        .load_balancer
+        .ingress
+        .iter()
+        .filter(|point| point.ip_mode != "Proxy")
+        .filter_map(|point| point.ip)
+        .filter(IpAddr::is_ipv4)
+        .collect();
+    let externally_visible = matches!(spec.type_, ServiceType::NodePort | ServiceType::LoadBalancer)
+        || !spec.external_ips.is_empty();
+    spec.ports.iter().enumerate().filter_map(move |(index, port)| {
+        let protocol = transport(port.protocol);
+        let key = (object.key.namespace.clone(), object.key.name.clone(), port.name.clone(), protocol);
+        Some(ServicePort {
+            service: object.key.clone(),
+            port_name: port.name.clone(),
+            index,
+            protocol,
+            cluster_ip: cluster_ip?,
+            port: port.port,
+            node_port: port.node_port,
+            external_ips: spec.external_ips.iter().copied().filter(IpAddr::is_ipv4).collect(),
+            load_balancer_ips: load_balancer_ips.clone(),
+            source_ranges: spec
+                .load_balancer_source_ranges
+                .iter()
+                .filter_map(|range| range.trim().parse::<IpNet>().ok())
+                .filter(|range| range.addr().is_ipv4())
+                .collect(),
+            affinity_seconds: service.session_affinity_seconds().and_then(|s| u32::try_from(s).ok()),
+            internal_local: spec.internal_traffic_policy == "Local",
+            external_local: externally_visible && spec.external_traffic_policy == "Local",
+            health_check_node_port: spec.health_check_node_port.filter(|_| spec.external_traffic_policy == "Local"),
+            has_selector: !spec.selector.is_empty(),
+            endpoints: endpoints.remove(&key).unwrap_or_default(),
+        })
+    })
+}
+
+impl Endpoint {
+    /// `10.244.1.2:8080`.
+    pub fn socket(&self) -> String {
+        format!("{}:{}", self.address, self.port)
+    }
+
+    fn is_on(&self, node: &str) -> bool {
+        self.node.as_deref() == Some(node)
+    }
+}
+
+impl ServicePort {
+    /// `shop/web:http`, or `shop/web` for a port without a name. Models proxy.ServicePortName.String.
+    pub fn full_name(&self) -> String {
+        if self.port_name.is_empty() {
+            self.service.namespaced_name()
+        } else {
+            format!("{}:{}", self.service.namespaced_name(), self.port_name)
+        }
+    }
+
+    /// Whether anything but its ClusterIP leads to it.
+    pub fn externally_accessible(&self) -> bool {
+        self.node_port.is_some() || !self.load_balancer_ips.is_empty() || !self.external_ips.is_empty()
+    }
+
+    /// Whether it uses endpoints of the whole cluster: for the policy Cluster, and for requests from inside to
+    /// outside addresses under the policy Local.
+    pub fn uses_cluster_endpoints(&self) -> bool {
+        !self.internal_local || self.externally_accessible()
+    }
+
+    /// Whether it uses the node's own endpoints.
+    pub fn uses_local_endpoints(&self) -> bool {
+        self.internal_local || self.external_local && self.externally_accessible()
+    }
+
+    /// Whether every node writes the same for it.
+    pub fn is_alike_on_all_nodes(&self) -> bool {
+        !self.uses_local_endpoints() && self.source_ranges.is_empty()
+    }
+
+    /// The endpoints that a node uses. Models proxy.CategorizeEndpoints, without topology hints: while nothing is
+    /// ready, those that terminate but still serve are used.
+    pub fn categorized(&self, node: &str) -> Categorized<'_> {
+        let falling_back = |e: &&Endpoint| e.serving && e.terminating;
+        let mut found = Categorized::default();
+        if self.uses_cluster_endpoints() {
+            found.cluster = self.endpoints.iter().filter(|e| e.ready).collect();
+            if found.cluster.is_empty() {
+                found.cluster = self.endpoints.iter().filter(falling_back).collect();
+            }
+            found.any = !found.cluster.is_empty();
+        }
+        if !self.uses_local_endpoints() {
+            found.reachable = found.cluster.clone();
+            return found;
+        }
+        found.any |= self.endpoints.iter().any(|e| e.ready || falling_back(&e));
+        found.local = self.endpoints.iter().filter(|e| e.is_on(node) && e.ready).collect();
+        if found.local.is_empty() {
+            found.local = self.endpoints.iter().filter(|e| e.is_on(node)).filter(falling_back).collect();
+        }
+        let used = |e: &&Endpoint| {
+            found.cluster.iter().chain(&found.local).any(|used| std::ptr::eq(*used, *e))
+        };
+        found.reachable = self.endpoints.iter().filter(used).collect();
+        found
+    }
+
+    /// The origin of what `writer` makes of a field of the Service.
+    pub fn origin(&self, field: FieldPath, writer: &'static str) -> Arc<Origin> {
+        Arc::new(Origin { object: Some(self.service.clone()), field, writer: Cow::Borrowed(writer) })
+    }
+
+    /// The path of this port's field.
+    pub fn port_field(&self, field: &str) -> FieldPath {
+        FieldPath::root().key("spec").key("ports").index(self.index).key(field)
+    }
+}
