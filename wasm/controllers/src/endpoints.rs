@@ -5,7 +5,7 @@ use crate::hash::generated_name;
 use crate::infrastructure::put;
 use crate::{MANAGED_BY, SERVICE_NAME};
 use hoplab_objects::relate::{Relations, target_port};
-use hoplab_objects::settings::ClusterSettings;
+use hoplab_objects::settings::{ClusterSettings, NodeSettings};
 use hoplab_objects::view::{EndpointSlice, Endpoints, IpFamily, Pod, Service, ServiceType};
 use hoplab_objects::{Copied, Object, Store};
 use hoplab_source::ObjectKey;
@@ -22,8 +22,9 @@ const MIRROR_CONTROLLER: &str = "endpointslicemirroring-controller.k8s.io";
 const ENDPOINTS_PER_SLICE: usize = 100;
 
 /// Writes the slices and Endpoints of every Service.
-pub(crate) fn publish(store: &mut Store, settings: &ClusterSettings) {
-    let relations = Relations::of(store);
+pub(crate) fn publish(store: &mut Store, settings: &ClusterSettings, relations: &Relations) {
+    let mut exported = exported(store);
+    let nodes = settings.by_name();
     let services: Vec<(Arc<Object>, Arc<Service>)> = store
         .all::<Service>()
         .map(|(o, s)| (o.clone(), s.clone()))
@@ -33,13 +34,47 @@ pub(crate) fn publish(store: &mut Store, settings: &ClusterSettings) {
             continue;
         }
         if service.spec.selector.is_empty() {
-            mirror(store, &object);
+            if !exported.contains_key(&(
+                object.key.namespace.clone(),
+                object.key.name.clone(),
+                MIRROR_CONTROLLER,
+            )) {
+                mirror(store, &object);
+            }
         } else {
-            let pods = chosen(store, &relations, &object.key, settings);
-            slices(store, &object, &service, &pods);
+            let pods = chosen(store, relations, &object.key, &nodes);
+            let of_service = exported.remove(&(
+                object.key.namespace.clone(),
+                object.key.name.clone(),
+                SLICE_CONTROLLER,
+            ));
+            slices(store, &object, &service, &pods, of_service.unwrap_or_default());
             endpoints(store, &object, &service, &pods);
         }
     }
+}
+
+/// Slices of an export by their Service and controller, each with its address type.
+type Exported = BTreeMap<(String, String, &'static str), Vec<(ObjectKey, String)>>;
+
+fn exported(store: &Store) -> Exported {
+    let mut exported = Exported::new();
+    for (object, slice) in store.all::<EndpointSlice>() {
+        let labels = &slice.metadata.labels;
+        let controller = match labels.get(MANAGED_BY).map(String::as_str) {
+            Some(SLICE_CONTROLLER) => SLICE_CONTROLLER,
+            Some(MIRROR_CONTROLLER) => MIRROR_CONTROLLER,
+            _ => continue,
+        };
+        if let Some(service) = labels.get(SERVICE_NAME) {
+            let key = (object.key.namespace.clone(), service.clone(), controller);
+            exported
+                .entry(key)
+                .or_default()
+                .push((object.key.clone(), slice.address_type.clone()));
+        }
+    }
+    exported
 }
 
 /// A pod that is an endpoint.
@@ -53,7 +88,7 @@ fn chosen(
     store: &Store,
     relations: &Relations,
     service: &ObjectKey,
-    settings: &ClusterSettings,
+    nodes: &BTreeMap<&str, &NodeSettings>,
 ) -> Vec<Chosen> {
     relations
         .pods_of_service(service)
@@ -62,8 +97,8 @@ fn chosen(
         .filter(|pod| !pod.has_ended() && pod.status.pod_ip.is_some())
         .map(|pod| Chosen {
             pod: pod.clone(),
-            zone: settings
-                .node(&pod.spec.node_name)
+            zone: nodes
+                .get(pod.spec.node_name.as_str())
                 .and_then(|node| node.zone())
                 .map(str::to_owned),
         })
@@ -97,16 +132,13 @@ fn ports_json(ports: &Ports) -> Value {
     Value::Array(ports.collect())
 }
 
-fn slices(store: &mut Store, object: &Arc<Object>, service: &Service, pods: &[Chosen]) {
-    let mut exported: Vec<(ObjectKey, String)> = store
-        .all::<EndpointSlice>()
-        .filter(|(slice, view)| {
-            slice.key.namespace == object.key.namespace
-                && view.metadata.labels.get(SERVICE_NAME) == Some(&object.key.name)
-                && view.metadata.labels.get(MANAGED_BY).map(String::as_str) == Some(SLICE_CONTROLLER)
-        })
-        .map(|(slice, view)| (slice.key.clone(), view.address_type.clone()))
-        .collect();
+fn slices(
+    store: &mut Store,
+    object: &Arc<Object>,
+    service: &Service,
+    pods: &[Chosen],
+    mut exported: Vec<(ObjectKey, String)>,
+) {
     // An export of Services and slices alone, without pods: there is nothing to write them anew from.
     if !exported.is_empty() && pods.is_empty() {
         return;
@@ -335,14 +367,6 @@ fn mirror(store: &mut Store, object: &Object) {
         .map(String::as_str)
         == Some("true")
     {
-        return;
-    }
-    let mirrored = store.all::<EndpointSlice>().any(|(slice, view)| {
-        slice.key.namespace == object.key.namespace
-            && view.metadata.labels.get(SERVICE_NAME) == Some(&object.key.name)
-            && view.metadata.labels.get(MANAGED_BY).map(String::as_str) == Some(MIRROR_CONTROLLER)
-    });
-    if mirrored {
         return;
     }
     let mut made = Vec::new();

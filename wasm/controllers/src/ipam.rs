@@ -21,6 +21,7 @@ pub(crate) fn give_addresses(
     previous: Option<&Store>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
+    let nodes = settings.by_name();
     let mut taken: BTreeMap<IpAddr, ObjectKey> = BTreeMap::new();
     for pod in pods
         .iter()
@@ -47,7 +48,7 @@ pub(crate) fn give_addresses(
             .iter_mut()
             .filter(|pod| placed(pod) && !pod.view.spec.host_network)
         {
-            let Some(node) = settings.node(&pod.view.spec.node_name) else {
+            let Some(node) = nodes.get(pod.view.spec.node_name.as_str()) else {
                 continue;
             };
             let Some(before) = previous.view::<Pod>(&pod.key.namespace, &pod.key.name) else {
@@ -70,7 +71,7 @@ pub(crate) fn give_addresses(
     }
     let mut next: BTreeMap<IpNet, u128> = BTreeMap::new();
     for pod in pods.iter_mut().filter(|pod| placed(pod)) {
-        let Some(node) = settings.node(&pod.view.spec.node_name) else {
+        let Some(node) = nodes.get(pod.view.spec.node_name.as_str()) else {
             continue;
         };
         if pod.view.spec.host_network {

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 /// Completes the status of every pod that has a node. What an export says is kept.
 pub(crate) fn report(pods: &mut [Draft], settings: &ClusterSettings) {
+    let nodes = settings.by_name();
     for pod in pods {
-        let Some(node) = settings.node(&pod.view.spec.node_name) else {
+        let Some(node) = nodes.get(pod.view.spec.node_name.as_str()) else {
             continue;
         };
         if let Some(address) = node.address() {

@@ -36,8 +36,9 @@ mod service;
 mod status;
 mod workload;
 
+use hoplab_objects::relate::{self, Relations};
 use hoplab_objects::settings::ClusterSettings;
-use hoplab_objects::{Object, Store, relate};
+use hoplab_objects::{Object, Store};
 use hoplab_source::{Diagnostic, Warned};
 
 /// The label of an EndpointSlice that names its Service.
@@ -60,9 +61,10 @@ pub fn reconcile(store: &Store, settings: &ClusterSettings, previous: Option<&St
     kubelet::report(&mut pods, settings);
     pods::keep(pods, &mut store);
     service::complete(&mut store, settings, previous, &mut diagnostics);
-    endpoints::publish(&mut store, settings);
-    status::report(&mut store);
-    diagnostics.extend(relate::dangling(&store, &relate::Relations::of(&store)));
+    let relations = Relations::of(&store);
+    endpoints::publish(&mut store, settings, &relations);
+    status::report(&mut store, &relations);
+    diagnostics.extend(relate::dangling(&store, &relations));
     Warned {
         value: store,
         diagnostics,

@@ -26,7 +26,7 @@ pub(crate) fn place(
 ) {
     let mut nodes: Vec<&NodeSettings> = settings.nodes.iter().collect();
     nodes.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut tally = Tally::default();
+    let mut tally = Tally::of(&nodes);
     for pod in pods.iter().filter(|pod| !pod.view.spec.node_name.is_empty()) {
         tally.add(&pod.view.spec.node_name, pod);
     }
@@ -61,18 +61,42 @@ pub(crate) fn place(
     }
 }
 
-/// How many pods are where.
-#[derive(Default)]
+/// How many pods are where, by the node's place among the nodes.
 struct Tally {
-    total: BTreeMap<String, usize>,
-    of_owner: BTreeMap<(ObjectKey, String), usize>,
+    places: BTreeMap<String, usize>,
+    total: Vec<usize>,
+    of_owner: BTreeMap<ObjectKey, Vec<usize>>,
 }
 
 impl Tally {
+    fn of(nodes: &[&NodeSettings]) -> Self {
+        let places = nodes
+            .iter()
+            .enumerate()
+            .map(|(place, node)| (node.name.clone(), place))
+            .collect();
+        Self {
+            places,
+            total: vec![0; nodes.len()],
+            of_owner: BTreeMap::new(),
+        }
+    }
+
     fn add(&mut self, node: &str, pod: &Draft) {
-        *self.total.entry(node.to_owned()).or_default() += 1;
+        let Some(place) = self.places.get(node).copied() else {
+            return;
+        };
+        self.total[place] += 1;
         if let Some(owner) = &pod.owner {
-            *self.of_owner.entry((owner.clone(), node.to_owned())).or_default() += 1;
+            let nodes = self.total.len();
+            match self.of_owner.get_mut(owner) {
+                Some(counts) => counts[place] += 1,
+                None => {
+                    let mut counts = vec![0; nodes];
+                    counts[place] = 1;
+                    self.of_owner.insert(owner.clone(), counts);
+                }
+            }
         }
     }
 }
@@ -86,7 +110,8 @@ fn choose(
 ) -> Result<String, BTreeMap<String, usize>> {
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let mut best: Option<(usize, usize, usize, &str)> = None;
-    for node in nodes {
+    let of_owner = pod.owner.as_ref().and_then(|owner| tally.of_owner.get(owner));
+    for (place, node) in nodes.iter().enumerate() {
         let reason = refusal(&pod.view.spec, node, false)
             .or_else(|| neighbours(pod, pods, node, nodes))
             .or_else(|| uneven(pod, pods, node, nodes));
@@ -102,12 +127,8 @@ fn choose(
                     && !pod.view.spec.tolerations.iter().any(|t| tolerates(t, taint))
             })
             .count();
-        let of_owner = pod
-            .owner
-            .as_ref()
-            .and_then(|owner| tally.of_owner.get(&(owner.clone(), node.name.clone())));
-        let total = tally.total.get(&node.name).copied().unwrap_or(0);
-        let candidate = (avoided, of_owner.copied().unwrap_or(0), total, node.name.as_str());
+        let beside = of_owner.map_or(0, |counts| counts[place]);
+        let candidate = (avoided, beside, tally.total[place], node.name.as_str());
         if best.is_none_or(|best| candidate < best) {
             best = Some(candidate);
         }

@@ -10,18 +10,17 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// Writes the statuses.
-pub(crate) fn report(store: &mut Store) {
-    let relations = Relations::of(store);
+pub(crate) fn report(store: &mut Store, relations: &Relations) {
     let mut changed = Vec::new();
-    of_kind::<ReplicaSet>(store, &relations, &mut changed, |count, _| replicas(count));
-    of_kind::<ReplicationController>(store, &relations, &mut changed, |count, _| replicas(count));
-    of_kind::<StatefulSet>(store, &relations, &mut changed, |count, _| {
+    of_kind::<ReplicaSet>(store, relations, &mut changed, |count, _| replicas(count));
+    of_kind::<ReplicationController>(store, relations, &mut changed, |count, _| replicas(count));
+    of_kind::<StatefulSet>(store, relations, &mut changed, |count, _| {
         let mut status = replicas(count);
         insert(&mut status, "currentReplicas", count.all);
         insert(&mut status, "updatedReplicas", count.all);
         status
     });
-    of_kind::<Deployment>(store, &relations, &mut changed, |count, view| {
+    of_kind::<Deployment>(store, relations, &mut changed, |count, view| {
         let mut status = replicas(count);
         insert(&mut status, "updatedReplicas", count.all);
         let wanted = usize::try_from(view.spec.replicas.unwrap_or(1)).unwrap_or(0);
@@ -43,7 +42,7 @@ pub(crate) fn report(store: &mut Store) {
         );
         status
     });
-    of_kind::<DaemonSet>(store, &relations, &mut changed, |count, _| {
+    of_kind::<DaemonSet>(store, relations, &mut changed, |count, _| {
         let mut status = Map::new();
         for (field, number) in [
             ("desiredNumberScheduled", count.all),
@@ -56,7 +55,7 @@ pub(crate) fn report(store: &mut Store) {
         }
         status
     });
-    of_kind::<Job>(store, &relations, &mut changed, |count, _| {
+    of_kind::<Job>(store, relations, &mut changed, |count, _| {
         let mut status = Map::new();
         insert(&mut status, "active", count.active);
         insert(&mut status, "ready", count.ready);

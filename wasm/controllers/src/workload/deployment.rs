@@ -7,6 +7,7 @@ use hoplab_objects::view::{Deployment, ReplicaSet};
 use hoplab_objects::{Copied, Object, Selector, Store};
 use hoplab_source::{FieldPath, ObjectKey};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The label that ties a ReplicaSet's pods to one version of a template.
@@ -16,15 +17,19 @@ const TEMPLATE_HASH: &str = "pod-template-hash";
 /// ReplicaSet has the name that they call their owner.
 // Differs: a rollout is not played through; a Deployment has the pods of its current template.
 pub(super) fn make_replica_sets(store: &mut Store, pods: &[Draft]) {
+    let owners: BTreeSet<(&str, &str)> = store
+        .all::<ReplicaSet>()
+        .filter_map(|(object, view)| {
+            let owner = view
+                .metadata
+                .controller()
+                .filter(|owner| owner.kind == "Deployment")?;
+            Some((object.key.namespace.as_str(), owner.name.as_str()))
+        })
+        .collect();
     let mut made = Vec::new();
     for (object, deployment) in store.all::<Deployment>() {
-        let owned = store.all::<ReplicaSet>().any(|(replica_set, view)| {
-            replica_set.key.namespace == object.key.namespace
-                && view
-                    .metadata
-                    .controller()
-                    .is_some_and(|owner| owner.kind == "Deployment" && owner.name == object.key.name)
-        });
+        let owned = owners.contains(&(object.key.namespace.as_str(), object.key.name.as_str()));
         if !owned {
             let hash = exported_hash(object, deployment, pods).unwrap_or_else(|| {
                 template_hash(

@@ -224,7 +224,12 @@ impl ClusterSettings {
         self.nodes.iter().find(|node| node.name == name)
     }
 
-    /// Whether one of the nodes is of the control plane.
+    /// Its nodes by name, for those who look up many.
+    pub fn by_name(&self) -> BTreeMap<&str, &NodeSettings> {
+        self.nodes.iter().map(|node| (node.name.as_str(), node)).collect()
+    }
+
+    /// The nodes of the control plane.
     pub fn control_plane(&self) -> impl Iterator<Item = &NodeSettings> {
         self.nodes.iter().filter(|node| node.is_control_plane())
     }
