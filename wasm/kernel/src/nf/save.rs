@@ -214,6 +214,15 @@ fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
         ) => {
             write!(out, " -m {protocol}{} --sport {}", not(*n), port_range(*ports))
         }
+        // Every port: the module alone is printed.
+        (
+            Match::DstPort {
+                protocol,
+                not: false,
+                ports: (0, u16::MAX),
+            },
+            _,
+        ) => write!(out, " -m {protocol}"),
         (
             Match::DstPort {
                 protocol,
