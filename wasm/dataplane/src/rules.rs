@@ -61,6 +61,11 @@ impl RuleBuilder {
         self.and(Match::DstPort { protocol, not: false, ports: (port, port) })
     }
 
+    /// `-m PROTO` alone, which matches every port.
+    pub fn module(self, protocol: L4Protocol) -> Self {
+        self.and(Match::DstPort { protocol, not: false, ports: (0, u16::MAX) })
+    }
+
     /// `-m comment --comment`.
     pub fn comment(self, text: &Name) -> Self {
         self.and(Match::Comment(Arc::clone(text)))

@@ -126,9 +126,9 @@ fn rules_of_a_node_as_iptables_save_prints_them() {
         -A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0
         -A KUBE-POSTROUTING -m comment --comment "kubernetes service traffic requiring SNAT" -j MASQUERADE --random-fully
         -A KUBE-SEP-NIKZ6PCBEJFQLK7F -s 10.244.0.3/32 -m comment --comment "shop/web:http" -j KUBE-MARK-MASQ
-        -A KUBE-SEP-NIKZ6PCBEJFQLK7F -p tcp -m comment --comment "shop/web:http" -j DNAT --to-destination 10.244.0.3:8080
+        -A KUBE-SEP-NIKZ6PCBEJFQLK7F -p tcp -m comment --comment "shop/web:http" -m tcp -j DNAT --to-destination 10.244.0.3:8080
         -A KUBE-SEP-XTJTEC7KOHLCQM25 -s 10.244.1.2/32 -m comment --comment "shop/web:http" -j KUBE-MARK-MASQ
-        -A KUBE-SEP-XTJTEC7KOHLCQM25 -p tcp -m comment --comment "shop/web:http" -j DNAT --to-destination 10.244.1.2:8080
+        -A KUBE-SEP-XTJTEC7KOHLCQM25 -p tcp -m comment --comment "shop/web:http" -m tcp -j DNAT --to-destination 10.244.1.2:8080
         -A KUBE-SERVICES -d 10.96.7.7/32 -p tcp -m comment --comment "shop/web:http cluster IP" -m tcp --dport 80 -j KUBE-SVC-67NZLRHBNDSAWJRO
         -A KUBE-SERVICES -m comment --comment "kubernetes service nodeports; NOTE: this must be the last rule in this chain" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS
         -A KUBE-SVC-67NZLRHBNDSAWJRO ! -s 10.244.0.0/16 -d 10.96.7.7/32 -p tcp -m comment --comment "shop/web:http cluster IP" -m tcp --dport 80 -j KUBE-MARK-MASQ

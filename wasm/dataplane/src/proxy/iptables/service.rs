@@ -322,6 +322,7 @@ impl Writer<'_> {
         if self.port.affinity_seconds.is_some() {
             found = found.remember(&name);
         }
+        found = found.module(self.port.protocol);
         let to = Target::Dnat { to: endpoint.address, port: Some(endpoint.port) };
         chain(&name, vec![hairpin.jump(&self.mark_masq, &self.endpoint_origin(endpoint)), found.target(to, &origin)])
     }
