@@ -359,6 +359,34 @@ impl Http {
     }
 }
 
+/// RFC 9110's token: what methods and header names are made of.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+impl Http {
+    /// Sets the method; a word of letters, as RFC 9110 has it.
+    pub fn set_method(&mut self, method: &str) -> Result<(), AskError> {
+        if !is_token(method) {
+            return Err(AskError::Malformed { found: method.to_owned(), expected: "an HTTP method such as GET" });
+        }
+        method.clone_into(&mut self.method);
+        Ok(())
+    }
+
+    /// Adds a header, from `Name: value`.
+    pub fn add_header(&mut self, line: &str) -> Result<(), AskError> {
+        let bad = || AskError::Malformed { found: line.to_owned(), expected: "a header as `Name: value`" };
+        let (name, value) = line.split_once(':').ok_or_else(bad)?;
+        let (name, value) = (name.trim(), value.trim());
+        if !is_token(name) || value.chars().any(char::is_control) {
+            return Err(bad());
+        }
+        self.headers.push((name.to_owned(), value.to_owned()));
+        Ok(())
+    }
+}
+
 /// Where the authority of `pod:ns/name:8080/path` or `pod:ns/kind/name:8080/path` ends: after the port, else after
 /// the second part.
 fn run_time_authority(rest: &str) -> usize {

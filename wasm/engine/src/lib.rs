@@ -1,1 +1,28 @@
-//! The World: apply changes, reconcile, run requests.
+//! The World: load documents, let the control plane settle, run requests.
+//!
+//! ```text
+//! World::load(files, options)   -> Warned<World>       documents with errors are left out and reported
+//! world.apply(change)           -> Result<Warned<World>, ChangeError>      addresses stay where they fit
+//! world.run(&from, &request, &options) -> Result<Run, AskError>            one request, traced
+//! world.commit(&run)                                   keeps what its packets left behind
+//! ```
+//!
+//! A world is a value: cloning it is cheap, and clones share the stacks that were built.
+
+mod ask;
+mod choose;
+mod client;
+mod judge;
+mod legs;
+mod lookup;
+mod resolver;
+mod run;
+mod unmodelled;
+mod world;
+
+pub use ask::{AskError, From, Http, PodRef, Request, Target, host_port};
+pub use choose::{Sample, next_script, weight};
+pub use lookup::Around;
+pub use resolver::Query;
+pub use run::{Run, RunOptions};
+pub use world::{Options, World};

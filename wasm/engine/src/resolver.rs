@@ -1,5 +1,6 @@
-//! A stub resolver inside a process: `/etc/hosts` first, then the search list, A and AAAA in parallel, as glibc's
-//! getaddrinfo does. Source: resolv.conf(5); glibc 2.41 resolv/res_query.c, resolv/res_send.c.
+//! A stub resolver inside a process: `/etc/hosts` first, then the search list; for each name A and AAAA in parallel
+//! from one socket, as glibc's getaddrinfo does. Source: resolv.conf(5); glibc 2.41 resolv/res_query.c,
+//! resolv/res_send.c (one socket a server and name, both questions on it).
 
 use hoplab_dataplane::dns::resolv::ResolvConf;
 use hoplab_kernel::process::{Action, Event, Purpose, SocketId};
@@ -9,7 +10,7 @@ use hoplab_wire::dns::{Message, Name, Rcode, RecordData, RecordType};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// Tokens of look-ups; the client's own stay below.
+/// Tokens of look-ups' sockets and timers; the client's own stay below.
 const TOKEN_BASE: u64 = 1 << 32;
 
 /// One question that went over the wire, and what came of it.
@@ -40,10 +41,12 @@ pub struct Resolved {
     pub from_hosts: bool,
 }
 
+/// A question on its way.
 struct Outstanding {
-    token: u64,
-    socket: Option<SocketId>,
+    id: u16,
     query: usize,
+    /// Still to be sent, once the socket is there.
+    unsent: Option<Vec<u8>>,
     done: bool,
 }
 
@@ -56,11 +59,14 @@ pub struct Resolver {
     server: usize,
     attempt: u32,
     round: u64,
+    socket: Option<SocketId>,
     outstanding: Vec<Outstanding>,
     resolved: Resolved,
     hosts: Option<IpAddr>,
     finished: bool,
     any_record: bool,
+    seed: u16,
+    sent: u16,
 }
 
 impl Resolver {
@@ -85,12 +91,21 @@ impl Resolver {
             server: 0,
             attempt: 0,
             round: 0,
+            socket: None,
             outstanding: Vec::new(),
             resolved: Resolved::default(),
             hosts,
             finished: false,
             any_record,
+            seed: 0,
+            sent: 0,
         }
+    }
+
+    /// The same, with other query ids.
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.seed = u16::try_from(seed % 65_536).unwrap_or(0);
+        self
     }
 
     /// The result, once there is one.
@@ -111,14 +126,18 @@ impl Resolver {
                 self.ask(actions);
                 return self.finished.then_some(*at);
             }
-            Event::Opened { token, socket } => {
-                if let Some(o) = self.outstanding.iter_mut().find(|o| o.token == *token) {
-                    o.socket = Some(*socket);
+            Event::Opened { token, socket } if *token == TOKEN_BASE + self.round => {
+                self.socket = Some(*socket);
+                for question in &mut self.outstanding {
+                    if let Some(bytes) = question.unsent.take() {
+                        let label = "query".to_owned();
+                        actions.push(Action::Send { socket: *socket, bytes, label, after: Duration::ZERO });
+                    }
                 }
             }
-            Event::Data { socket, bytes, at, .. } => {
+            Event::Data { socket, bytes, at, .. } if self.socket == Some(*socket) => {
                 let message = Message::parse(bytes).ok()?;
-                let o = self.outstanding.iter_mut().find(|o| o.socket == Some(*socket) && !o.done)?;
+                let o = self.outstanding.iter_mut().find(|o| o.id == message.id && !o.done)?;
                 o.done = true;
                 let query = o.query;
                 self.resolved.queries[query].answer = Some(message);
@@ -127,12 +146,9 @@ impl Resolver {
                 }
                 return self.finished.then_some(*at);
             }
-            Event::Failed { socket, at, .. } => {
-                let o = self.outstanding.iter_mut().find(|o| o.socket == Some(*socket) && !o.done)?;
-                o.done = true;
-                if self.outstanding.iter().all(|o| o.done) {
-                    self.judge(actions);
-                }
+            Event::Failed { socket, at, .. } if self.socket == Some(*socket) => {
+                self.outstanding.iter_mut().for_each(|o| o.done = true);
+                self.judge(actions);
                 return self.finished.then_some(*at);
             }
             Event::Timer { token, at } if *token == TOKEN_BASE + self.round => {
@@ -160,22 +176,30 @@ impl Resolver {
             return;
         };
         self.round += 1;
-        for (i, record) in (0u64..).zip(&self.types) {
-            let token = TOKEN_BASE + (self.round << 8) + i + 1;
-            let id = u16::try_from((self.round * 257 + i * 31) % 65536).unwrap_or(1);
+        self.socket = None;
+        let mut first = None;
+        for record in &self.types {
+            self.sent = self.sent.wrapping_add(1);
+            // Real resolvers choose ids by chance; here they follow from the run's seed.
+            let id = self.seed.wrapping_mul(40_503).wrapping_add(self.sent.wrapping_mul(10_007));
             let bytes = Message::query(id, wire_name.clone(), *record).to_bytes();
-            self.outstanding.push(Outstanding { token, socket: None, query: self.resolved.queries.len(), done: false });
+            let query = self.resolved.queries.len();
             self.resolved.queries.push(Query { name: name.clone(), record: *record, server, answer: None });
-            actions.push(Action::SendDatagram {
-                token,
-                protocol: L4Protocol::Udp,
-                to: server,
-                from_port: None,
-                bytes,
-                df: false,
-                purpose: Purpose::Dns { question: format!("{} {record}", name.trim_end_matches('.')) },
-            });
+            let unsent = if first.is_none() { None } else { Some(bytes.clone()) };
+            first.get_or_insert(bytes);
+            self.outstanding.push(Outstanding { id, query, unsent, done: false });
         }
+        let types: Vec<String> = self.types.iter().map(ToString::to_string).collect();
+        let question = format!("{} {}", name.trim_end_matches('.'), types.join(" and "));
+        actions.push(Action::SendDatagram {
+            token: TOKEN_BASE + self.round,
+            protocol: L4Protocol::Udp,
+            to: server,
+            from_port: None,
+            bytes: first.unwrap_or_default(),
+            df: false,
+            purpose: Purpose::Dns { question },
+        });
         let after = Duration::from_secs(u64::from(self.conf.timeout_seconds));
         actions.push(Action::SetTimer { token: TOKEN_BASE + self.round, after });
     }

@@ -19,6 +19,7 @@ mod transmit;
 mod walk;
 
 use crate::net::{Net, NetNsId};
+use crate::NetNs;
 use crate::nf::eval::RuleTexts;
 use crate::overlay::{FIRST_ON_DEMAND, Overlay};
 use crate::process::{Process, Purpose, SocketError, SocketId};
@@ -323,6 +324,11 @@ impl<'a> Sim<'a> {
             Some(ns) => Some(ns.place.clone()),
             None => self.net.stack(id).map(|ns| ns.place.clone()),
         }
+    }
+
+    /// The state of a stack as it was before the run.
+    pub fn netns(&self, id: NetNsId) -> Option<Arc<NetNs>> {
+        self.overlay.on_demand(id).or_else(|| self.net.stack(id)).map(Arc::clone)
     }
 
     /// What happened, and what is left behind.

@@ -114,6 +114,12 @@ impl Sim<'_> {
         }
     }
 
+    /// The stack of an undeclared host on an open fabric, made now if it is not yet. `None`: no machine can have this
+    /// address.
+    pub fn outside(&mut self, fabric: FabricId, address: IpAddr) -> Option<NetNsId> {
+        self.host_on_demand(fabric, address).map(|port| port.netns)
+    }
+
     fn host_on_demand(&mut self, fabric: FabricId, address: IpAddr) -> Option<PortRef> {
         if let Some(host) = self.overlay.on_demand.get(&(fabric, address)) {
             return self.overlay.on_demand_ports.get(&(fabric, host.mac)).cloned();

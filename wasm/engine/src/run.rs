@@ -1,0 +1,406 @@
+//! One request: a client process in a stack of the world, run until it has its answer, told as a trace.
+
+use crate::client::{Client, Message, Report};
+use crate::judge::judge;
+use crate::legs::leg;
+use crate::lookup::Around;
+use crate::resolver::Resolver;
+use crate::unmodelled::unknowns;
+use crate::{AskError, From, Http, Request, Sample, Target, World};
+use hoplab_dataplane::plan::INTERNET;
+use hoplab_dataplane::dns::resolv::{ResolvConf, hosts_lookup};
+use hoplab_kernel::overlay::Overlay;
+use hoplab_kernel::process::Purpose;
+use hoplab_kernel::sim::{Chooser, ConversationInfo, ConversationKind, Flight, Limits, RunEnd, Sim};
+use hoplab_kernel::{NetNs, NetNsId};
+use hoplab_source::ObjectKey;
+use hoplab_trace::{
+    Exchange, Leg, MessageSeen, Micros, Outcome, Place, SubTrace, Trace, Unknown, Verdict,
+};
+use hoplab_wire::L4Protocol;
+use hoplab_wire::http;
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How a request is run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Fixes every random choice.
+    pub seed: u64,
+    /// Fixes the first choices instead of the seed, to go every way ([`crate::next_script`]).
+    pub script: Option<Vec<usize>>,
+    /// Own port; `None`: ephemeral.
+    pub source_port: Option<u16>,
+    /// How long after the world's last packet it starts.
+    pub after: Duration,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { seed: 1, script: None, source_port: None, after: Duration::ZERO }
+    }
+}
+
+/// A request that was run.
+#[derive(Clone)]
+pub struct Run {
+    /// Its story.
+    pub trace: Trace,
+    /// What its packets left behind.
+    pub overlay: Overlay,
+    /// Every packet, for captures.
+    pub flights: Vec<Flight>,
+}
+
+/// What a client needs to know before it starts.
+struct Plan {
+    resolver: Option<Resolver>,
+    address: Option<IpAddr>,
+    port: u16,
+    message: Message,
+    /// Parts of the request that are not modelled.
+    unknowns: Vec<Unknown>,
+}
+
+impl World {
+    /// Runs one request from one place. The world stays as it is; [`World::commit`] keeps what the run left behind.
+    pub fn run(&self, from: &From, request: &Request, options: &RunOptions) -> Result<Run, AskError> {
+        let source = self.stack_of(from)?;
+        let mut chooser = match &options.script {
+            Some(script) => Sample::scripted(script.clone()),
+            None => Sample::seeded(options.seed),
+        };
+        let mut overlay = self.overlay.clone();
+        overlay.now = overlay.now + options.after;
+        let started = overlay.now;
+        let mut sim = Sim::new(self.net(), overlay, &mut chooser, Limits::default());
+        let source = match (source, from) {
+            (Some(id), _) => id,
+            (None, From::External(address)) => {
+                sim.outside(INTERNET, *address).ok_or_else(|| AskError::NotRunning {
+                    what: "external",
+                    name: address.to_string(),
+                    why: "is an address inside the world".to_owned(),
+                })?
+            }
+            (None, _) => return Err(AskError::NotModelled { what: from.to_string() }),
+        };
+        let stack = sim.netns(source).ok_or_else(|| AskError::NotModelled { what: from.to_string() })?;
+        let plan = self.planned(&stack, request)?;
+        let report = Rc::new(RefCell::new(Report::default()));
+        let name = process_name(request);
+        let client = Client::new(
+            plan.resolver.map(|r| r.seeded(options.seed)),
+            plan.address,
+            plan.port,
+            options.source_port,
+            plan.message,
+            Rc::clone(&report),
+        );
+        sim.spawn(source, Box::new(client), name.into());
+        let end = sim.run();
+        let mut missing = plan.unknowns;
+        missing.extend(sim.unknowns().iter().cloned());
+        missing.extend(limit_reached(end));
+        let now = sim.now();
+        let (flights, conversations, overlay) = sim.into_parts();
+        let place_of = |id: NetNsId| match overlay.on_demand(id) {
+            Some(stack) => stack.place.clone(),
+            None => self.plan().place(id),
+        };
+        let report = report.borrow().clone();
+        let finished = if report.finished == Micros(0) { now } else { report.finished };
+        let mut trace = Trace {
+            from: from.to_string(),
+            to: text_of(request),
+            outcome: Outcome::Unknown,
+            verdict: Verdict::Allowed,
+            reason: String::new(),
+            backend: None,
+            source: None,
+            exchange: Exchange::default(),
+            dns: None,
+            micros: finished.0.saturating_sub(started.0),
+            legs: Vec::new(),
+            subtraces: Vec::new(),
+            choices: chooser.choices().to_vec(),
+            unknowns: missing,
+        };
+        tell(&mut trace, &flights, &conversations, &place_of, request);
+        if let Some(main) = main_conversation(&conversations, request)
+            && let Some(acceptor) = &main.acceptor
+        {
+            trace.backend = Some(place_of(acceptor.netns));
+            trace.source = Some(acceptor.peer.ip());
+        }
+        trace.exchange = exchange(request, &report, &flights, &conversations);
+        let pods = pods_met(&trace);
+        trace.unknowns.extend(self.plan().unknown().iter().cloned());
+        trace.unknowns.extend(unknowns(self.store(), self.settings(), &pods.iter().collect::<Vec<_>>()));
+        judge(self, &mut trace, &report, request);
+        Ok(Run { trace, overlay, flights })
+    }
+
+    fn planned(&self, stack: &NetNs, request: &Request) -> Result<Plan, AskError> {
+        let conf = || ResolvConf::parse(stack.files.get("/etc/resolv.conf").map_or("", String::as_str));
+        let resolver = |target: &Target| match target {
+            Target::Name(name) => {
+                let hosts = stack.files.get("/etc/hosts").and_then(|text| hosts_lookup(text, name));
+                Some(Resolver::addresses(conf(), name, hosts))
+            }
+            _ => None,
+        };
+        let plan = |target: &Target, port: u16, message: Message| -> Result<Plan, AskError> {
+            Ok(Plan {
+                resolver: resolver(target),
+                address: self.address_of(target)?,
+                port,
+                message,
+                unknowns: Vec::new(),
+            })
+        };
+        match request {
+            Request::Http(http) => self.planned_http(http, &plan),
+            Request::Tcp { host, port, payload_bytes } => plan(host, *port, Message::Stream(payload(*payload_bytes))),
+            Request::Udp { host, port, payload_bytes, dont_fragment } => plan(
+                host,
+                *port,
+                Message::Datagram { protocol: L4Protocol::Udp, bytes: payload(*payload_bytes), df: *dont_fragment },
+            ),
+            Request::Icmp { host, payload_bytes, dont_fragment } => plan(
+                host,
+                0,
+                Message::Datagram { protocol: L4Protocol::Icmp, bytes: payload(*payload_bytes), df: *dont_fragment },
+            ),
+            Request::Dns { name, record, server } => {
+                let mut conf = conf();
+                if let Some((target, port)) = server {
+                    let address = self.address_of(target)?;
+                    let hosts = stack.files.get("/etc/hosts");
+                    let address = address.or_else(|| match target {
+                        Target::Name(name) => hosts.and_then(|text| hosts_lookup(text, name)),
+                        _ => None,
+                    });
+                    conf.nameservers = vec![address.ok_or_else(|| AskError::NotModelled {
+                        what: format!("a name server by name ({target})"),
+                    })?];
+                    conf.port = *port;
+                }
+                let record = record.parse().map_err(|()| AskError::Malformed {
+                    found: record.clone(),
+                    expected: "a record type such as A, AAAA, SRV, PTR, CNAME or TXT",
+                })?;
+                Ok(Plan {
+                    resolver: Some(Resolver::records(conf, name, record)),
+                    address: None,
+                    port: 0,
+                    message: Message::Nothing,
+                    unknowns: Vec::new(),
+                })
+            }
+        }
+    }
+
+    fn planned_http(
+        &self,
+        http: &Http,
+        plan: &dyn Fn(&Target, u16, Message) -> Result<Plan, AskError>,
+    ) -> Result<Plan, AskError> {
+        let (target, port) = match (&http.connect_to, &http.host) {
+            (Some((target, port)), _) => (target.clone(), *port),
+            (None, Some(host)) => (host.clone(), http.port),
+            (None, None) => {
+                return Err(AskError::Malformed { found: "a URL without a host".to_owned(), expected: "a host, or connectTo" });
+            }
+        };
+        if http.tls {
+            let mut planned = plan(&target, port, Message::Stream(Vec::new()))?;
+            planned.unknowns.push(Unknown {
+                what: "TLS".to_owned(),
+                why: "the handshake of https is not modelled yet; the TCP connection is".to_owned(),
+            });
+            return Ok(planned);
+        }
+        let host = match &http.host {
+            Some(Target::Name(name)) => name.clone(),
+            Some(other) => self.address_of(other)?.map(|a| Target::Address(a).to_string()).unwrap_or_default(),
+            None => self.address_of(&target)?.map(|a| Target::Address(a).to_string()).unwrap_or_default(),
+        };
+        let port_shown = http.port_given || http.host.is_none();
+        let shown = if http.host.is_none() { port } else { http.port };
+        let host = if port_shown && shown != 80 { format!("{host}:{shown}") } else { host };
+        let mut message = http::Request::new(http.method.clone(), http.path.clone());
+        message.headers.push("Host", host);
+        message.headers.push("User-Agent", "curl/8.14.1");
+        message.headers.push("Accept", "*/*");
+        for (name, value) in &http.headers {
+            if ["host", "user-agent", "accept"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
+                message.headers.set(name, value.clone());
+            } else {
+                message.headers.push(name.clone(), value.clone());
+            }
+        }
+        message.body = payload(http.body_bytes);
+        let label = format!("{} {}", http.method, http.path);
+        plan(&target, port, Message::Http { bytes: message.to_bytes(), label, head: http.method == "HEAD" })
+    }
+}
+
+/// A payload of so many bytes that is easy to see in a capture.
+fn payload(bytes: usize) -> Vec<u8> {
+    b"hoplab ".iter().copied().cycle().take(bytes).collect()
+}
+
+fn process_name(request: &Request) -> &'static str {
+    match request {
+        Request::Http(_) => "curl",
+        Request::Tcp { .. } | Request::Udp { .. } => "nc",
+        Request::Icmp { .. } => "ping",
+        Request::Dns { .. } => "dig",
+    }
+}
+
+/// A request in the one-string form.
+fn text_of(request: &Request) -> String {
+    match request {
+        Request::Http(http) => {
+            let scheme = if http.tls { "https" } else { "http" };
+            let host = http.host.as_ref().map(ToString::to_string).unwrap_or_default();
+            let port = if http.port_given { format!(":{}", http.port) } else { String::new() };
+            format!("{scheme}://{host}{port}{}", http.path)
+        }
+        Request::Tcp { host, port, .. } => format!("{host}:{port}"),
+        Request::Udp { host, port, .. } => format!("udp:{host}:{port}"),
+        Request::Icmp { host, .. } => format!("icmp:{host}"),
+        Request::Dns { name, record, .. } => format!("dns:{name}/{record}"),
+    }
+}
+
+fn limit_reached(end: RunEnd) -> Option<Unknown> {
+    let what = match end {
+        RunEnd::Idle | RunEnd::Finished => return None,
+        RunEnd::StepLimit => "steps",
+        RunEnd::TimeLimit => "simulated time",
+        RunEnd::FlightLimit => "packets",
+    };
+    Some(Unknown { what: format!("the end of this run ({what})"), why: "it was stopped at a limit before it was over".to_owned() })
+}
+
+/// The conversation of the request itself; of a look-up the last question.
+fn main_conversation<'c>(all: &'c [ConversationInfo], request: &Request) -> Option<&'c ConversationInfo> {
+    let dns = matches!(request, Request::Dns { .. });
+    all.iter().rev().find(|c| match &c.kind {
+        ConversationKind::Flow(Purpose::Main) => true,
+        ConversationKind::Flow(Purpose::Dns { .. }) => dns,
+        _ => false,
+    })
+}
+
+/// Puts the flights where they belong: the request's own as legs, look-ups and ARP beside them.
+fn tell(
+    trace: &mut Trace,
+    flights: &[Flight],
+    conversations: &[ConversationInfo],
+    place_of: &dyn Fn(NetNsId) -> Place,
+    request: &Request,
+) {
+    let dns_is_main = matches!(request, Request::Dns { .. });
+    for conversation in conversations {
+        let legs: Vec<Leg> =
+            flights.iter().filter(|f| f.conversation == conversation.id).map(|f| leg(f, place_of)).collect();
+        let (why, label) = match &conversation.kind {
+            ConversationKind::Flow(Purpose::Main) => {
+                trace.legs.extend(legs);
+                continue;
+            }
+            ConversationKind::Flow(Purpose::Dns { question }) => {
+                if dns_is_main {
+                    trace.legs.extend(legs);
+                    continue;
+                }
+                ("dns", question.clone())
+            }
+            ConversationKind::Flow(Purpose::Upstream { why }) => ("upstream", why.clone()),
+            ConversationKind::Neighbour { target, .. } => ("arp", format!("who has {target}")),
+        };
+        let Some(first) = legs.first() else { continue };
+        let reason = legs.last().map(|l| l.label.clone()).unwrap_or_default();
+        let outcome = if conversation.answered_at.is_some() { Outcome::Delivered } else { Outcome::Dropped };
+        let micros = conversation.answered_at.map_or(0, |at| at.0.saturating_sub(first.start().0));
+        let from = place_of(conversation.opener).to_string();
+        let sub = Trace {
+            from,
+            to: label.clone(),
+            outcome,
+            verdict: Verdict::Allowed,
+            reason,
+            backend: conversation.acceptor.as_ref().map(|a| place_of(a.netns)),
+            source: conversation.acceptor.as_ref().map(|a| a.peer.ip()),
+            exchange: Exchange::default(),
+            dns: None,
+            micros,
+            legs,
+            subtraces: Vec::new(),
+            choices: Vec::new(),
+            unknowns: Vec::new(),
+        };
+        trace.subtraces.push(SubTrace { why, label, trace: sub });
+    }
+}
+
+/// What the two ends saw of each other, from the bytes that arrived.
+fn exchange(request: &Request, report: &Report, flights: &[Flight], all: &[ConversationInfo]) -> Exchange {
+    let Request::Http(asked) = request else { return Exchange::default() };
+    let mut seen = Exchange::default();
+    if let Some(main) = main_conversation(all, request) {
+        let mut bytes = Vec::new();
+        for flight in flights.iter().filter(|f| f.conversation == main.id && f.forward) {
+            if flight.end == hoplab_trace::LegEnd::Delivered
+                && let Some((_, step)) = flight.steps.last()
+            {
+                bytes.extend_from_slice(&step.packet.payload.0);
+            }
+        }
+        if let Ok(Some((received, _))) = http::Request::parse(&bytes) {
+            seen.received = Some(MessageSeen {
+                method: received.method.clone(),
+                path: received.target.clone(),
+                host: received.headers.first("host").unwrap_or_default().to_owned(),
+                protocol: received.version.clone(),
+                headers: received.headers.0.clone(),
+                body: received.body,
+            });
+        }
+    }
+    if let Ok(Some((response, _))) = http::Response::parse(&report.received, asked.method == "HEAD", true) {
+        seen.status = Some(response.status);
+        seen.response = Some(MessageSeen {
+            method: String::new(),
+            path: String::new(),
+            host: String::new(),
+            protocol: response.version,
+            headers: response.headers.0,
+            body: response.body,
+        });
+    }
+    seen
+}
+
+/// The pods whose stacks the packets of a trace met.
+fn pods_met(trace: &Trace) -> Vec<ObjectKey> {
+    let mut out: Vec<ObjectKey> = Vec::new();
+    let subs = trace.subtraces.iter().flat_map(|s| &s.trace.legs);
+    for (place, _) in trace.legs.iter().chain(subs).flat_map(Leg::steps) {
+        if let Place::Pod(name) = place
+            && let Some((namespace, name)) = name.split_once('/')
+        {
+            let key = ObjectKey::new("", "Pod", namespace, name);
+            if !out.contains(&key) {
+                out.push(key);
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,158 @@
+//! Everything that exists now: documents, what controllers made of them, and the network that agents programmed.
+
+use hoplab_controllers::reconcile;
+use hoplab_dataplane::plan::Plan;
+use hoplab_kernel::{Net, NetNsId};
+use hoplab_kernel::overlay::Overlay;
+use hoplab_objects::relate::Relations;
+use hoplab_objects::settings::ClusterSettings;
+use hoplab_objects::{Change, ChangeError, Object, SourceText, Store, scenario};
+use hoplab_source::{Diagnostic, Origin, Warned};
+use hoplab_trace::{Locate, Located, Place};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a caller sets beside the documents.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `--reading NAME=VALUE`: what specifications leave open.
+    pub readings: Vec<(String, String)>,
+}
+
+/// Everything that exists now.
+#[derive(Clone)]
+pub struct World {
+    documents: Store,
+    store: Store,
+    options: Options,
+    settings: Arc<ClusterSettings>,
+    relations: Arc<Relations>,
+    plan: Plan,
+    stacks: Arc<BTreeMap<Place, NetNsId>>,
+    net: Net,
+    pub(crate) overlay: Overlay,
+}
+
+impl World {
+    /// The world that these files say. Documents with errors are left out and reported; an empty list gives the
+    /// default world.
+    pub fn load(files: &[SourceText<'_>], options: &Options) -> Warned<Self> {
+        let read = scenario::read(files);
+        Self::settled(read.value.store(), options.clone(), None, read.diagnostics)
+    }
+
+    /// The world of these objects, read elsewhere (a lesson's part, say).
+    pub fn of(scenario: &scenario::Scenario, options: &Options) -> Warned<Self> {
+        Self::settled(scenario.store(), options.clone(), None, Vec::new())
+    }
+
+    /// The same cluster with other files: nodes and addresses that still fit stay, as on a running cluster.
+    pub fn edited(&self, files: &[SourceText<'_>]) -> Warned<Self> {
+        let read = scenario::read(files);
+        Self::settled(read.value.store(), self.options.clone(), Some(self), read.diagnostics)
+    }
+
+    /// The world after a change of its documents, once it has settled. What packets left behind stays.
+    pub fn apply(&self, change: Change) -> Result<Warned<Self>, ChangeError> {
+        let documents = self.store_for(&change).apply(change)?;
+        Ok(Self::settled(documents, self.options.clone(), Some(self), Vec::new()))
+    }
+
+    /// Patches and deletions may name what a controller made; the control plane then sees a changed object of its
+    /// own, which it puts right. A written object comes first.
+    fn store_for(&self, change: &Change) -> &Store {
+        let made = |key| self.documents.find(key).is_none() && self.store.find(key).is_some();
+        match change {
+            Change::Delete(keys) if keys.iter().any(made) => &self.store,
+            Change::Patch { key, .. } if made(key) => &self.store,
+            _ => &self.documents,
+        }
+    }
+
+    fn settled(
+        documents: Store,
+        options: Options,
+        previous: Option<&Self>,
+        mut diagnostics: Vec<Diagnostic>,
+    ) -> Warned<Self> {
+        let settings = ClusterSettings::of(&documents);
+        diagnostics.extend(settings.diagnostics);
+        let mut settings = settings.value;
+        for (name, value) in &options.readings {
+            let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()));
+            // A reading that does not exist was refused when the arguments were read.
+            let _ = settings.readings.set(name, &value);
+        }
+        let reconciled = reconcile(&documents, &settings, previous.map(|p| &p.store));
+        diagnostics.extend(reconciled.diagnostics);
+        let store = reconciled.value;
+        let settings = Arc::new(settings);
+        let relations = Arc::new(Relations::of(&store));
+        let plan = Plan::new(&store, &settings);
+        let net = match previous {
+            Some(p) => plan.net_after(&p.plan, &p.net),
+            None => plan.net(),
+        };
+        let stacks: BTreeMap<Place, NetNsId> =
+            (0..).map(NetNsId).take(plan.stack_count()).map(|id| (plan.place(id), id)).collect();
+        let overlay = previous.map_or_else(Overlay::default, |p| {
+            p.overlay.renumbered(|old| stacks.get(&p.plan.place(old)).copied())
+        });
+        let mut documents = documents;
+        documents.retain(Object::is_written);
+        Warned { value: Self { documents, store, options, settings, relations, plan, stacks: Arc::new(stacks), net, overlay }, diagnostics }
+    }
+
+    /// Keeps what a run's packets left behind: connections, learned addresses, counters, the clock.
+    pub fn commit(&mut self, run: &crate::Run) {
+        self.overlay = run.overlay.clone();
+    }
+
+    /// Every object as the cluster holds it, what controllers wrote included.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The objects that documents hold.
+    pub fn documents(&self) -> &Store {
+        &self.documents
+    }
+
+    /// The cluster's settings.
+    pub fn settings(&self) -> &ClusterSettings {
+        &self.settings
+    }
+
+    /// Who selects whom.
+    pub fn relations(&self) -> &Relations {
+        &self.relations
+    }
+
+    /// Which stacks there are, and where.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The stack at a place.
+    pub fn stack_at(&self, place: &Place) -> Option<NetNsId> {
+        self.stacks.get(place).copied()
+    }
+
+    /// All network state before a run; stacks are built when first asked for.
+    pub fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// What packets left behind.
+    pub fn overlay(&self) -> &Overlay {
+        &self.overlay
+    }
+}
+
+impl Locate for World {
+    fn locate(&self, origin: &Origin) -> Option<Located> {
+        let place = self.store.place(origin.object.as_ref()?, &origin.field)?;
+        Some(Located { file: place.file.to_owned(), line: place.span.line, column: place.span.column })
+    }
+}
