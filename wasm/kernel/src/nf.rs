@@ -119,7 +119,7 @@ pub enum Match {
         /// The protocol.
         protocol: L4Protocol,
     },
-    /// `-m PROTO --dport`.
+    /// `-m PROTO --dport`. All ports: `-m PROTO` alone, as kube-proxy writes before DNAT.
     DstPort {
         /// The protocol module.
         protocol: L4Protocol,

@@ -88,10 +88,21 @@ fn differences(recording: &str) -> Vec<String> {
             let theirs: Vec<String> = theirs.iter().map(|l| tracked(l)).collect();
             differ(direction, ours.join("\n"), theirs.join("\n"));
         }
-        let theirs: Vec<&str> = case["icmp"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        differ("ICMP errors", print::icmp_errors(&flights, &names).join("\n"), theirs.join("\n"));
+        let theirs: Vec<&str> = case["icmp"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        differ(
+            "ICMP errors",
+            print::icmp_errors(&flights, &names).join("\n"),
+            theirs.join("\n"),
+        );
         for (place, lines) in case["conntrack"].as_object().into_iter().flatten() {
-            let [line] = lines.as_array().map_or(&[][..], |l| &l[..]) else { continue };
+            let [line] = lines.as_array().map_or(&[][..], |l| &l[..]) else {
+                continue;
+            };
             let netns = names.iter().position(|n| n == place).expect("a recorded place");
             let ours = print::newest_connection(&overlay, NetNsId(netns as u32));
             let theirs = print::recorded_connection(line.as_str().expect("a line"));

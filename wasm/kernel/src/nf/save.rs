@@ -233,6 +233,7 @@ fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
         ) => {
             write!(out, " -m {protocol}{} --dport {}", not(*n), port_range(*ports))
         }
+        (Match::L4 { protocol }, _) => write!(out, " -m {protocol}"),
         (Match::MultiportDst { ports }, _) => {
             let list: Vec<String> = ports.iter().map(|p| port_range(*p)).collect();
             write!(out, " -m multiport --dports {}", list.join(","))

@@ -127,7 +127,9 @@ pub fn icmp_errors(flights: &[Flight], names: &[String]) -> Vec<String> {
             StepKind::Egress { device } => ("out", device),
             _ => continue,
         };
-        let Some((icmp, quoted)) = step.packet.icmp().and_then(|i| Some((i, i.quoted.as_ref()?))) else { continue };
+        let Some((icmp, quoted)) = step.packet.icmp().and_then(|i| Some((i, i.quoted.as_ref()?))) else {
+            continue;
+        };
         let kind = match icmp.kind {
             IcmpKind::PortUnreachable => "ICMP-3/3",
             IcmpKind::HostUnreachable => "ICMP-3/1",
@@ -141,14 +143,21 @@ pub fn icmp_errors(flights: &[Flight], names: &[String]) -> Vec<String> {
             _ => String::new(),
         };
         let ns = &names[netns.0 as usize];
-        out.push(format!("{ns}/{device} {way} {kind} {}{mtu} about {}", addresses(&step.packet), addresses(quoted)));
+        out.push(format!(
+            "{ns}/{device} {way} {kind} {}{mtu} about {}",
+            addresses(&step.packet),
+            addresses(quoted)
+        ));
     }
     out
 }
 
 fn ends(tuple: &Tuple) -> String {
     match tuple.protocol {
-        L4Protocol::Icmp => format!("src={} dst={} type={} code=0", tuple.src, tuple.dst, tuple.dst_port),
+        L4Protocol::Icmp => format!(
+            "src={} dst={} type={} code=0",
+            tuple.src, tuple.dst, tuple.dst_port
+        ),
         _ => {
             let (sport, dport) = (port(tuple.src_port), port(tuple.dst_port));
             format!("src={} dst={} sport={sport} dport={dport}", tuple.src, tuple.dst)
@@ -158,9 +167,15 @@ fn ends(tuple: &Tuple) -> String {
 
 /// The newest connection that is not a tunnel's, without what hangs on the recorder's timing.
 pub fn newest_connection(overlay: &Overlay, netns: NetNsId) -> String {
-    let Some(state) = overlay.stack(netns) else { return String::new() };
+    let Some(state) = overlay.stack(netns) else {
+        return String::new();
+    };
     let mine = |t: &Tuple| t.dst_port != 8472;
-    let found = state.conntrack.entries(overlay.now).filter(|e| mine(&e.original)).last();
+    let found = state
+        .conntrack
+        .entries(overlay.now)
+        .filter(|e| mine(&e.original))
+        .last();
     let Some(entry) = found else { return String::new() };
     let protocol = entry.original.protocol;
     let first = match entry.tcp {
@@ -170,7 +185,11 @@ pub fn newest_connection(overlay: &Overlay, netns: NetNsId) -> String {
     let unreplied = if entry.seen_reply { "" } else { " [UNREPLIED]" };
     let assured = if entry.assured { " [ASSURED]" } else { "" };
     let (original, reply) = (entry.tuple(Direction::Original), entry.tuple(Direction::Reply));
-    format!("{protocol}{first} {}{unreplied} {}{assured}", ends(original), ends(reply))
+    format!(
+        "{protocol}{first} {}{unreplied} {}{assured}",
+        ends(original),
+        ends(reply)
+    )
 }
 
 /// A line of `conntrack -L` in the same form.

@@ -189,8 +189,14 @@ fn rule(words: &mut VecDeque<String>, line: &str) -> Rule {
                 }
             }
             "-m" => {
-                next();
-                continue;
+                let module = next();
+                let bare = words.front().is_none_or(|w| w != "!" && !w.ends_with("port"));
+                match module.as_str() {
+                    "tcp" | "udp" | "sctp" if bare => Match::L4 {
+                        protocol: protocol(&module),
+                    },
+                    _ => continue,
+                }
             }
             "--dport" => Match::DstPort {
                 protocol: l4.expect("-p first"),
@@ -206,6 +212,13 @@ fn rule(words: &mut VecDeque<String>, line: &str) -> Rule {
                 ports: next().split(',').map(ports).collect(),
             },
             "--comment" => Match::Comment(Name::from(next())),
+            "--ctorigdst" => {
+                let net = Some(net(&next()));
+                let port = words
+                    .pop_front_if(|w| w == "--ctorigdstport")
+                    .map(|_| words.pop_front().expect("a port").parse().expect("a port"));
+                Match::CtOrigDst { net, port }
+            }
             "--ctstate" => Match::CtState {
                 not,
                 states: next().split(',').map(ct_state).collect(),
