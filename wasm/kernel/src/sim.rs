@@ -18,8 +18,8 @@ mod tcp;
 mod transmit;
 mod walk;
 
-use crate::net::{Net, NetNsId};
 use crate::NetNs;
+use crate::net::{Net, NetNsId};
 use crate::nf::eval::RuleTexts;
 use crate::overlay::{FIRST_ON_DEMAND, Overlay};
 use crate::process::{Process, Purpose, SocketError, SocketId};
@@ -328,7 +328,10 @@ impl<'a> Sim<'a> {
 
     /// The state of a stack as it was before the run.
     pub fn netns(&self, id: NetNsId) -> Option<Arc<NetNs>> {
-        self.overlay.on_demand(id).or_else(|| self.net.stack(id)).map(Arc::clone)
+        self.overlay
+            .on_demand(id)
+            .or_else(|| self.net.stack(id))
+            .map(Arc::clone)
     }
 
     /// What happened, and what is left behind.

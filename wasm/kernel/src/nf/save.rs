@@ -168,6 +168,9 @@ fn port_range(ports: (u16, u16)) -> String {
     }
 }
 
+/// Every port: iptables prints no option for it. Source: `print_port` in libxt_tcp.c and libxt_udp.c.
+const ALL_PORTS: (u16, u16) = (0, u16::MAX);
+
 /// Prints one match module; says how many matches it took (ports of one protocol share a module).
 fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
     let _ = match (found, next) {
@@ -207,6 +210,24 @@ fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
         (
             Match::SrcPort {
                 protocol,
+                not: false,
+                ports,
+            },
+            _,
+        )
+        | (
+            Match::DstPort {
+                protocol,
+                not: false,
+                ports,
+            },
+            _,
+        ) if *ports == ALL_PORTS => {
+            write!(out, " -m {protocol}")
+        }
+        (
+            Match::SrcPort {
+                protocol,
                 not: n,
                 ports,
             },
@@ -233,7 +254,6 @@ fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
         ) => {
             write!(out, " -m {protocol}{} --dport {}", not(*n), port_range(*ports))
         }
-        (Match::L4 { protocol }, _) => write!(out, " -m {protocol}"),
         (Match::MultiportDst { ports }, _) => {
             let list: Vec<String> = ports.iter().map(|p| port_range(*p)).collect();
             write!(out, " -m multiport --dports {}", list.join(","))

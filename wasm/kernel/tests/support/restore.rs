@@ -192,8 +192,10 @@ fn rule(words: &mut VecDeque<String>, line: &str) -> Rule {
                 let module = next();
                 let bare = words.front().is_none_or(|w| w != "!" && !w.ends_with("port"));
                 match module.as_str() {
-                    "tcp" | "udp" | "sctp" if bare => Match::L4 {
+                    "tcp" | "udp" | "sctp" if bare => Match::DstPort {
                         protocol: protocol(&module),
+                        not: false,
+                        ports: (0, u16::MAX),
                     },
                     _ => continue,
                 }
