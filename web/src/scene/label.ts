@@ -84,27 +84,31 @@ export function fitRow(shape: Said, w: number, measure: Measure, pad: number): L
   return { name, lines, bare: [] }
 }
 
+/** Height of a node's head at 100 %; below it its boxes begin. */
+const NODE_HEAD = 32
+
 /** What fits into a box of this size, by its kind. */
-export function labelOf(shape: Said, w: number, h: number, measure: Measure): Label {
+export function labelOf(shape: Said, w: number, h: number, measure: Measure, scale = 1): Label {
   switch (shape.kind) {
     case 'router':
       // A circle with its sign; the name stands beside it as a caption.
       return { name: '', lines: [], bare: [] }
     case 'bridge':
-    case 'tunnel':
       return fitRow(shape, w, measure, 16)
+    case 'tunnel':
+      return fitRow(shape, w, measure, 10)
     case 'interface':
       return fitRow(shape, w, measure, 8)
     case 'node':
       // What does not fit into the head is left to the tree.
-      return fitRow(shape, w, measure, 46)
+      return scale * NODE_HEAD < 19 ? { name: '', lines: [], bare: [] } : fitRow(shape, w, measure, 42)
     case 'hook':
       return h < 34 ? fitRow(shape, w, measure, 16) : fitLabel(shape, w, h, measure, { x: 17, y: 6 })
     case 'proxyTable':
       return fitLabel(shape, w, h, measure, { x: 17, y: 6 }, 22)
     case 'outside':
     case 'host':
-      return fitLabel(shape, w, h, measure, { x: 50, y: 6 })
+      return fitLabel(shape, w, h, measure, { x: 46, y: 6 })
     case 'service':
       return fitLabel(shape, w, h, measure, { x: 17, y: 12 }, 22)
     default:

@@ -194,7 +194,9 @@ export class Engine {
     }
   }
   scene(options: SceneOptions): Scene {
-    return this.#draw(options, false)
+    // A scene that was laid out elsewhere, to see how the page draws it.
+    const given = (globalThis as { __scene?: Scene }).__scene
+    return given ?? this.#draw(options, false)
   }
   #draw(options: SceneOptions, passed: boolean): Scene {
     const c = options.density === 'phone' ? phone(options) : wide(options, passed)
