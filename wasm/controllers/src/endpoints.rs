@@ -163,15 +163,16 @@ fn slices(
             groups.insert(Ports::new(), Vec::new());
         }
         for (ports, endpoints) in groups {
-            let chunks: Vec<&[Value]> = if endpoints.is_empty() {
-                vec![&[]]
-            } else {
-                endpoints.chunks(ENDPOINTS_PER_SLICE).collect()
-            };
-            for (index, chunk) in chunks.into_iter().enumerate() {
-                let body = json!({
-                    "addressType": family.as_str(), "ports": ports_json(&ports), "endpoints": chunk,
-                });
+            let mut rest = endpoints;
+            for index in 0.. {
+                let later = rest.split_off(rest.len().min(ENDPOINTS_PER_SLICE));
+                let mut body = json!({"addressType": family.as_str()});
+                put(&mut body, &["ports"], ports_json(&ports));
+                put(
+                    &mut body,
+                    &["endpoints"],
+                    Value::Array(std::mem::replace(&mut rest, later)),
+                );
                 let adopted = exported
                     .iter()
                     .position(|(_, address_type)| address_type == family.as_str());
@@ -182,6 +183,9 @@ fn slices(
                         let slice = slice(object, service, body, &seed);
                         store.insert(slice);
                     }
+                }
+                if rest.is_empty() {
+                    break;
                 }
             }
         }

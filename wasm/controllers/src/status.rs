@@ -88,7 +88,11 @@ fn of_kind<T: View>(
             put(&mut value, &["status", &field], number);
         }
         if value != *object.value {
-            changed.push(object.changed(value));
+            // The views of workloads have no status: they stay as they are.
+            changed.push(Object {
+                value: Arc::new(value),
+                ..(**object).clone()
+            });
         }
     }
 }

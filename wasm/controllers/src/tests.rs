@@ -305,6 +305,20 @@ fn hand_made_endpoints_are_mirrored() {
 }
 
 #[test]
+fn a_slice_holds_a_hundred_endpoints() {
+    let store = settle(&workload("web", 250, false));
+    let sizes: Vec<usize> = store
+        .all::<EndpointSlice>()
+        .filter(|(_, slice)| slice.metadata.labels.get(SERVICE_NAME).map(String::as_str) == Some("web"))
+        .map(|(_, slice)| slice.endpoints.len())
+        .collect();
+    assert_eq!(
+        (sizes.len(), sizes.iter().sum::<usize>(), sizes.iter().max()),
+        (3, 250, Some(&100))
+    );
+}
+
+#[test]
 fn load_balancers_get_addresses_and_node_ports() {
     let store = settle(
         "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80}]}\n",

@@ -77,7 +77,13 @@ impl Template<'_> {
             _ => Map::new(),
         };
         adapt(&mut spec, &mut view);
-        let value = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec});
+        // Built by hand: `json!` would copy what is moved here, for each of thousands of pods.
+        let mut value = Map::new();
+        value.insert("apiVersion".to_owned(), json!("v1"));
+        value.insert("kind".to_owned(), json!("Pod"));
+        value.insert("metadata".to_owned(), Value::Object(metadata));
+        value.insert("spec".to_owned(), Value::Object(spec));
+        let value = Value::Object(value);
         let owner = &self.owner.key;
         let copied = vec![
             Copied::new("", owner, "metadata.name"),
