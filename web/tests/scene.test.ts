@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { beside, fit, joined, kept, lengthOf, pathOf, revealing, upTo, zoomAbout } from '../src/scene/geometry'
+import { beside, fit, inSight, joined, overlap, kept, lengthOf, pathOf, revealing, upTo, zoomAbout } from '../src/scene/geometry'
 import { estimate, fitLabel, labelOf, shortened } from '../src/scene/label'
 import { drawn, shownStops } from '../src/scene/lens'
 import { nearest } from '../src/scene/nearest'
@@ -44,6 +44,11 @@ describe('geometry', () => {
     const camera = zoomAbout({ x: 10, y: 20, zoom: 1 }, 2, { x: 110, y: 120 })
     expect((110 - camera.x) / camera.zoom).toBe(100)
     expect(kept({ x: 9999, y: -9999, zoom: 1 }, { w: 100, h: 100 }, { w: 800, h: 600 })).toEqual({ zoom: 1, x: 752, y: -52 })
+  })
+  it('knows what is in sight, with a margin', () => {
+    const sight = inSight({ x: -1000, y: 0, zoom: 0.5 }, { w: 800, h: 600 })
+    for (const corner of [{ x: 2000, y: 0 }, { x: 3600, y: 1200 }]) expect(overlap(sight, { ...corner, w: 1, h: 1 })).toBeGreaterThan(0)
+    expect(overlap(sight, { x: 0, y: 0, w: 100, h: 100 })).toBe(0)
   })
   it('moves no more than it must to reveal a box', () => {
     const camera = { x: 0, y: 0, zoom: 1 }

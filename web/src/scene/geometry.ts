@@ -95,6 +95,13 @@ export function fit(scene: Size, room: Size, margin = 0): Camera {
   return { zoom, x: Math.max(margin, (room.w - scene.w * zoom) / 2), y: Math.max(margin, (room.h - scene.h * zoom) / 2) }
 }
 
+/** The part of the scene that is in sight, with a margin, in steps so that a small pan changes nothing. */
+export function inSight(camera: Camera, room: Size, step = 256): Rect {
+  const x = Math.floor(-camera.x / camera.zoom / step) * step - step
+  const y = Math.floor(-camera.y / camera.zoom / step) * step - step
+  return { x, y, w: Math.ceil(room.w / camera.zoom / step) * step + 3 * step, h: Math.ceil(room.h / camera.zoom / step) * step + 3 * step }
+}
+
 /** Zooms about a point of the screen, which stays where it is. */
 export function zoomAbout(camera: Camera, factor: number, at: Point): Camera {
   const zoom = clampZoom(camera.zoom * factor)
