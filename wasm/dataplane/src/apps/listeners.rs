@@ -7,7 +7,6 @@ use super::server::Server;
 use crate::dns;
 use hoplab_kernel::netns::Listener;
 use hoplab_objects::relate::{Relations, target_port};
-use hoplab_objects::settings::ClusterSettings;
 use hoplab_objects::view::{Container, Pod, Protocol, Service};
 use hoplab_objects::{Object, Store};
 use hoplab_source::{FieldPath, Origin};
@@ -265,13 +264,14 @@ fn reconfigured(pod: &Pod, container: &Container) -> bool {
     })
 }
 
-/// Everything that a pod listens on.
+/// Everything that a pod listens on. `resolv_conf`: its /etc/resolv.conf, which a CoreDNS in it forwards to.
 pub fn listeners(
     object: &Object,
     pod: &Pod,
     store: &Store,
     relations: &Relations,
-    settings: &ClusterSettings,
+    names: &dns::Names,
+    resolv_conf: &str,
 ) -> PodListeners {
     let env = |name: &str| {
         pod.spec.containers.iter().flat_map(|c| &c.env).find(|e| e.name == name).map(|e| e.value.clone()).unwrap_or_default()
@@ -294,7 +294,7 @@ pub fn listeners(
         .chain(pod.spec.containers.iter().enumerate().map(|(i, c)| (c, spec.key("containers").index(i))));
     for (container, path) in all {
         if repository(&container.image) == "coredns" {
-            let dns = dns::coredns_listeners(object, pod, container, &path, store, relations, settings);
+            let dns = dns::coredns_listeners(object, pod, container, &path, store, relations, names, resolv_conf);
             builder.out.listeners.extend(dns.listeners);
             builder.out.problems.extend(dns.problems);
         } else {

@@ -115,7 +115,7 @@ impl Kubernetes {
             ["dns"] => Found::NoData,
             ["ns", "dns"] => self.addresses(name, record_type, self.own_addresses.iter().copied()),
             ["svc"] => Found::NoData,
-            ["pod"] if self.pods != PodMode::Disabled => Found::NoData,
+            ["pod"] => Found::NoData,
             [namespace, "svc"] => self.known_namespace(namespace),
             [namespace, "pod"] if self.pods != PodMode::Disabled => self.known_namespace(namespace),
             [address, namespace, "pod"] => self.pod(name, record_type, address, namespace),

@@ -1,54 +1,57 @@
-//! CoreDNS as a program: its Corefile's server blocks over the tables that its plug-ins read.
+//! CoreDNS as a program: questions over UDP and TCP run through the plug-ins of their server block; what is none of the
+//! cluster's names is asked of an upstream, with packets of its own.
 
-use super::corefile::{Corefile, Directive, ServerBlock};
-use super::kubernetes::{Found, Kubernetes, PodMode};
-use super::table::DnsTable;
-use super::zone::{Upstream, Zones};
-use hoplab_kernel::netns::Listener;
-use hoplab_kernel::process::{Action, Event, Process, Program};
-use hoplab_objects::relate::Relations;
-use hoplab_objects::settings::ClusterSettings;
-use hoplab_objects::view::{ClusterIp, ConfigMap, Container, Pod, Service};
-use hoplab_objects::{Object, Store};
-use hoplab_source::{FieldPath, ObjectKey};
+use super::kubernetes::{Found, Kubernetes};
+use hoplab_kernel::process::{Action, Event, Process, Program, Purpose, SocketId};
 use hoplab_trace::Name as SharedName;
 use hoplab_wire::L4Protocol;
-use hoplab_wire::dns::{Message, Name, Rcode, Record, RecordData, RecordType};
+use hoplab_wire::dns::{Edns, Message, Name, Question, Rcode, Record, RecordData, RecordType};
 use indexmap::IndexMap;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long CoreDNS thinks. A small number, so that time moves; the figure itself carries no meaning.
 const ANSWER_AFTER: Duration = Duration::from_micros(100);
-
-/// What a CoreDNS pod listens on.
-#[derive(Default)]
-pub struct DnsListeners {
-    /// Its sockets.
-    pub listeners: Vec<Listener>,
-    /// What could not be read or is not modelled.
-    pub problems: Vec<String>,
-}
-
-/// Plug-ins that change no answer that the model gives: accepted and passed over.
-static WITHOUT_EFFECT: &[&str] =
-    &["errors", "health", "ready", "prometheus", "cache", "loop", "reload", "log", "loadbalance", "bufsize", "metadata", "debug"];
+/// How long one upstream is waited for. Source: coredns plugin/pkg/proxy/connect.go, readTimeout.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many names an ExternalName may lead through.
+const LONGEST_CHAIN: usize = 8;
 
 /// A server block as compiled.
-struct Server {
-    zones: Vec<(Name, u16)>,
-    kubernetes: Option<Kubernetes>,
-    forwards: Vec<Name>,
+pub(super) struct Server {
+    /// Zones with their ports.
+    pub zones: Vec<(Name, u16)>,
+    /// The plug-in that knows the cluster.
+    pub kubernetes: Option<Kubernetes>,
+    /// Whom it asks for the rest.
+    pub forwards: Vec<Forward>,
     /// `loadbalance` is on: addresses take turns.
-    balances: bool,
+    pub balances: bool,
 }
 
-struct CoreDns {
+/// A `forward` line.
+pub(super) struct Forward {
+    /// For names in this zone.
+    pub from: Name,
+    /// Upstreams, asked in order. Differs: CoreDNS begins with a random one.
+    pub to: Vec<SocketAddr>,
+}
+
+/// CoreDNS on one port.
+#[derive(Clone)]
+pub(super) struct CoreDns {
     name: SharedName,
     servers: Arc<Vec<Server>>,
-    zones: Arc<Zones>,
     port: u16,
+    stream: bool,
+}
+
+impl CoreDns {
+    /// These server blocks on this port.
+    pub fn new(servers: Arc<Vec<Server>>, port: u16, protocol: L4Protocol) -> Self {
+        Self { name: "coredns".into(), servers, port, stream: protocol == L4Protocol::Tcp }
+    }
 }
 
 impl Program for CoreDns {
@@ -57,169 +60,279 @@ impl Program for CoreDns {
     }
 
     fn start(&self) -> Box<dyn Process> {
-        Box::new(Running { servers: Arc::clone(&self.servers), zones: Arc::clone(&self.zones), port: self.port, streams: IndexMap::new() })
+        Box::new(Running { server: self.clone(), streams: IndexMap::new(), pending: IndexMap::new(), last_token: 0 })
     }
 }
 
-struct Running {
-    servers: Arc<Vec<Server>>,
-    zones: Arc<Zones>,
-    port: u16,
-    streams: IndexMap<hoplab_kernel::process::SocketId, Vec<u8>>,
+/// What comes of a question.
+enum Verdict {
+    /// An answer, and a word of who gave it.
+    Say { message: Message, note: String },
+    /// An upstream must be asked first.
+    Ask { question: Question, to: Vec<SocketAddr>, before: Vec<Record> },
 }
 
-/// An answer, and a word of who gave it.
-struct Reply {
-    message: Message,
-    note: String,
-}
-
-impl Running {
-    fn answer(&self, query: &Message) -> Reply {
-        let Some(question) = query.questions.first() else {
-            return Reply { message: Message::answer_to(query, Rcode::FormErr), note: "the query holds no question".to_owned() };
-        };
-        let server = self
-            .servers
-            .iter()
-            .flat_map(|s| s.zones.iter().map(move |z| (z, s)))
-            .filter(|((zone, port), _)| *port == self.port && question.name.is_within(zone))
-            .max_by_key(|((zone, _), _)| zone.labels().len());
-        let Some((_, server)) = server else {
-            let note = format!("no server block is for {}", question.name);
-            return Reply { message: Message::answer_to(query, Rcode::Refused), note };
-        };
-        let mut reply = self.by_plugins(server, query, &question.name, question.record_type);
-        if server.balances {
-            rotate(&mut reply.message.answers, usize::from(query.id));
+impl CoreDns {
+    fn verdict(&self, query: &Message) -> Verdict {
+        let refuse = |rcode: Rcode, note: String| Verdict::Say { message: Message::answer_to(query, rcode), note };
+        if query.flags.opcode != 0 {
+            return refuse(Rcode::NotImp, "only ordinary queries are answered".to_owned());
         }
-        reply.message.edns = query.edns.as_ref().map(|edns| hoplab_wire::dns::Edns { options: Vec::new(), ..edns.clone() });
-        reply
-    }
-
-    /// The plug-in chain: kubernetes, then forward.
-    fn by_plugins(&self, server: &Server, query: &Message, name: &Name, record_type: RecordType) -> Reply {
+        let Some(question) = query.questions.first() else {
+            return refuse(Rcode::FormErr, "the query holds no question".to_owned());
+        };
+        let name = &question.name;
+        let Some(server) = self.server_for(name) else {
+            return refuse(Rcode::Refused, format!("no server block is for {name}"));
+        };
         if let Some(kubernetes) = &server.kubernetes
             && let Some(zone) = kubernetes.zone_of(name)
         {
-            let found = kubernetes.find(name, record_type, zone);
+            // The zone with the case of the question.
+            let zone = Name::from_labels(name.labels()[name.labels().len() - zone.labels().len()..].to_vec());
+            let zone = zone.unwrap_or_default();
+            let found = kubernetes.find(name, question.record_type, &zone);
             if found != Found::NxDomain || !kubernetes.falls_through(name) {
-                return self.from_kubernetes(server, kubernetes, zone, query, record_type, found);
+                return self.from_cluster(kubernetes, &zone, query, question, found);
             }
         }
-        if server.forwards.iter().any(|from| name.is_within(from)) {
-            return self.forward(query, name, record_type);
+        match server.forwards.iter().find(|forward| name.is_within(&forward.from)) {
+            Some(forward) => Verdict::Ask { question: question.clone(), to: forward.to.clone(), before: Vec::new() },
+            None => refuse(Rcode::ServFail, format!("no plug-in answers {name}")),
         }
-        let note = format!("no plug-in answers {name}");
-        Reply { message: Message::answer_to(query, Rcode::ServFail), note }
     }
 
-    fn from_kubernetes(
+    fn server_for(&self, name: &Name) -> Option<&Server> {
+        let keyed = self.servers.iter().flat_map(|s| s.zones.iter().map(move |z| (z, s)));
+        let fits = keyed.filter(|((zone, port), _)| *port == self.port && name.is_within(zone));
+        fits.max_by_key(|((zone, _), _)| zone.labels().len()).map(|(_, server)| server)
+    }
+
+    fn from_cluster(
         &self,
-        server: &Server,
         kubernetes: &Kubernetes,
         zone: &Name,
         query: &Message,
-        record_type: RecordType,
-        found: Found,
-    ) -> Reply {
+        question: &Question,
+        mut found: Found,
+    ) -> Verdict {
         let mut message = Message::answer_to(query, Rcode::NoError);
         message.flags.authoritative = true;
-        let note;
-        match found {
-            Found::Records(answers, extra) => {
-                note = format!("the kubernetes plug-in answers with {}", count(answers.len(), "record"));
-                message.answers = answers;
-                message.additionals = extra;
+        // Aliases in the cluster's own zone are followed here; one that leads out is asked of an upstream.
+        for _ in 0..LONGEST_CHAIN {
+            let Found::Alias(record, target) = found else { break };
+            message.answers.push(record);
+            if question.record_type == RecordType::Cname {
+                return Verdict::Say { message, note: format!("the kubernetes plug-in answers with the name {target}") };
             }
-            Found::Alias(record, target) => {
-                let chased = if record_type == RecordType::Cname { Some(Vec::new()) } else { self.chase(server, kubernetes, query, &target, record_type) };
-                match chased {
-                    Some(records) => {
-                        note = format!("the kubernetes plug-in answers with the name {target}");
-                        message.answers.push(record);
-                        message.answers.extend(records);
-                    }
+            if kubernetes.zone_of(&target).is_none() {
+                let question = Question { name: target.clone(), ..question.clone() };
+                let forwards = self.server_for(&target).map_or(&[] as &[Forward], |server| &server.forwards);
+                return match forwards.iter().find(|forward| target.is_within(&forward.from)) {
+                    Some(forward) => Verdict::Ask { question, to: forward.to.clone(), before: message.answers },
+                    // Source: plugin/backend_lookup.go A: without an answer for the target the CNAME goes too.
                     None => {
-                        note = format!("{target} is in the cluster's own zone and has no such record");
+                        message.answers.clear();
                         message.authorities.push(kubernetes.soa(zone));
+                        Verdict::Say { message, note: format!("nobody to ask for {target}") }
                     }
-                }
+                };
             }
-            Found::NoData => {
-                note = "the kubernetes plug-in knows the name, without such a record".to_owned();
+            found = match kubernetes.find(&target, question.record_type, zone) {
+                Found::Records(records, extra) => Found::Records(records, extra),
+                Found::Alias(record, next) => Found::Alias(record, next),
+                // A target in the own zone that has nothing takes the CNAME with it.
+                Found::NoData | Found::NxDomain => {
+                    message.answers.clear();
+                    Found::NoData
+                }
+            };
+        }
+        let note = match found {
+            Found::Records(answers, extra) => {
+                let note = format!("the kubernetes plug-in answers with {}", count(answers.len(), "record"));
+                message.answers.extend(answers);
+                message.additionals = extra;
+                note
+            }
+            Found::NoData | Found::Alias(..) => {
+                message.answers.clear();
                 message.authorities.push(kubernetes.soa(zone));
+                "the kubernetes plug-in knows the name, without such a record".to_owned()
             }
             Found::NxDomain => {
-                note = "the kubernetes plug-in knows no such name".to_owned();
                 message.set_rcode(Rcode::NxDomain);
                 message.authorities.push(kubernetes.soa(zone));
-            }
-        }
-        Reply { message, note }
-    }
-
-    /// The records of an ExternalName's target; `None`: it is in the cluster's zone and has none.
-    fn chase(&self, server: &Server, own: &Kubernetes, query: &Message, target: &Name, record_type: RecordType) -> Option<Vec<Record>> {
-        if own.zone_of(target).is_none() {
-            return Some(self.forward(query, target, record_type).message.answers);
-        }
-        // An alias may name another alias; each look-up is bounded by the number of plug-in calls below.
-        let mut wanted = target.clone();
-        let mut chain = Vec::new();
-        for _ in 0..8 {
-            let Some(zone) = own.zone_of(&wanted) else {
-                chain.extend(self.forward(query, &wanted, record_type).message.answers);
-                return Some(chain);
-            };
-            match own.find(&wanted, record_type, zone) {
-                Found::Records(records, _) => {
-                    chain.extend(records);
-                    return Some(chain);
-                }
-                Found::Alias(record, next) => {
-                    chain.push(record);
-                    wanted = next;
-                }
-                Found::NoData | Found::NxDomain => return None,
-            }
-        }
-        let _ = server;
-        None
-    }
-
-    fn forward(&self, query: &Message, name: &Name, record_type: RecordType) -> Reply {
-        let mut message = Message::answer_to(query, Rcode::NoError);
-        message.flags.recursion_available = true;
-        let note = match self.zones.find(name, record_type) {
-            Upstream::Records(records) => {
-                message.answers = records;
-                "forwarded; the zone outside answers".to_owned()
-            }
-            Upstream::NoData => "forwarded; the zone outside has no such record".to_owned(),
-            Upstream::NxDomain => {
-                message.set_rcode(Rcode::NxDomain);
-                "forwarded; the zone outside has no such name".to_owned()
-            }
-            Upstream::NoZone => {
-                message.set_rcode(Rcode::NxDomain);
-                format!("forwarded; no Zone document of this world holds {name}")
+                "the kubernetes plug-in knows no such name".to_owned()
             }
         };
-        Reply { message, note }
+        if self.server_for(&question.name).is_some_and(|server| server.balances) {
+            rotate(&mut message.answers, usize::from(query.id));
+        }
+        Verdict::Say { message, note }
+    }
+}
+
+/// A question that waits for an upstream.
+struct Pending {
+    client: SocketId,
+    query: Message,
+    /// As the upstream is asked it.
+    question: Question,
+    /// Records that go before what the upstream says: the CNAME of an ExternalName Service.
+    before: Vec<Record>,
+    id: u16,
+    /// Upstreams still to try.
+    left: Vec<SocketAddr>,
+    /// The socket to the one that is asked, once it is known.
+    socket: Option<SocketId>,
+}
+
+struct Running {
+    server: CoreDns,
+    /// Bytes of TCP connections that are no whole message yet.
+    streams: IndexMap<SocketId, Vec<u8>>,
+    /// By token.
+    pending: IndexMap<u64, Pending>,
+    last_token: u64,
+}
+
+impl Process for Running {
+    fn on(&mut self, event: Event<'_>, actions: &mut Vec<Action>) {
+        match event {
+            Event::Opened { token, socket } => {
+                if let Some(pending) = self.pending.get_mut(&token) {
+                    pending.socket = Some(socket);
+                }
+            }
+            Event::Data { socket, bytes, .. } => match self.waiting_on(socket) {
+                Some(token) => self.upstream_said(token, bytes, actions),
+                None if self.server.stream => {
+                    for message in whole_messages(self.streams.entry(socket).or_default(), bytes) {
+                        self.asked(socket, &message, actions);
+                    }
+                }
+                None => self.asked(socket, bytes, actions),
+            },
+            Event::Failed { socket, .. } => match self.waiting_on(socket) {
+                Some(token) => self.next_upstream(token, actions),
+                None => {
+                    self.streams.swap_remove(&socket);
+                }
+            },
+            Event::Timer { token, .. } => self.next_upstream(token, actions),
+            Event::Closed { socket, .. } => {
+                self.streams.swap_remove(&socket);
+                actions.push(Action::Close { socket, after: Duration::ZERO });
+            }
+            Event::Start { .. } | Event::Connected { .. } => {}
+        }
+    }
+}
+
+impl Running {
+    fn waiting_on(&self, socket: SocketId) -> Option<u64> {
+        self.pending.iter().find(|(_, pending)| pending.socket == Some(socket)).map(|(token, _)| *token)
     }
 
-    fn reply_bytes(reply: &Reply, limit_bytes: usize) -> Vec<u8> {
-        let bytes = reply.message.to_bytes();
-        if bytes.len() <= limit_bytes {
-            return bytes;
+    fn asked(&mut self, client: SocketId, bytes: &[u8], actions: &mut Vec<Action>) {
+        // What is no question is not answered.
+        let Some(query) = Message::parse(bytes).ok().filter(|message| !message.flags.response) else { return };
+        match self.server.verdict(&query) {
+            Verdict::Say { message, note } => {
+                actions.push(Action::Note { socket: client, what: note });
+                send(client, &query, message, self.server.stream, actions);
+            }
+            Verdict::Ask { question, to, before } => {
+                self.last_token += 1;
+                let token = self.last_token;
+                let id = u16::try_from((u64::from(query.id) + token * 7919) % 65521).unwrap_or(1);
+                let pending = Pending { client, query, question, before, id, left: to, socket: None };
+                self.pending.insert(token, pending);
+                self.next_upstream(token, actions);
+            }
         }
-        let mut cut = reply.message.clone();
-        cut.flags.truncated = true;
-        cut.additionals.clear();
-        while cut.to_bytes().len() > limit_bytes && cut.answers.pop().is_some() {}
-        cut.to_bytes()
     }
+
+    /// Asks the next upstream; without one the look-up has failed.
+    fn next_upstream(&mut self, token: u64, actions: &mut Vec<Action>) {
+        let Some(pending) = self.pending.get_mut(&token) else { return };
+        pending.socket = None;
+        if pending.left.is_empty() {
+            if let Some(pending) = self.pending.swap_remove(&token) {
+                actions.push(Action::Note { socket: pending.client, what: "no upstream answered".to_owned() });
+                let message = Message::answer_to(&pending.query, Rcode::ServFail);
+                send(pending.client, &pending.query, message, self.server.stream, actions);
+            }
+            return;
+        }
+        let to = pending.left.remove(0);
+        let Question { name, record_type, .. } = &pending.question;
+        let why = format!("{} {record_type}", name.to_string().trim_end_matches('.'));
+        actions.push(Action::Note { socket: pending.client, what: format!("forwards {why} to {to}") });
+        actions.push(Action::SendDatagram {
+            token,
+            protocol: L4Protocol::Udp,
+            to,
+            from_port: None,
+            bytes: Message::query(pending.id, name.clone(), *record_type).to_bytes(),
+            df: false,
+            purpose: Purpose::Upstream { why },
+        });
+        actions.push(Action::SetTimer { token, after: READ_TIMEOUT });
+    }
+
+    fn upstream_said(&mut self, token: u64, bytes: &[u8], actions: &mut Vec<Action>) {
+        let Ok(upstream) = Message::parse(bytes) else { return };
+        if self.pending.get(&token).is_none_or(|pending| pending.id != upstream.id) {
+            return;
+        }
+        let Some(pending) = self.pending.swap_remove(&token) else { return };
+        let mut message = Message::answer_to(&pending.query, Rcode::NoError);
+        message.flags.recursion_available = upstream.flags.recursion_available;
+        if pending.before.is_empty() {
+            message.set_rcode(upstream.rcode());
+            message.authorities = upstream.authorities;
+            message.additionals = upstream.additionals;
+        } else {
+            // The CNAME is CoreDNS's own, whatever the upstream says of its target.
+            message.flags.authoritative = true;
+            message.answers = pending.before;
+        }
+        message.answers.extend(upstream.answers);
+        send(pending.client, &pending.query, message, self.server.stream, actions);
+    }
+}
+
+/// Messages that are complete. Over TCP each comes behind its length (RFC 1035 §4.2.2).
+pub(super) fn whole_messages(buffer: &mut Vec<u8>, bytes: &[u8]) -> Vec<Vec<u8>> {
+    buffer.extend_from_slice(bytes);
+    let mut messages = Vec::new();
+    while let Some(length) = buffer.first_chunk::<2>().map(|b| usize::from(u16::from_be_bytes(*b))) {
+        if buffer.len() < length + 2 {
+            break;
+        }
+        messages.push(buffer[2..length + 2].to_vec());
+        buffer.drain(..length + 2);
+    }
+    messages
+}
+
+/// Sends an answer: cut to what the asking side takes over UDP, behind its length over TCP.
+pub(super) fn send(socket: SocketId, query: &Message, mut answer: Message, stream: bool, actions: &mut Vec<Action>) {
+    answer.edns = query.edns.as_ref().map(|edns| Edns { options: Vec::new(), ..edns.clone() });
+    let label = match answer.answers.len() {
+        0 if answer.rcode() == Rcode::NoError => "NODATA".to_owned(),
+        0 => answer.rcode().to_string(),
+        n => format!("{}, {}", answer.rcode(), count(n, "answer")),
+    };
+    let bytes = if stream {
+        let body = answer.to_bytes_within(usize::from(u16::MAX));
+        [u16::try_from(body.len()).unwrap_or(u16::MAX).to_be_bytes().as_slice(), &body].concat()
+    } else {
+        answer.to_bytes_within(query.udp_limit_bytes())
+    };
+    actions.push(Action::Send { socket, bytes, label, after: ANSWER_AFTER });
 }
 
 fn count(n: usize, what: &str) -> String {
@@ -235,193 +348,4 @@ fn rotate(records: &mut [Record], by: usize) {
     if addresses.len() > 1 && addresses.iter().all(is_address) {
         addresses.rotate_left(by % addresses.len());
     }
-}
-
-impl Process for Running {
-    fn on(&mut self, event: Event<'_>, actions: &mut Vec<Action>) {
-        let Event::Data { socket, bytes, .. } = event else {
-            if let Event::Closed { socket, .. } = event {
-                self.streams.swap_remove(&socket);
-                actions.push(Action::Close { socket, after: Duration::ZERO });
-            }
-            return;
-        };
-        // Over TCP each message comes behind its length (RFC 1035 §4.2.2); over UDP a datagram is one message.
-        let stream = self.streams.contains_key(&socket) || Message::parse(bytes).is_err();
-        if !stream {
-            let Ok(query) = Message::parse(bytes) else { return };
-            let reply = self.answer(&query);
-            send(socket, &reply, Self::reply_bytes(&reply, query.udp_limit_bytes()), actions);
-            return;
-        }
-        let buffer = self.streams.entry(socket).or_default();
-        buffer.extend_from_slice(bytes);
-        let mut messages = Vec::new();
-        while let Some(length) = buffer.first_chunk::<2>().map(|b| usize::from(u16::from_be_bytes(*b))) {
-            if buffer.len() < length + 2 {
-                break;
-            }
-            messages.push(buffer[2..length + 2].to_vec());
-            buffer.drain(..length + 2);
-        }
-        for message in messages {
-            let Ok(query) = Message::parse(&message) else { continue };
-            let reply = self.answer(&query);
-            let body = Self::reply_bytes(&reply, usize::from(u16::MAX));
-            let mut framed = u16::try_from(body.len()).unwrap_or(u16::MAX).to_be_bytes().to_vec();
-            framed.extend(body);
-            send(socket, &reply, framed, actions);
-        }
-    }
-}
-
-fn send(socket: hoplab_kernel::process::SocketId, reply: &Reply, bytes: Vec<u8>, actions: &mut Vec<Action>) {
-    actions.push(Action::Note { socket, what: reply.note.clone() });
-    let label = match reply.message.answers.len() {
-        0 if reply.message.rcode() == Rcode::NoError => "NODATA".to_owned(),
-        0 => reply.message.rcode().to_string(),
-        _ => format!("{}, {}", reply.message.rcode(), count(reply.message.answers.len(), "answer")),
-    };
-    actions.push(Action::Send { socket, bytes, label, after: ANSWER_AFTER });
-}
-
-/// The Corefile of a CoreDNS container: a key of the ConfigMap that it mounts.
-fn corefile(object: &Object, pod: &Pod, container: &Container, store: &Store) -> Result<(String, ObjectKey), String> {
-    let mounted = container.volume_mounts.iter().find_map(|mount| {
-        pod.spec.volumes.iter().find(|v| v.name == mount.name)?.config_map.as_ref()
-    });
-    let Some(mounted) = mounted else {
-        return Err(format!("{}: no ConfigMap with a Corefile is mounted", object.key));
-    };
-    let key = ObjectKey::new("", "ConfigMap", object.key.namespace.clone(), mounted.name.clone());
-    let map = store
-        .view::<ConfigMap>(&object.key.namespace, &mounted.name)
-        .ok_or_else(|| format!("{}: {key} does not exist", object.key))?;
-    let text = map.data.get("Corefile").ok_or_else(|| format!("{key} has no key Corefile"))?;
-    Ok((text.clone(), key))
-}
-
-fn names(words: &[String]) -> Vec<Name> {
-    words.iter().filter_map(|w| Name::parse(w).ok()).collect()
-}
-
-fn kubernetes(directive: &Directive, block: &ServerBlock, context: &Context<'_>, problems: &mut Vec<String>) -> Kubernetes {
-    let mut zones = names(&directive.words[1..]);
-    if zones.is_empty() {
-        zones = block.zones.iter().filter_map(|(zone, _)| Name::parse(zone).ok()).collect();
-    }
-    let mut plugin = Kubernetes {
-        zones,
-        pods: PodMode::Disabled,
-        ttl_seconds: 5,
-        endpoint_pod_names: false,
-        ignore_empty_service: false,
-        fallthrough: None,
-        own_addresses: context.own_addresses.clone(),
-        own_service: context.own_service.clone(),
-        table: Arc::clone(&context.table),
-    };
-    for property in &directive.block {
-        let argument = property.words.get(1).map(String::as_str);
-        match (property.words[0].as_str(), argument) {
-            ("pods", Some("disabled")) => plugin.pods = PodMode::Disabled,
-            ("pods", Some("insecure")) => plugin.pods = PodMode::Insecure,
-            ("pods", Some("verified")) => plugin.pods = PodMode::Verified,
-            ("ttl", Some(ttl)) if ttl.parse::<u32>().is_ok_and(|t| t <= 3600) => {
-                plugin.ttl_seconds = ttl.parse().unwrap_or(5);
-            }
-            ("endpoint_pod_names", _) => plugin.endpoint_pod_names = true,
-            ("ignore", Some("empty_service")) => plugin.ignore_empty_service = true,
-            ("fallthrough", _) => plugin.fallthrough = Some(names(&property.words[1..])),
-            ("endpoint" | "kubeconfig" | "tls" | "apiserver_qps" | "startup_timeout", _) => {}
-            _ => problems.push(format!("Corefile:{}: kubernetes {} is not modelled", property.line, property.words.join(" "))),
-        }
-    }
-    plugin
-}
-
-struct Context<'a> {
-    table: Arc<DnsTable>,
-    own_addresses: Vec<IpAddr>,
-    own_service: Option<(String, String)>,
-    settings: &'a ClusterSettings,
-}
-
-fn compile(file: &Corefile, context: &Context<'_>, problems: &mut Vec<String>) -> Vec<Server> {
-    let mut servers = Vec::new();
-    for block in &file.blocks {
-        let zones = block.zones.iter().filter_map(|(z, port)| Some((Name::parse(z).ok()?, *port))).collect();
-        let mut server = Server { zones, kubernetes: None, forwards: Vec::new(), balances: false };
-        for directive in &block.directives {
-            match directive.words[0].as_str() {
-                "kubernetes" => server.kubernetes = Some(kubernetes(directive, block, context, problems)),
-                "forward" => server.forwards.extend(names(directive.words.get(1..2).unwrap_or_default())),
-                "loadbalance" => server.balances = true,
-                plugin if WITHOUT_EFFECT.contains(&plugin) => {}
-                plugin => problems.push(format!("Corefile:{}: plug-in {plugin} is not modelled", directive.line)),
-            }
-        }
-        servers.push(server);
-    }
-    let _ = context.settings;
-    servers
-}
-
-/// What a CoreDNS container listens on, by its Corefile.
-pub fn coredns_listeners(
-    object: &Object,
-    pod: &Pod,
-    container: &Container,
-    path: &FieldPath,
-    store: &Store,
-    relations: &Relations,
-    settings: &ClusterSettings,
-) -> DnsListeners {
-    let mut out = DnsListeners::default();
-    let (text, _) = match corefile(object, pod, container, store) {
-        Ok(found) => found,
-        Err(problem) => {
-            out.problems.push(problem);
-            return out;
-        }
-    };
-    let file = match Corefile::parse(&text) {
-        Ok(file) => file,
-        Err(error) => {
-            out.problems.push(error.to_string());
-            return out;
-        }
-    };
-    let services = relations.services_of_pod(&object.key);
-    let own_addresses = services
-        .iter()
-        .filter_map(|key| store.view::<Service>(&key.namespace, &key.name))
-        .filter_map(|s| match s.spec.cluster_ip {
-            Some(ClusterIp::Ip(address)) => Some(address),
-            _ => None,
-        })
-        .collect();
-    let own_service = services.first().map(|k| (k.namespace.clone(), k.name.clone()));
-    let context = Context { table: Arc::new(DnsTable::of(store)), own_addresses, own_service, settings };
-    let servers = Arc::new(compile(&file, &context, &mut out.problems));
-    let (zones, problems) = Zones::of(store);
-    out.problems.extend(problems);
-    let zones = Arc::new(zones);
-    let mut ports: Vec<u16> = servers.iter().flat_map(|s| s.zones.iter().map(|(_, port)| *port)).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    for port in ports {
-        for protocol in [L4Protocol::Udp, L4Protocol::Tcp] {
-            let program =
-                CoreDns { name: "coredns".into(), servers: Arc::clone(&servers), zones: Arc::clone(&zones), port };
-            out.listeners.push(Listener {
-                protocol,
-                address: None,
-                port: Some(port),
-                program: Arc::new(program),
-                origin: Some(Arc::new(object.origin(&path.key("image")))),
-            });
-        }
-    }
-    out
 }

@@ -3,11 +3,19 @@
 use hoplab_objects::Store;
 use hoplab_objects::view::hoplab::Zone;
 use hoplab_wire::dns::{CLASS_IN, Name, Record, RecordData, RecordType, Srv};
+use std::net::IpAddr;
 
 /// Every zone of the world.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Zones {
-    zones: Vec<(Name, Vec<Record>)>,
+    zones: Vec<OutsideZone>,
+}
+
+#[derive(Clone, Debug)]
+struct OutsideZone {
+    name: Name,
+    server: Option<IpAddr>,
+    records: Vec<Record>,
 }
 
 /// What an upstream says.
@@ -71,29 +79,35 @@ impl Zones {
                     None => problems.push(format!("{}: record {line:?} is not NAME TTL TYPE DATA", object.key)),
                 }
             }
-            zones.push((name, records));
+            zones.push(OutsideZone { name, server: zone.spec.server, records });
         }
         (Self { zones }, problems)
     }
 
-    /// What a resolver that knows all zones answers.
-    pub fn find(&self, name: &Name, record_type: RecordType) -> Upstream {
+    /// Whether an address is the server of a zone.
+    pub fn is_server(&self, address: IpAddr) -> bool {
+        self.zones.iter().any(|zone| zone.server == Some(address))
+    }
+
+    /// What a server answers: of this address only its own zones, without one all of them.
+    pub fn find(&self, name: &Name, record_type: RecordType, server: Option<IpAddr>) -> Upstream {
         let mut chain: Vec<Record> = Vec::new();
         let mut wanted = name.clone();
         for _ in 0..MAX_CHAIN {
-            let holder = self.zones.iter().filter(|(z, _)| wanted.is_within(z)).max_by_key(|(z, _)| z.labels().len());
-            let Some((_, records)) = holder else {
+            let served = self.zones.iter().filter(|zone| server.is_none() || zone.server == server);
+            let holder = served.filter(|z| wanted.is_within(&z.name)).max_by_key(|z| z.name.labels().len());
+            let Some(OutsideZone { name: zone, records, .. }) = holder else {
                 return if chain.is_empty() { Upstream::NoZone } else { Upstream::Records(chain) };
             };
-            let here: Vec<&Record> = records.iter().filter(|r| r.name == wanted).collect();
+            let here = at_or_below_a_star(records, &wanted, zone);
             let hits: Vec<Record> =
-                here.iter().filter(|r| r.data.record_type() == record_type).map(|r| (*r).clone()).collect();
+                here.iter().filter(|r| r.data.record_type() == record_type).cloned().collect();
             if !hits.is_empty() {
                 chain.extend(hits);
                 return Upstream::Records(chain);
             }
             let alias = here.iter().find_map(|r| match &r.data {
-                RecordData::Cname(target) => Some(((*r).clone(), target.clone())),
+                RecordData::Cname(target) => Some((r.clone(), target.clone())),
                 _ => None,
             });
             match alias {
@@ -103,11 +117,32 @@ impl Zones {
                 }
                 None if !chain.is_empty() => return Upstream::Records(chain),
                 None => {
-                    let below = records.iter().any(|r| r.name.is_within(&wanted));
+                    let below = !here.is_empty() || wanted == *zone || records.iter().any(|r| r.name.is_within(&wanted));
                     return if below { Upstream::NoData } else { Upstream::NxDomain };
                 }
             }
         }
         Upstream::Records(chain)
     }
+}
+
+/// Records of a name; of a name that does not exist those of the wildcard below the closest name above it that does
+/// (RFC 4592 §3.3), in its own name.
+fn at_or_below_a_star(records: &[Record], wanted: &Name, zone: &Name) -> Vec<Record> {
+    let at = |name: &Name| -> Vec<Record> {
+        let here = records.iter().filter(|record| record.name == *name);
+        here.map(|record| Record { name: wanted.clone(), ..record.clone() }).collect()
+    };
+    let exists = |name: &Name| records.iter().any(|record| record.name.is_within(name));
+    if exists(wanted) {
+        return at(wanted);
+    }
+    let mut above = wanted.parent();
+    while let Some(name) = above.filter(|name| name.is_within(zone)) {
+        if exists(&name) || name == *zone {
+            return Name::parse("*").and_then(|star| star.below(&name)).map(|star| at(&star)).unwrap_or_default();
+        }
+        above = name.parent();
+    }
+    Vec::new()
 }

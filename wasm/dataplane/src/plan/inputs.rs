@@ -51,6 +51,9 @@ impl PlanData {
                 3.hash(&mut hash);
                 self.hash_cluster(&mut hash);
                 self.services_hash().hash(&mut hash);
+                for zone in self.store.of_kind("hoplab.dev", "Zone") {
+                    hash_value(&zone.value, &mut hash);
+                }
             }
         }
         hash.finish()

@@ -2,6 +2,7 @@
 
 use super::{HostNetworkPod, HostPlan, NodePlan, Owner, PlanData, PodPlan, Role, outside, v4_address};
 use crate::proxy::iptables::{self, IptablesProxy};
+use crate::dns::Names;
 use crate::service_map::ServiceMap;
 use crate::{cni, made_up};
 use hoplab_kernel::{Fabric, FabricId, NetNsId, PortRef};
@@ -58,6 +59,7 @@ pub(super) fn plan(store: &Store, settings: &ClusterSettings) -> PlanData {
         gateway,
         services,
         relations: Relations::of(store),
+        names: Names::default(),
         owners,
         by_pod,
         unknown,
@@ -336,6 +338,9 @@ fn what_is_not_modelled(store: &Store, settings: &ClusterSettings, cni_is_known:
         if slice.address_type == "FQDN" {
             add(object.key.to_string(), "endpoints that are names are not proxied");
         }
+    }
+    for problem in Names::zone_problems(store) {
+        add(problem, "the record is left out");
     }
     let with_iptables = store.all::<Host>().filter(|(_, host)| host.spec.iptables.is_some());
     for (object, _) in with_iptables {

@@ -9,6 +9,7 @@ mod outside;
 mod pods;
 
 use crate::cni::{self, Cni, ClusterView};
+use crate::dns::Names;
 use crate::proxy::iptables::IptablesProxy;
 use crate::service_map::ServiceMap;
 use hoplab_kernel::{Fabric, FabricId, Net, NetNs, NetNsId, StackSource};
@@ -152,6 +153,7 @@ struct PlanData {
     proxy: Option<IptablesProxy>,
     services: Arc<ServiceMap>,
     relations: Relations,
+    names: Names,
     store: Store,
     dns_server: Option<IpAddr>,
     owners: IndexMap<IpAddr, Owner>,

@@ -10,6 +10,7 @@
 use super::{INTERNET, NODES, PlanData};
 use crate::apps;
 use crate::cni::eth0;
+use crate::dns;
 use crate::made_up;
 use crate::rules::host;
 use crate::service_map::ServicePort;
@@ -73,6 +74,9 @@ impl PlanData {
                 stamp.neighbour(&inside, address, node.mac, false);
             }
         }
+        for listener in dns::resolver(&self.names, &self.store) {
+            stamp.listen(listener);
+        }
         for (address, (origin, hops)) in self.ways_in() {
             let hops = hops.into_iter().map(|via| NextHop { via: Some(via), device: Arc::clone(&inside), weight: 1, onlink: false });
             let hops: Vec<NextHop> = hops.collect();
@@ -134,7 +138,9 @@ impl PlanData {
         stamp.physical(&device, INTERNET, mac, self.fabrics[INTERNET.0 as usize].mtu_bytes, &[host(address)]);
         stamp.route(RouteSpec::via(default_route_of(address), gateway, &device).onlink());
         stamp.neighbour(&device, gateway, outside_mac(), false);
-        for listener in apps::outside(address) {
+        let servers = dns::is_zone_server(&self.names, &self.store, address)
+            .then(|| dns::zone_server(&self.names, &self.store, address));
+        for listener in servers.into_iter().flatten().chain(apps::outside(address)) {
             stamp.listen(listener);
         }
         stack.netns().files.insert("/etc/resolv.conf".to_owned(), format!("nameserver {OUTER_ADDRESS}\n"));

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 impl PlanData {
     /// What a pod listens on.
     pub(super) fn listeners_of(&self, object: &Object, pod: &Pod) -> PodListeners {
-        apps::listeners(object, pod, &self.store, &self.relations, &self.settings)
+        let files = if serves_names(pod) { self.files_of_pod(&object.key) } else { None };
+        let resolv_conf = files.as_ref().and_then(|files| files.get("/etc/resolv.conf")).map_or("", String::as_str);
+        apps::listeners(object, pod, &self.store, &self.relations, &self.names, resolv_conf)
     }
 
     /// What of pods could not be read or is not modelled: annotations, Corefiles.
