@@ -138,7 +138,7 @@ impl World {
         trace.exchange = exchange(request, &report, &flights, &conversations);
         let pods = pods_met(&trace);
         trace.unknowns.extend(self.plan().unknown().iter().cloned());
-        trace.unknowns.extend(unknowns(self.store(), self.settings(), &pods.iter().collect::<Vec<_>>()));
+        trace.unknowns.extend(unknowns(&self.undecided, self.store(), self.settings(), &pods.iter().collect::<Vec<_>>()));
         judge(self, &mut trace, &report, request);
         Ok(Run { trace, overlay, flights })
     }

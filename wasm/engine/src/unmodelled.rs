@@ -7,12 +7,18 @@ use hoplab_objects::{Object, Selector, Store};
 use hoplab_source::ObjectKey;
 use hoplab_trace::Unknown;
 use serde::Deserialize;
+use std::sync::Arc;
 
-/// Objects that could touch traffic between these pods (source, destination, name server), each with the reason.
-/// A NetworkPolicy counts only where it selects one of the pods and something on the nodes enforces it.
-pub fn unknowns(store: &Store, settings: &ClusterSettings, pods: &[&ObjectKey]) -> Vec<Unknown> {
+/// The objects of a store that are not modelled and could decide something, found once a world.
+pub fn undecided(store: &Store) -> Vec<Arc<Object>> {
+    store.iter().filter(|o| could_decide(o)).cloned().collect()
+}
+
+/// Those of `undecided` that could touch traffic between these pods (source, destination, name server), each with the
+/// reason. A NetworkPolicy counts only where it selects one of the pods and something on the nodes enforces it.
+pub fn unknowns(undecided: &[Arc<Object>], store: &Store, settings: &ClusterSettings, pods: &[&ObjectKey]) -> Vec<Unknown> {
     let mut out = Vec::new();
-    for object in store.iter().filter(|o| could_decide(o)) {
+    for object in undecided {
         if object.key.group == "networking.k8s.io" && object.key.kind == "NetworkPolicy" {
             if settings.cni.policy_agent && pods.iter().any(|pod| selects(object, pod, store)) {
                 out.push(unknown(object, "it selects a pod of this request, and policies are not modelled yet"));

@@ -1,5 +1,6 @@
 //! Everything that exists now: documents, what controllers made of them, and the network that agents programmed.
 
+use crate::unmodelled;
 use hoplab_controllers::reconcile;
 use hoplab_dataplane::plan::Plan;
 use hoplab_kernel::{Net, NetNsId};
@@ -30,6 +31,7 @@ pub struct World {
     relations: Arc<Relations>,
     plan: Plan,
     stacks: Arc<BTreeMap<Place, NetNsId>>,
+    pub(crate) undecided: Arc<Vec<Arc<Object>>>,
     net: Net,
     pub(crate) overlay: Overlay,
 }
@@ -101,7 +103,8 @@ impl World {
         });
         let mut documents = documents;
         documents.retain(Object::is_written);
-        Warned { value: Self { documents, store, options, settings, relations, plan, stacks: Arc::new(stacks), net, overlay }, diagnostics }
+        let undecided = Arc::new(unmodelled::undecided(&store));
+        Warned { value: Self { documents, store, options, settings, relations, plan, stacks: Arc::new(stacks), undecided, net, overlay }, diagnostics }
     }
 
     /// Keeps what a run's packets left behind: connections, learned addresses, counters, the clock.

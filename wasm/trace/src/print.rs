@@ -1,15 +1,17 @@
 //! A trace as text for people: who asked whom, what became of it, and each packet's way.
 
-use crate::fields::changed;
-use crate::{Direction, Leg, Locate, Place, RuleVerdict, Step, StepKind, SubTrace, Trace};
+use crate::{
+    BridgeDecision, Direction, Leg, Locate, NeighbourState, Place, RuleHit, RuleVerdict, Step, StepKind, SubTrace, Trace,
+};
 use hoplab_source::Origin;
 use hoplab_wire::Packet;
 use std::fmt::Write as _;
 
 /// Width of the column of names.
-const NAME_COLUMN: usize = 16;
+const NAME_COLUMN: usize = 14;
 
-/// The whole trace, look-ups and ARP first as they happened. Control characters of names are escaped.
+/// The whole trace. Look-ups and ARP are summed up, steps that decide nothing are left out, and a leg that goes the
+/// way of an earlier one says so; [`crate::json`] has every step. Control characters of names are escaped.
 pub fn to_text(trace: &Trace, locate: &dyn Locate) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{} to {}", trace.from, trace.to);
@@ -18,28 +20,24 @@ pub fn to_text(trace: &Trace, locate: &dyn Locate) -> String {
     for unknown in &trace.unknowns {
         let _ = writeln!(out, "  ? not decided: {}: {}", unknown.what, unknown.why);
     }
-    for choice in &trace.choices {
-        if let Some((way, share)) = choice.ways.get(choice.taken) {
-            let _ = writeln!(out, "  chosen at random: {way} ({}), {}", percent(*share), choice.name);
-        }
-    }
-    for sub in &trace.subtraces {
-        subtrace(&mut out, sub, locate);
-    }
+    beside(&mut out, trace);
+    chances(&mut out, trace);
+    let mut told: Vec<&Leg> = Vec::new();
     for leg in &trace.legs {
-        one_leg(&mut out, leg, locate, "");
+        let earlier = told.iter().find(|l| l.direction == leg.direction && way(l) == way(leg)).copied();
+        one_leg(&mut out, leg, earlier, locate);
+        told.push(leg);
     }
     visible(&out)
 }
 
-/// `delivered, status 200, in 1.840 ms; answered by shop/cart-x2x7p, which saw 10.244.1.2`.
+/// `delivered, status 200, verdict allowed, 1.840 ms; answered by pod shop/cart-x2x7p, which saw 10.244.1.2`.
 pub fn headline(trace: &Trace) -> String {
     let mut line = trace.outcome.to_string();
     if let Some(status) = trace.exchange.status {
         let _ = write!(line, ", status {status}");
     }
-    let _ = write!(line, ", verdict {}", trace.verdict);
-    let _ = write!(line, ", {}", millis(trace.micros));
+    let _ = write!(line, ", verdict {}, {}", trace.verdict, millis(trace.micros));
     if let Some(backend) = &trace.backend {
         let _ = write!(line, "; answered by {}", backend.in_words());
         if let Some(source) = trace.source {
@@ -49,86 +47,159 @@ pub fn headline(trace: &Trace) -> String {
     line
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
-}
-
 fn millis(micros: u64) -> String {
     format!("{}.{:03} ms", micros / 1000, micros % 1000)
 }
 
-fn subtrace(out: &mut String, sub: &SubTrace, locate: &dyn Locate) {
-    let _ = writeln!(out, "\n| {} {}: {}", sub.why, sub.label, sub.trace.reason);
-    for leg in &sub.trace.legs {
-        one_leg(out, leg, locate, "| ");
+/// Look-ups and ARP, a line each.
+fn beside(out: &mut String, trace: &Trace) {
+    let mut why = "";
+    let width = trace.subtraces.iter().map(|s| s.label.chars().count()).max().unwrap_or(0);
+    for sub in &trace.subtraces {
+        if sub.why != why {
+            why = sub.why;
+            let _ = writeln!(out, "\n  {why}");
+        }
+        let SubTrace { label, trace, .. } = sub;
+        let by = trace.backend.as_ref().map(|b| format!("   by {}", b.in_words())).unwrap_or_default();
+        let answers: Vec<&str> =
+            trace.legs.iter().filter(|l| l.direction == Direction::Reply).map(|l| l.label.as_str()).collect();
+        let answer = if answers.is_empty() { "no answer".to_owned() } else { answers.join("; ") };
+        let _ = writeln!(out, "    {label:<width$}   {answer}   {}{by}", millis(trace.micros));
     }
 }
 
-fn one_leg(out: &mut String, leg: &Leg, locate: &dyn Locate, margin: &str) {
+/// Random points, each once: the same point of a look-up's two questions is one line.
+fn chances(out: &mut String, trace: &Trace) {
+    let mut lines: Vec<String> = Vec::new();
+    for choice in &trace.choices {
+        if let Some((way, share)) = choice.ways.get(choice.taken) {
+            let line = format!("    {way}, {:.0} % at {}", share * 100.0, choice.name);
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    if !lines.is_empty() {
+        let _ = writeln!(out, "\n  chosen at random\n{}", lines.join("\n"));
+    }
+}
+
+/// The interfaces that a leg passes, place by place: two legs with the same ones go the same way.
+fn way(leg: &Leg) -> Vec<(&Place, &str)> {
+    leg.steps()
+        .filter_map(|(place, step)| match &step.kind {
+            StepKind::Ingress { device } | StepKind::Egress { device } => Some((place, &**device)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn one_leg(out: &mut String, leg: &Leg, earlier: Option<&Leg>, locate: &dyn Locate) {
     let arrow = if leg.direction == Direction::Request { "->" } else { "<-" };
     let ends = leg.hops.first().zip(leg.hops.last());
-    let way = ends.map(|(a, b)| format!("{} to {}", a.place.in_words(), b.place.in_words())).unwrap_or_default();
-    let _ = writeln!(out, "{}\n{margin}{arrow} {}   {way}   at {}", margin.trim_end(), leg.label, millis(leg.start().0));
+    let from_to = ends.map(|(a, b)| format!("{} to {}", a.place.in_words(), b.place.in_words())).unwrap_or_default();
+    let _ = writeln!(out, "\n{arrow} {}   {from_to}   at {}", leg.label, millis(leg.start().0));
+    if let Some(earlier) = earlier {
+        let _ = writeln!(out, "   the same way as {}", earlier.label);
+    }
     let mut before = leg.steps().next().map(|(_, s)| s.packet.clone());
     let mut number = 0;
     for hop in &leg.hops {
-        let _ = writeln!(out, "{margin}   {}", hop.place.in_words());
-        for step in &hop.steps {
+        let mut headed = false;
+        let mut last: Option<&Step> = None;
+        for (i, step) in hop.steps.iter().enumerate() {
             let came = before.take().unwrap_or_else(|| step.packet.clone());
-            if worth_a_line(step) {
+            if worth_a_line(step, last, hop.steps.get(i + 1)) {
                 number += 1;
-                one_step(out, margin, number, step, &came, &hop.place, locate);
+                if earlier.is_none() || decides(step) {
+                    if !headed {
+                        let _ = writeln!(out, "   {}", hop.place.in_words());
+                        headed = true;
+                    }
+                    one_step(out, number, step, &came, &hop.place, locate);
+                }
             }
             before = Some(step.packet.clone());
+            last = Some(step);
         }
     }
 }
 
-/// Steps that only confirm the usual are left out of the text; `-o json` has them all.
-fn worth_a_line(step: &Step) -> bool {
+/// Steps that only confirm the usual are left out of the text.
+fn worth_a_line(step: &Step, last: Option<&Step>, next: Option<&Step>) -> bool {
     match &step.kind {
         StepKind::Conntrack { .. } => false,
-        StepKind::Hook { verdict: RuleVerdict::Accept, hits, .. } => hits.iter().any(|h| h.matched),
+        StepKind::Neighbour { state, .. } => matches!(state, NeighbourState::Resolved | NeighbourState::Failed),
+        StepKind::Hook { verdict: RuleVerdict::Accept, hits, .. } => accepts(hits),
+        // Coming up from a bridge or out of a tunnel, and going into them, is said by the bridge or the tunnel.
+        StepKind::Ingress { device } => !matches!(
+            last.map(|s| &s.kind),
+            Some(StepKind::Bridge { bridge: at, decision: BridgeDecision::Up, .. } | StepKind::Decap { device: at, .. })
+                if at == device
+        ),
+        StepKind::Egress { device } => !matches!(
+            next.map(|s| &s.kind),
+            Some(StepKind::Bridge { bridge: at, .. } | StepKind::Encap { device: at, .. }) if at == device
+        ),
         _ => true,
     }
 }
 
-fn one_step(
-    out: &mut String,
-    margin: &str,
-    number: usize,
-    step: &Step,
-    before: &Packet,
-    place: &Place,
-    locate: &dyn Locate,
-) {
+/// Whether a rule said ACCEPT, rather than none saying anything.
+fn accepts(hits: &[RuleHit]) -> bool {
+    hits.iter().rev().find(|h| h.matched).is_some_and(|h| h.text.ends_with("-j ACCEPT"))
+}
+
+/// Steps that say something even on a way that was told before.
+fn decides(step: &Step) -> bool {
+    match &step.kind {
+        StepKind::Hook { verdict, .. } => *verdict != RuleVerdict::Accept,
+        StepKind::Nat { .. } | StepKind::Drop { .. } | StepKind::Fault { .. } | StepKind::IcmpError { .. } => true,
+        StepKind::Socket { process, .. } => process.is_none(),
+        StepKind::Process { .. } => true,
+        _ => false,
+    }
+}
+
+fn one_step(out: &mut String, number: usize, step: &Step, before: &Packet, place: &Place, locate: &dyn Locate) {
     let name = step.name();
     let sentence = step.sentence(before, place);
     let sentence = sentence.strip_prefix(&format!("{name}: ")).unwrap_or(&sentence);
-    let _ = writeln!(out, "{margin}   {number:>3}  {name:<NAME_COLUMN$} {sentence}");
+    let _ = writeln!(out, "   {number:>3}  {name:<NAME_COLUMN$} {sentence}");
     let indent = " ".repeat(8 + NAME_COLUMN + 1);
     if let StepKind::Hook { hits, .. } = &step.kind {
-        let mut shown = hits.iter().filter(|h| h.matched && !h.text.is_empty()).peekable();
-        while let Some(hit) = shown.next() {
-            let lead = "  ".repeat(usize::from(hit.depth));
-            let last = shown.peek().is_none();
-            let _ = writeln!(out, "{margin}{indent}{lead}{}", hit.text);
-            if last && let Some(origin) = &hit.origin {
-                let _ = writeln!(out, "{margin}{indent}{lead}  from {}", whence(origin, locate));
+        let matched: Vec<&RuleHit> = hits.iter().filter(|h| h.matched && !h.text.is_empty()).collect();
+        if let Some(last) = matched.last() {
+            let chains: Vec<&str> = path_to(&matched);
+            if chains.len() > 1 {
+                let _ = writeln!(out, "{indent}{}", chains.join(" > "));
+            }
+            let _ = writeln!(out, "{indent}{}", last.text);
+            if let Some(origin) = &last.origin {
+                let _ = writeln!(out, "{indent}from {}", whence(origin, locate));
             }
         }
     } else if let Some(origin) = &step.origin
         && !matches!(step.kind, StepKind::Ingress { .. } | StepKind::Egress { .. })
+        && origin.object.is_some()
     {
-        let _ = writeln!(out, "{margin}{indent}from {}", whence(origin, locate));
+        let _ = writeln!(out, "{indent}from {}", whence(origin, locate));
     }
-    for (field, was, is) in changed(before, &step.packet) {
-        if matches!(step.kind, StepKind::Hook { .. } | StepKind::Nat { .. })
-            && let (Some(was), Some(is)) = (was, is)
-        {
-            let _ = writeln!(out, "{margin}{indent}{field}: {was} -> {is}");
+}
+
+/// The chains that lead to the last rule, by their depth: what returned without a word is left out.
+fn path_to<'h>(matched: &[&'h RuleHit]) -> Vec<&'h str> {
+    let mut chains: Vec<&str> = Vec::new();
+    let mut depth = u8::MAX;
+    for hit in matched.iter().rev() {
+        if hit.depth < depth {
+            chains.push(&hit.chain);
+            depth = hit.depth;
         }
     }
+    chains.reverse();
+    chains
 }
 
 /// `shop.yaml:12 Service shop/cart spec.ports[0] (kube-proxy)`.

@@ -309,11 +309,16 @@ fn bridge_sentence(bridge: &str, port_in: Option<&str>, decision: &BridgeDecisio
     }
 }
 
-fn route_sentence(dst: &str, decision: &RouteDecision, here: &str, before: &Packet, after: &Packet) -> String {
-    let hops = match (ttl(before), ttl(after)) {
+/// Forwarding takes one from the TTL (RFC 1812 §5.3.1), before the FORWARD hook.
+fn fallen_ttl(before: &Packet, after: &Packet) -> String {
+    match (ttl(before), ttl(after)) {
         (Some(old), Some(new)) if new < old => format!(" TTL falls from {old} to {new}."),
         _ => String::new(),
-    };
+    }
+}
+
+fn route_sentence(dst: &str, decision: &RouteDecision, here: &str, before: &Packet, after: &Packet) -> String {
+    let hops = fallen_ttl(before, after);
     match decision {
         RouteDecision::Local { .. } => format!("route: {dst} is an address of {here} itself."),
         RouteDecision::Unicast { prefix, via: Some(via), device, .. } => {
@@ -338,6 +343,15 @@ fn because(step: &Step, hits: &[RuleHit]) -> String {
     }
 }
 
+/// What the rule's own comment says: `, "shop/web has no endpoints"`.
+fn remark(hit: &RuleHit) -> String {
+    let comment = hit.text.split_once("--comment ").map(|(_, rest)| match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next().unwrap_or_default(),
+        None => rest.split(' ').next().unwrap_or_default(),
+    });
+    comment.map(|c| format!(", \"{c}\"")).unwrap_or_default()
+}
+
 fn hook_sentence(
     step: &Step,
     hook: HookName,
@@ -347,22 +361,26 @@ fn hook_sentence(
     before: &Packet,
 ) -> String {
     let why = because(step, hits);
+    let fall = fallen_ttl(before, &step.packet);
     match verdict {
         RuleVerdict::Dnat => {
             format!("{hook}: destination {} becomes {}{why}.", destination(before), destination(&step.packet))
         }
         RuleVerdict::Snat => format!("{hook}: source {} becomes {}{why}.", source(before), source(&step.packet)),
         RuleVerdict::Drop => match accepted_by(hits) {
-            Some(hit) => format!("{hook}: rule {} of {} drops the packet{why}.", hit.number, hit.chain),
+            Some(hit) => format!("{hook}: rule {} of {} drops the packet{}{why}.", hit.number, hit.chain, remark(hit)),
             None => format!("{hook}: the policy of table {table} drops the packet."),
         },
         RuleVerdict::Reject => match accepted_by(hits) {
-            Some(hit) => format!("{hook}: rule {} of {} rejects the packet{why}.", hit.number, hit.chain),
+            Some(hit) => format!("{hook}: rule {} of {} rejects the packet{}{why}.", hit.number, hit.chain, remark(hit)),
             None => format!("{hook}: table {table} rejects the packet{why}."),
         },
         RuleVerdict::Accept => match accepted_by(hits) {
-            Some(hit) => format!("{hook}: table {table} lets it pass; the last rule that matched is rule {} of {}{why}.", hit.number, hit.chain),
-            None => format!("{hook}: no rule of table {table} matches, so it passes."),
+            Some(hit) if hit.text.ends_with("-j ACCEPT") => {
+                format!("{hook}: accepted by rule {} of {}{why}.{fall}", hit.number, hit.chain)
+            }
+            Some(_) => format!("{hook}: rules of table {table} match, and none of them stops or changes the packet.{fall}"),
+            None => format!("{hook}: no rule of table {table} matches, so it passes.{fall}"),
         },
     }
 }
