@@ -104,9 +104,9 @@ pub static KINDS: &[Kind] = table! {
     }
     "hoplab.dev" ["v1"] {
         Cluster "clusters" [] cluster Yes;
-        Host "hosts" [] cluster CouldDecide;
-        Network "networks" [] cluster CouldDecide;
-        Zone "zones" [] cluster CouldDecide;
+        Host "hosts" [] cluster Yes;
+        Network "networks" [] cluster Yes;
+        Zone "zones" [] cluster Yes;
         Fault "faults" [] cluster CouldDecide;
         Layout "layouts" [] cluster Yes;
         Probe "probes" [] cluster Yes;
