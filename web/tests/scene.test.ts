@@ -162,6 +162,8 @@ describe('places', () => {
     const shape = { kind: 'outside', x: 250, y: 350, w: 100, h: 40 }
     expect(cornerFor({ w: 140, h: 30 }, [], { x: 0, y: 0, zoom: 1 }, room)).toMatchObject({ x: 252, y: 362 })
     expect(cornerFor({ w: 140, h: 30 }, [shape], { x: 0, y: 0, zoom: 1 }, room)).toMatchObject({ x: 8, y: 362 })
+    const net = { kind: 'caption', x: 290, y: 350, w: 100, h: 40 }
+    expect(cornerFor({ w: 140, h: 30 }, [net], { x: 0, y: 0, zoom: 1 }, room)).toMatchObject({ x: 130, y: 362 })
   })
   it('draws no two boxes of the design over each other, apart from what stands on an edge', () => {
     const boxes = scene.shapes.filter((shape) => !['node', 'network', 'caption', 'interface'].includes(shape.kind))

@@ -2,7 +2,7 @@
 import { createContext } from 'svelte'
 import type { Place } from '../engine/client'
 
-export type DrawerTab = 'editor' | 'problems' | 'terminal' | 'checks' | 'path' | 'hop'
+export type DrawerTab = 'editor' | 'problems' | 'terminal' | 'checks' | 'path' | 'hop' | 'world'
 export type PhoneTab = 'hop' | 'path' | 'yaml' | 'terminal' | 'world'
 export type DialogName = 'help' | 'finder' | 'examples' | null
 

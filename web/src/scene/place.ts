@@ -34,11 +34,11 @@ export function placeCard(at: Point, card: Size, boxes: readonly Rect[], room: R
   return best as Placement
 }
 
-/** The corner of the room where a control covers least of the drawing; the lower right one if it can be. */
+/** The corner of the room, or the middle of its lower edge, where a control covers least of the drawing; the lower right one if it can be. */
 export function cornerFor(control: Size, shapes: readonly (Rect & { kind: string })[], camera: Camera, room: Size, margin = 8): Rect {
   const right = room.w - control.w - margin
   const bottom = room.h - control.h - margin
-  const corners = [{ x: right, y: bottom }, { x: margin, y: bottom }, { x: right, y: margin }, { x: margin, y: margin }].map((corner) => ({ ...corner, ...control }))
+  const corners = [{ x: right, y: bottom }, { x: (room.w - control.w) / 2, y: bottom }, { x: margin, y: bottom }, { x: right, y: margin }, { x: margin, y: margin }].map((corner) => ({ ...corner, ...control }))
   let best: Rect = corners[0] as Rect
   let least = Infinity
   for (const corner of corners) {
