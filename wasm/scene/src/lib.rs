@@ -4,6 +4,10 @@
 //! trace laid over that scene: legs made of stops, each at a shape, each leading back to steps of the trace. The
 //! browser draws both; nothing else crosses the boundary while a packet moves.
 
+pub mod input;
+mod layout;
 mod model;
+mod text;
 
+pub use layout::{Options, layout};
 pub use model::*;

@@ -1,0 +1,250 @@
+//! What is drawn, as plain values: the layout knows no object and no packet.
+
+use crate::Place;
+
+/// Everything that a drawing shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Input {
+    /// The cluster's name.
+    pub cluster: String,
+    /// In the order of the cluster (control plane first).
+    pub nodes: Vec<NodeInput>,
+    /// In any order; the layout sorts by namespace, owner, ordinal.
+    pub pods: Vec<PodInput>,
+    /// In any order.
+    pub services: Vec<ServiceInput>,
+    /// Deployments, StatefulSets and their like, for the tree.
+    pub workloads: Vec<WorkloadInput>,
+    /// Shared networks; the nodes' own first.
+    pub networks: Vec<NetworkInput>,
+    /// The router between the nodes' network and the Internet, if the world implies one.
+    pub router: Option<RouterInput>,
+    /// Machines on the Internet.
+    pub outside: Vec<OutsideInput>,
+    /// Declared machines outside the cluster.
+    pub hosts: Vec<HostInput>,
+}
+
+/// A node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodeInput {
+    /// Its name.
+    pub name: String,
+    /// Its address on the nodes' network.
+    pub address: String,
+    /// Whether it runs the control plane.
+    pub control_plane: bool,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// The bridge that pods are plugged into.
+    pub bridge: Option<DeviceInput>,
+    /// The tunnel to other nodes.
+    pub tunnel: Option<DeviceInput>,
+    /// The card on the nodes' network.
+    pub uplink: DeviceInput,
+    /// Name of the network that the card is plugged into.
+    pub network: String,
+    /// Whether kube-proxy writes rules here.
+    pub proxy: bool,
+    /// The document.
+    pub origin: Option<Place>,
+}
+
+/// An interface.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeviceInput {
+    /// `cni0`, `flannel.1`, `eth0`.
+    pub name: String,
+    /// What stands beside the name: an address with its prefix, or a VNI.
+    pub detail: String,
+}
+
+/// How a pod is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PodState {
+    /// Running and ready.
+    #[default]
+    Ready,
+    /// Running, not ready: why.
+    NotReady(String),
+    /// Not running: why.
+    Pending(String),
+}
+
+/// A port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortInput {
+    /// Its name; may be empty.
+    pub name: String,
+    /// `TCP`, `UDP`, `SCTP`.
+    pub protocol: String,
+    /// The number.
+    pub port: u16,
+    /// `appProtocol`, of a Service's port.
+    pub app_protocol: Option<String>,
+    /// On every node, of a Service's port.
+    pub node_port: Option<u16>,
+}
+
+/// A pod.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PodInput {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name, whole.
+    pub name: String,
+    /// Name of the workload that made it, or its own.
+    pub owner: String,
+    /// Where it runs; `None`: nowhere yet.
+    pub node: Option<String>,
+    /// Its address.
+    pub address: Option<String>,
+    /// Whether it has no network of its own.
+    pub host_network: bool,
+    /// What it listens on.
+    pub listens: Vec<PortInput>,
+    /// What runs in it when nothing listens: `curl`.
+    pub process: Option<String>,
+    /// How it is.
+    pub state: PodState,
+    /// The node's end of its cable.
+    pub veth: Option<String>,
+    /// The document.
+    pub origin: Option<Place>,
+}
+
+impl PodInput {
+    /// `pod:shop/client`.
+    pub fn id(&self) -> String {
+        format!("pod:{}/{}", self.namespace, self.name)
+    }
+
+    /// Its owner and the last part of its name, `web-q4m7s` for `web-6b7d9f8c4-q4m7s`: enough to know it by.
+    pub fn label(&self) -> String {
+        match self.name.strip_prefix(self.owner.as_str()) {
+            Some(rest) if rest.starts_with('-') && !self.owner.is_empty() => {
+                let last = rest.rsplit('-').next().unwrap_or(rest);
+                format!("{}-{last}", self.owner)
+            }
+            _ => self.name.clone(),
+        }
+    }
+}
+
+/// An endpoint of a Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointInput {
+    /// Its address.
+    pub address: String,
+    /// Whether it gets traffic.
+    pub ready: bool,
+    /// `pod:shop/cart-0`, if a pod is behind it.
+    pub pod: Option<String>,
+}
+
+/// A Service.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceInput {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// `ClusterIP`, `NodePort`, `LoadBalancer`, `ExternalName`.
+    pub kind: String,
+    /// `None`: headless, or a mere alias.
+    pub cluster_ip: Option<String>,
+    /// What an ExternalName points to.
+    pub external_name: Option<String>,
+    /// Its ports.
+    pub ports: Vec<PortInput>,
+    /// Its endpoints, in the order of their slices.
+    pub endpoints: Vec<EndpointInput>,
+    /// The document.
+    pub origin: Option<Place>,
+}
+
+impl ServiceInput {
+    /// `service:shop/cart`.
+    pub fn id(&self) -> String {
+        format!("service:{}/{}", self.namespace, self.name)
+    }
+
+    /// Whether it belongs to the cluster itself: such come last and fold first.
+    pub fn system(&self) -> bool {
+        self.namespace.starts_with("kube-") || (self.namespace == "default" && self.name == "kubernetes")
+    }
+}
+
+/// A workload.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WorkloadInput {
+    /// `Deployment`.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Pods that are ready.
+    pub ready: u32,
+    /// Pods that it wants.
+    pub wanted: u32,
+    /// The document.
+    pub origin: Option<Place>,
+}
+
+/// A shared network.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NetworkInput {
+    /// `nodes`.
+    pub name: String,
+    /// What is written beside it: `node network`.
+    pub label: String,
+    /// Its prefixes.
+    pub cidrs: Vec<String>,
+    /// The document.
+    pub origin: Option<Place>,
+}
+
+/// A router.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RouterInput {
+    /// Its name.
+    pub name: String,
+    /// Its address on the nodes' network.
+    pub address: String,
+}
+
+/// A machine on the Internet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OutsideInput {
+    /// Its address.
+    pub address: String,
+}
+
+/// A declared machine outside the cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostInput {
+    /// Its name.
+    pub name: String,
+    /// Its interfaces that are plugged into a network.
+    pub interfaces: Vec<HostInterfaceInput>,
+    /// Network namespaces on it.
+    pub namespaces: Vec<String>,
+    /// Whether it forwards.
+    pub router: bool,
+    /// What it listens on.
+    pub listens: Vec<PortInput>,
+    /// The document.
+    pub origin: Option<Place>,
+}
+
+/// An interface of a declared machine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostInterfaceInput {
+    /// `eth0`.
+    pub name: String,
+    /// Its address, without the prefix length.
+    pub address: Option<String>,
+    /// The network that it is plugged into.
+    pub network: String,
+}

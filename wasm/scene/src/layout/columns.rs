@@ -1,0 +1,255 @@
+//! The drawing at the two larger densities: nodes side by side, Services between them, the wire below.
+
+use super::choose::{self, Pods};
+use super::compact::{self, Compact};
+use super::draft::{Draft, Rect, at};
+use super::ground::{self, DROP};
+use super::keep::Keep;
+use super::lane::{Lane, Levels};
+use super::opened::{Context, Opened};
+use super::pods::Fold;
+use super::services::{self, Services};
+use super::shapes::{self, PodDetail, counted};
+use super::{Options, hosts};
+use crate::input::{Input, NodeInput, PodInput, ServiceInput};
+use crate::text::{Face, width};
+use crate::{Density, Point, ShapeKind};
+
+const EDGE: f64 = 10.0;
+const GAP: f64 = 10.0;
+const TOP: f64 = 12.0;
+/// More compact nodes fold into one box.
+const CROWD: usize = 12;
+/// Pods off the path that are drawn one by one on an opened node.
+const SINGLE: usize = 8;
+/// Below the nodes: their network, the outside.
+const BELOW: f64 = DROP + 72.0;
+
+/// Pods on no node, under a heading of their own.
+const HOMELESS: usize = 3;
+
+struct Measured<'a> {
+    opened: Vec<Opened<'a>>,
+    services: Services<'a>,
+    middle: Vec<Compact<'a>>,
+    middle_width: f64,
+    /// Compact nodes that have columns of their own.
+    aside: Vec<Compact<'a>>,
+    crowd: Vec<&'a NodeInput>,
+    levels: Levels,
+}
+
+/// Lays out.
+pub(crate) fn draw(input: &Input, options: &Options, keep: &Keep) -> Draft {
+    let pods = Pods::of(input);
+    let sorted = services::sorted(input.services.iter());
+    let fold = match options.density {
+        Density::Wide => Fold::Beyond(SINGLE),
+        _ if keep.is_empty() => Fold::Beyond(4),
+        _ => Fold::All,
+    };
+    let mut measured = measure(input, options, keep, &pods, &sorted, fold);
+    if !keep.is_empty() && fold != Fold::All && measured.levels.bottom + BELOW > options.height + 1.0 {
+        // What is off the path makes room for it.
+        measured = measure(input, options, keep, &pods, &sorted, Fold::All);
+    }
+    arrange(input, options, keep, &pods, measured)
+}
+
+fn measure<'a>(
+    input: &'a Input,
+    options: &Options,
+    keep: &Keep,
+    pods: &Pods<'a>,
+    sorted: &[&'a ServiceInput],
+    fold: Fold,
+) -> Measured<'a> {
+    let chosen = choose::nodes(input, pods, keep, options.density);
+    let (few, crowd) = if chosen.compact.len() > CROWD { (Vec::new(), chosen.compact) } else { (chosen.compact, Vec::new()) };
+    let mut compact: Vec<Compact<'_>> = few.iter().map(|n| Compact::measure(n, pods.on(&n.name), keep)).collect();
+    // Compact nodes stand in the middle column while they leave room for the Services.
+    let room = (options.height - BELOW - TOP).max(280.0);
+    let mut under = 0;
+    let mut height = 0.0;
+    while let Some(next) = compact.get(under) {
+        if under > 0 && height + next.height + GAP > room * 0.45 {
+            break;
+        }
+        height += next.height + GAP;
+        under += 1;
+    }
+    let aside = compact.split_off(under);
+    let middle = compact;
+    let homeless = if pods.homeless.is_empty() { 0.0 } else { 20.0 + 30.0 * pods.homeless.len().min(HOMELESS) as f64 };
+    let services = Services::measure(sorted, keep, options.density, room - height - homeless);
+    let least = if options.density == Density::Middle { 118.0 } else { 150.0 };
+    let middle_width = middle.iter().map(|c| c.width).fold(services.width.max(least), f64::max);
+    let n = chosen.opened.len().max(1) as f64;
+    let has_middle = !services.is_empty() || !middle.is_empty() || !pods.homeless.is_empty();
+    let taken = if has_middle { middle_width + GAP } else { 0.0 };
+    let (narrow, broad) = if options.density == Density::Middle { (236.0, 360.0) } else { (300.0, 420.0) };
+    let wide = ((options.width - 2.0 * EDGE - taken - GAP * (n - 1.0)) / n).floor().clamp(narrow, broad);
+    let context = Context { services: sorted, keep, density: options.density, fold };
+    let opened: Vec<Opened<'_>> =
+        chosen.opened.iter().map(|node| Opened::measure(node, pods.on(&node.name), &context, wide)).collect();
+    let lanes: Vec<&Lane> = opened.iter().map(|o| &o.lane).collect();
+    let tallest = opened.iter().map(Opened::pods_height).fold(0.0, f64::max);
+    let table = opened.iter().map(Opened::table_height).fold(0.0, f64::max);
+    let column = TOP + services.height + GAP + height + homeless + 14.0;
+    let least = (options.height - BELOW).max(column);
+    let levels = Levels::of(&lanes, TOP, tallest, table, least);
+    Measured { opened, services, middle, middle_width: if has_middle { middle_width } else { 0.0 }, aside, crowd, levels }
+}
+
+fn arrange(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, m: Measured<'_>) -> Draft {
+    let mut draft = Draft::default();
+    let bottom = if m.opened.is_empty() { TOP + 60.0 } else { m.levels.bottom };
+    // Feet of cards, with the network that each is plugged into.
+    let mut feet: Vec<(String, String, Point)> = Vec::new();
+    let mut x = EDGE;
+    let card = |n: &NodeInput| format!("if:node:{}/{}", n.name, n.uplink.name);
+    let mut columns = m.opened.iter();
+    if let Some(first) = columns.next() {
+        let foot = first.draw(&mut draft, x, first.width, &m.levels, keep);
+        feet.push((card(first.node), first.node.network.clone(), foot));
+        x += first.width + GAP;
+    }
+    if m.middle_width > 0.0 {
+        let services_height = m.services.height;
+        m.services.draw(&mut draft, x, TOP + 2.0, m.middle_width, keep, options.density);
+        let mut below = bottom;
+        let mut gutter = 0.0;
+        for (i, node) in m.middle.iter().enumerate() {
+            let foot = node.draw(&mut draft, x, m.middle_width, below);
+            let foot = if i == 0 { foot } else {
+                // Past the node below, beside it.
+                gutter += 3.0;
+                at(foot.x, foot.y)
+            };
+            feet.push((card(node.node), node.node.network.clone(), foot));
+            below -= node.height + GAP + compact::CARD.1 / 2.0;
+        }
+        homeless(&mut draft, &pods.homeless, x, TOP + 2.0 + services_height + GAP, m.middle_width);
+        x += m.middle_width + GAP + gutter;
+    }
+    for node in columns {
+        let foot = node.draw(&mut draft, x, node.width, &m.levels, keep);
+        feet.push((card(node.node), node.node.network.clone(), foot));
+        x += node.width + GAP;
+    }
+    let aside = beside(&mut draft, &m.aside, x, bottom, &mut feet);
+    x = aside;
+    if !m.crowd.is_empty() {
+        let pods = m.crowd.iter().map(|n| pods.on(&n.name).len()).sum();
+        let rect = Rect::new(x, bottom - 96.0, 170.0, 96.0);
+        let foot = compact::crowd(&mut draft, &m.crowd, pods, rect);
+        let network = m.crowd.first().map(|n| n.network.clone()).unwrap_or_default();
+        feet.push(("nodes:more".to_owned(), network, foot));
+        x += rect.w + GAP;
+    }
+    draft.width = x - GAP + EDGE;
+    draft.height = bottom + EDGE;
+    wire_below(&mut draft, input, &feet, bottom);
+    draft
+}
+
+/// Compact nodes in columns of their own, filled from the bottom; cables go down in the gap right of each column.
+fn beside(draft: &mut Draft, nodes: &[Compact<'_>], mut x: f64, bottom: f64, feet: &mut Vec<(String, String, Point)>) -> f64 {
+    let mut i = 0;
+    while i < nodes.len() {
+        let mut end = i;
+        let mut height = 0.0;
+        while let Some(node) = nodes.get(end) {
+            let needs = node.height + compact::CARD.1 / 2.0 + GAP;
+            if end > i && height + needs > bottom - TOP {
+                break;
+            }
+            height += needs;
+            end += 1;
+        }
+        let column = &nodes[i..end];
+        let wide = column.iter().map(|c| c.width).fold(150.0, f64::max);
+        let mut below = bottom;
+        for node in column.iter().rev() {
+            let foot = node.draw(draft, x, wide, below);
+            feet.push((format!("if:node:{}/{}", node.node.name, node.node.uplink.name), node.node.network.clone(), foot));
+            below -= node.height + GAP + compact::CARD.1 / 2.0;
+        }
+        x += wide + GAP + 5.0 * (column.len() - 1) as f64;
+        i = end;
+    }
+    x
+}
+
+/// Pods that no node runs.
+fn homeless(draft: &mut Draft, pods: &[&PodInput], x: f64, y: f64, wide: f64) {
+    if pods.is_empty() {
+        return;
+    }
+    let mut caption = shapes::plain("caption:pending", ShapeKind::Caption, Rect::new(x, y, wide, 14.0), "Not running");
+    caption.spoken = format!("{} on no node", counted(pods.len(), "pod", "pods"));
+    draft.put(caption);
+    let alone = if pods.len() > HOMELESS { HOMELESS - 1 } else { pods.len() };
+    let mut y = y + 18.0;
+    for pod in &pods[..alone] {
+        let mut shape = shapes::pod(pod, Rect::new(x, y, wide, 26.0), "", PodDetail::Name);
+        shape.parent = None;
+        draft.put(shape);
+        y += 30.0;
+    }
+    if let [first, ..] = &pods[alone..] {
+        let rest = &pods[alone..];
+        let _ = first;
+        let rect = Rect::new(x, y, wide, 26.0);
+        let mut shape = shapes::plain("stack:", ShapeKind::PodStack, rect, format!("{} more pods", rest.len()));
+        shape.spoken = format!("{} more pods on no node", rest.len());
+        shape.health = crate::Health::Trouble;
+        draft.put(shape);
+        for pod in rest {
+            draft.fold(pod.id(), "stack:");
+        }
+    }
+}
+
+/// The nodes' network, the cables to it, the outside, declared machines.
+fn wire_below(draft: &mut Draft, input: &Input, feet: &[(String, String, Point)], bottom: f64) {
+    let Some(first) = input.networks.first().filter(|_| !feet.is_empty()) else {
+        let (right, low) = hosts::draw(draft, input, TOP, 0.0, None);
+        draft.width = draft.width.max(right + EDGE);
+        draft.height = draft.height.max(low);
+        return;
+    };
+    let y = bottom + DROP;
+    let label = width(&first.label, Face::Chip) + width(&first.cidrs.join(", "), Face::Mono) + 10.0;
+    let left = 10.0 + input.outside.len() as f64 * 170.0 + if input.router.is_some() { 200.0 } else { 0.0 };
+    draft.width = draft.width.max(left + label + EDGE);
+    let line = ground::network(draft, first, 8.0, y, draft.width - 16.0);
+    let mut beside = 0.0;
+    for (card, _, foot) in feet {
+        let blocked = draft.shapes.iter().any(|s| {
+            s.kind == ShapeKind::Node && s.y >= foot.y - 1.0 && s.x < foot.x && s.x + s.w > foot.x
+        });
+        if !blocked {
+            ground::cable(draft, card, *foot, &first.name, line);
+            continue;
+        }
+        // A node stands below: past it, in the gap right of its column.
+        let right = draft
+            .shapes
+            .iter()
+            .filter(|s| s.kind == ShapeKind::Node && s.x < foot.x && s.x + s.w > foot.x)
+            .map(|s| s.x + s.w)
+            .fold(0.0, f64::max);
+        let x = right + 4.0 + 4.0 * (beside % 3.0);
+        beside += 1.0;
+        let turn = foot.y + 5.0;
+        let points = vec![*foot, at(foot.x, turn), at(x, turn), at(x, line.y)];
+        let network = format!("network:{}", first.name);
+        draft.wire(format!("cable:{card}"), crate::EdgeKind::Cable, card, &network, points);
+    }
+    let lowest = ground::outside(draft, input, EDGE, &first.name, line);
+    let (right, low) = hosts::draw(draft, input, lowest + 24.0, draft.width, Some((&first.name, line)));
+    let floor = if input.hosts.is_empty() { lowest.max(line.bottom() + 22.0) + 8.0 } else { low };
+    draft.width = draft.width.max(right + EDGE);
+    draft.height = floor;
+}

@@ -1,0 +1,265 @@
+//! A node with its kernel: pods above, the lane of hooks and devices below them, its card on the lower edge.
+
+use super::draft::{Draft, Rect, at};
+use super::keep::Keep;
+use super::lane::{BRIDGE, CARD, CHIP, GAP, Lane, Levels, REWRITES, Slot};
+use super::pods::{Area, Cell, Fold, Rows, cells};
+use super::{proxy, shapes};
+use crate::input::{NodeInput, PodInput, ServiceInput};
+use crate::text::{Face, width};
+use crate::{Density, EdgeKind, Point, ShapeKind, ShapeLine};
+use hoplab_trace::HookName;
+
+/// Between a node's edge and what is in it.
+const PAD: f64 = 8.0;
+/// Width of the chips of the lane.
+const LANE: f64 = 128.0;
+/// Between the lane and the kube-proxy table.
+const BESIDE: f64 = 14.0;
+/// Width of the chips of local traffic.
+const LOCAL: f64 = 118.0;
+
+/// One opened node, measured.
+pub(crate) struct Opened<'a> {
+    pub(crate) node: &'a NodeInput,
+    pods: usize,
+    rows: Rows<'a>,
+    pub(crate) lane: Lane,
+    /// Least width.
+    pub(crate) width: f64,
+    table: Vec<ShapeLine>,
+    services: usize,
+    direct: bool,
+    /// Room that a rewritten address needs.
+    chip: f64,
+}
+
+/// What all opened nodes are measured with.
+pub(crate) struct Context<'a, 'k> {
+    pub(crate) services: &'a [&'a ServiceInput],
+    pub(crate) keep: &'k Keep,
+    pub(crate) density: Density,
+    pub(crate) fold: Fold,
+}
+
+impl<'a> Opened<'a> {
+    /// Measures a node that should be `wide` pixels wide and may be wider.
+    pub(crate) fn measure(node: &'a NodeInput, pods: &[&'a PodInput], context: &Context<'a, '_>, wide: f64) -> Self {
+        let keep = context.keep;
+        let lane = Lane::of(node, keep);
+        let boxes = cells(&node.name, pods, keep, context.fold);
+        let kept = boxes.iter().any(|c| matches!(c, Cell::Pod(_, true)));
+        let least = (lane.above_bridge && kept).then_some(LANE);
+        let rows = Rows::pack(boxes, wide - 2.0 * PAD, least, node.bridge.is_some());
+        let card = width(&node.uplink.name, Face::Mono) + width(&node.uplink.detail, Face::Mono) + 26.0;
+        let head = width(&node.name, Face::Title) + width(&node.address, Face::Mono) + 64.0;
+        let beside = if node.proxy { BESIDE + 90.0 } else { 0.0 };
+        let needed = [rows.needed, LANE + beside + rows.indent(), head - 2.0 * PAD, card + 40.0];
+        let width = needed.into_iter().fold(wide - 2.0 * PAD, f64::max) + 2.0 * PAD;
+        let table_room = width - 2.0 * PAD - rows.indent() - LANE - BESIDE;
+        let most = if context.density == Density::Wide { 4 } else { 3 };
+        let table = if node.proxy {
+            proxy::rows(context.services, keep, table_room.min(150.0), most)
+        } else {
+            Vec::new()
+        };
+        let chip = if context.density == Density::Wide { 136.0 } else { 128.0 };
+        Self {
+            node,
+            pods: pods.len(),
+            rows,
+            lane,
+            width: width.ceil(),
+            table,
+            services: context.services.len(),
+            direct: keep.direct(&node.name) && node.tunnel.is_some(),
+            chip,
+        }
+    }
+
+    /// Height of its pods.
+    pub(crate) fn pods_height(&self) -> f64 {
+        self.rows.height()
+    }
+
+    /// Height of its kube-proxy table.
+    pub(crate) fn table_height(&self) -> f64 {
+        if self.node.proxy { proxy::height(self.table.len()) } else { 0.0 }
+    }
+
+    /// Draws it; gives the point where its cable leaves.
+    pub(crate) fn draw(&self, draft: &mut Draft, x: f64, wide: f64, levels: &Levels, keep: &Keep) -> Point {
+        let node = self.node;
+        let ground = Rect::new(x, levels.top, wide, levels.bottom - levels.top);
+        draft.put(shapes::node(node, ground, self.pods));
+        let inner = ground.x + PAD + self.rows.indent();
+        let lane = (inner + LANE / 2.0).round();
+        let bridge = node.bridge.as_ref().map(|device| {
+            let rect = Rect::new(ground.x + PAD, levels.bridge, ground.w - 2.0 * PAD, BRIDGE);
+            let shape = shapes::device(&node.name, device, ShapeKind::Bridge, rect);
+            (shape, rect)
+        });
+        let above = self.lane.above_bridge.then(|| {
+            let rect = Rect::new(inner, levels.above, self.chip, REWRITES);
+            (format!("hook:node:{}/PREROUTING", node.name), rect)
+        });
+        let area = Area {
+            node: &node.name,
+            rect: Rect::new(ground.x + PAD, levels.pods, ground.w - 2.0 * PAD, 0.0),
+            lane,
+            bridge: bridge.as_ref().map(|(s, r)| (s.id.clone(), r.y)),
+            hook: above.clone(),
+        };
+        self.rows.draw(draft, &area);
+        if let Some((id, rect)) = &above {
+            self.hook(draft, HookName::Prerouting, *rect, keep);
+            let joined = draft.edges.iter().any(|e| e.from == *id);
+            if let (false, Some((bridge, bar))) = (joined, &bridge) {
+                let points = vec![at(lane, rect.bottom()), at(lane, bar.y)];
+                draft.wire(format!("inside:{id}"), EdgeKind::Inside, id, &bridge.id, points);
+            }
+        }
+        let mut hooks: Vec<(HookName, Rect)> = above.iter().map(|(_, r)| (HookName::Prerouting, *r)).collect();
+        let start = bridge.map(|(shape, rect)| {
+            let id = shape.id.clone();
+            draft.put(shape);
+            (id, rect.bottom())
+        });
+        let foot = self.draw_lane(draft, lane, inner, levels, start, keep, &mut hooks);
+        self.draw_table(draft, inner, ground, levels, &hooks);
+        foot
+    }
+
+    /// Draws what stands below the bridge; the lane's wire joins each thing to the next.
+    #[expect(clippy::too_many_arguments, reason = "one caller; a struct would only rename them")]
+    fn draw_lane(
+        &self,
+        draft: &mut Draft,
+        lane: f64,
+        inner: f64,
+        levels: &Levels,
+        start: Option<(String, f64)>,
+        keep: &Keep,
+        hooks: &mut Vec<(HookName, Rect)>,
+    ) -> Point {
+        let node = self.node;
+        let forward = self.lane.slots.iter().position(|s| *s == Slot::Hook(HookName::Forward)).unwrap_or(0);
+        let mut above: Option<(String, f64)> = start;
+        // Where the way beside the tunnel leaves the lane.
+        let mut over_tunnel: Option<(String, f64)> = None;
+        let mut locals: Vec<(String, Rect)> = Vec::new();
+        for (i, slot) in self.lane.slots.iter().enumerate() {
+            let (y, h) = levels.slot(*slot, i < forward);
+            let (id, rect) = match slot {
+                Slot::Hook(hook) => {
+                    let w = if *hook == HookName::Forward { LANE - 8.0 } else { self.chip };
+                    let x = if *hook == HookName::Forward { lane - w / 2.0 } else { inner };
+                    let rect = Rect::new(x, y, w, h);
+                    (self.hook(draft, *hook, rect, keep), rect)
+                }
+                Slot::Local(hook) => {
+                    let x = inner + LANE + BESIDE + 8.0;
+                    let rect = Rect::new(x, y, LOCAL, h);
+                    let id = self.hook(draft, *hook, rect, keep);
+                    locals.push((id, rect));
+                    hooks.push((*hook, rect));
+                    continue;
+                }
+                Slot::Tunnel => {
+                    let Some(device) = &node.tunnel else { continue };
+                    over_tunnel.clone_from(&above);
+                    let rect = Rect::new(lane - 58.0, y, 116.0, h);
+                    let shape = shapes::device(&node.name, device, ShapeKind::Tunnel, rect);
+                    let id = shape.id.clone();
+                    draft.put(shape);
+                    (id, rect)
+                }
+            };
+            if let Slot::Hook(hook) = slot {
+                hooks.push((*hook, rect));
+            }
+            self.join(draft, above.take(), (&id, rect.y), lane);
+            above = Some((id, rect.bottom()));
+        }
+        let aside = lane + 58.0 + 12.0;
+        let half = ((width(&node.uplink.name, Face::Mono) + width(&node.uplink.detail, Face::Mono) + 26.0) / 2.0).max(62.0);
+        let right = if self.direct { (aside - lane + 12.0).max(half) } else { half };
+        let card = Rect::new((lane - half).max(inner), levels.card, 0.0, CARD);
+        let card = Rect::new(card.x, card.y, lane + right - card.x, CARD);
+        let shape = shapes::device(&node.name, &node.uplink, ShapeKind::Interface, card);
+        let id = shape.id.clone();
+        draft.put(shape);
+        self.join(draft, above.clone(), (&id, card.y), lane);
+        if self.direct && let Some((from, y)) = over_tunnel {
+            let turn = y + GAP / 2.0;
+            let points = vec![at(lane, y), at(lane, turn), at(aside, turn), at(aside, card.y)];
+            draft.wire(format!("{}node:{}", super::DIRECT, node.name), EdgeKind::Inside, &from, &id, points);
+        }
+        for (local, rect) in locals {
+            let points = vec![at(rect.x, rect.mid_y()), at(lane, rect.mid_y()), at(lane, card.y)];
+            // Passing behind what stands between: the lane's own wire is already there.
+            let below = draft
+                .shapes
+                .iter()
+                .filter(|s| {
+                    s.parent.as_deref() == Some(&format!("node:{}", node.name))
+                        && s.y > rect.mid_y()
+                        && s.x < lane
+                        && s.x + s.w > lane
+                })
+                .min_by(|a, b| a.y.total_cmp(&b.y))
+                .map(|s| (s.id.clone(), s.y));
+            let (to, y) = below.unwrap_or((id.clone(), card.y));
+            let mut points = points;
+            if let Some(last) = points.last_mut() {
+                last.y = y;
+            }
+            draft.wire(format!("inside:{local}"), EdgeKind::Inside, &local, &to, points);
+        }
+        at(lane, card.bottom())
+    }
+
+    fn join(&self, draft: &mut Draft, from: Option<(String, f64)>, to: (&str, f64), lane: f64) {
+        if let Some((from, y)) = from {
+            draft.wire(format!("inside:{}", to.0), EdgeKind::Inside, &from, to.0, vec![at(lane, y), at(lane, to.1)]);
+        }
+    }
+
+    fn hook(&self, draft: &mut Draft, hook: HookName, rect: Rect, keep: &Keep) -> String {
+        let node = &self.node.name;
+        let id = format!("hook:node:{node}/{hook}");
+        let mut shape = shapes::plain(id.clone(), ShapeKind::Hook, rect, hook.to_string());
+        shape.parent = Some(format!("node:{node}"));
+        let idle = if keep.hook(node, hook).is_some() || keep.has(&id) { "" } else { ", not on the path" };
+        shape.spoken = format!("Netfilter hook {hook} of {node}{idle}");
+        draft.put(shape);
+        id
+    }
+
+    fn draw_table(&self, draft: &mut Draft, inner: f64, ground: Rect, levels: &Levels, hooks: &[(HookName, Rect)]) {
+        if !self.node.proxy {
+            return;
+        }
+        let x = inner + LANE + BESIDE;
+        let w = (ground.right() - PAD - self.rows.outdent() - x).min(150.0).max(80.0);
+        let y = levels.bridge + BRIDGE + GAP;
+        let rect = Rect::new(x, y, w, proxy::height(self.table.len()));
+        let table = proxy::draw(draft, self.node, rect, self.table.clone(), self.services);
+        // It wrote the rules of the hook that rewrites towards an endpoint.
+        let written = [HookName::Prerouting, HookName::Output];
+        let Some((hook, chip)) = hooks.iter().find(|(h, _)| written.contains(h)) else { return };
+        let id = format!("hook:node:{}/{hook}", self.node.name);
+        let from = rect.x + 14.0;
+        let points = if *hook == HookName::Output {
+            vec![at(from, rect.bottom()), at(from, chip.y)]
+        } else if chip.y < rect.y {
+            vec![at(from, rect.y), at(from, chip.mid_y().round()), at(chip.right(), chip.mid_y().round())]
+        } else {
+            vec![at(from, rect.bottom()), at(from, chip.mid_y().round()), at(chip.right(), chip.mid_y().round())]
+        };
+        draft.wire(format!("writes:{}", self.node.name), EdgeKind::Writes, &table, &id, points);
+    }
+}
+
+/// Height of an idle hook, for those who draw one elsewhere.
+pub(crate) const IDLE: f64 = CHIP;
