@@ -7,6 +7,7 @@
 pub mod input;
 mod layout;
 mod model;
+pub mod svg;
 mod text;
 
 pub use layout::{Options, layout};

@@ -17,13 +17,13 @@ use crate::{Density, Point, ShapeKind};
 
 const EDGE: f64 = 10.0;
 const GAP: f64 = 10.0;
-const TOP: f64 = 12.0;
+const TOP: f64 = 10.0;
 /// More compact nodes fold into one box.
 const CROWD: usize = 12;
 /// Pods off the path that are drawn one by one on an opened node.
 const SINGLE: usize = 8;
 /// Below the nodes: their network, the outside.
-const BELOW: f64 = DROP + 72.0;
+const BELOW: f64 = DROP + 68.0;
 
 /// Pods on no node, under a heading of their own.
 const HOMELESS: usize = 3;
@@ -37,68 +37,117 @@ struct Measured<'a> {
     aside: Vec<Compact<'a>>,
     crowd: Vec<&'a NodeInput>,
     levels: Levels,
+    /// How large it can be shown in the panel: 1 is full size.
+    scale: f64,
 }
 
 /// Lays out.
 pub(crate) fn draw(input: &Input, options: &Options, keep: &Keep) -> Draft {
     let pods = Pods::of(input);
     let sorted = services::sorted(input.services.iter());
+    let chosen = choose::nodes(input, &pods, keep, options.density);
+    let plan = Plan { options, keep, pods: &pods, services: &sorted, chosen: &chosen };
     let fold = match options.density {
         Density::Wide => Fold::Beyond(SINGLE),
         _ if keep.is_empty() => Fold::Beyond(4),
         _ => Fold::All,
     };
-    let mut measured = measure(input, options, keep, &pods, &sorted, fold);
-    if !keep.is_empty() && fold != Fold::All && measured.levels.bottom + BELOW > options.height + 1.0 {
+    let mut measured = plan.best(fold);
+    if !keep.is_empty() && fold != Fold::All && measured.scale < 0.97 {
         // What is off the path makes room for it.
-        measured = measure(input, options, keep, &pods, &sorted, Fold::All);
+        let folded = plan.best(Fold::All);
+        if folded.scale > measured.scale + 0.02 {
+            measured = folded;
+        }
     }
     arrange(input, options, keep, &pods, measured)
 }
 
-fn measure<'a>(
-    input: &'a Input,
-    options: &Options,
-    keep: &Keep,
-    pods: &Pods<'a>,
-    sorted: &[&'a ServiceInput],
-    fold: Fold,
-) -> Measured<'a> {
-    let chosen = choose::nodes(input, pods, keep, options.density);
-    let (few, crowd) = if chosen.compact.len() > CROWD { (Vec::new(), chosen.compact) } else { (chosen.compact, Vec::new()) };
-    let mut compact: Vec<Compact<'_>> = few.iter().map(|n| Compact::measure(n, pods.on(&n.name), keep)).collect();
-    // Compact nodes stand in the middle column while they leave room for the Services.
-    let room = (options.height - BELOW - TOP).max(280.0);
-    let mut under = 0;
-    let mut height = 0.0;
-    while let Some(next) = compact.get(under) {
-        if under > 0 && height + next.height + GAP > room * 0.45 {
-            break;
+/// A form is worth losing words for when the whole can be shown so much larger.
+const WORTH: f64 = 0.04;
+
+/// What is to be placed, before its size is known.
+struct Plan<'a, 'p> {
+    options: &'p Options,
+    keep: &'p Keep,
+    pods: &'p Pods<'a>,
+    services: &'p [&'a ServiceInput],
+    chosen: &'p choose::Nodes<'a>,
+}
+
+impl<'a> Plan<'a, '_> {
+    /// Tries widths of nodes and forms of Services, and takes what is shown largest in the panel.
+    fn best(&self, fold: Fold) -> Measured<'a> {
+        let density = self.options.density;
+        let forms = Services::forms(self.services, self.keep, density);
+        let chosen = self.chosen;
+        let few: &[&NodeInput] = if chosen.compact.len() > CROWD { &[] } else { &chosen.compact };
+        let compact: Vec<Compact<'a>> = few.iter().map(|n| Compact::measure(n, self.pods.on(&n.name), self.keep)).collect();
+        let context = Context { services: self.services, keep: self.keep, density, fold };
+        let n = chosen.opened.len().max(1) as f64;
+        let narrow = forms.iter().map(|f| f.width).fold(f64::INFINITY, f64::min);
+        let rest = self.options.width - 2.0 * EDGE - GAP * n;
+        let fair = ((rest - narrow) / n).floor();
+        let (least, most) = if density == Density::Middle { (232.0, 380.0) } else { (290.0, 440.0) };
+        let mut widths: Vec<f64> = [fair, fair * 0.9, fair * 1.15, fair * 1.3].map(|w| w.floor().clamp(least, most)).to_vec();
+        widths.dedup();
+        let mut best: Option<Measured<'a>> = None;
+        for wide in widths {
+            let opened: Vec<Opened<'a>> = chosen
+                .opened
+                .iter()
+                .map(|node| Opened::measure(node, self.pods.on(&node.name), &context, wide))
+                .collect();
+            for form in &forms {
+                for under in [1, 2, 0] {
+                    if under > compact.len() {
+                        continue;
+                    }
+                    let this = self.measured(&opened, form, &compact, under);
+                    let worth = if best.is_none() { -1.0 } else { WORTH };
+                    if this.scale > best.as_ref().map_or(0.0, |b| b.scale) + worth {
+                        best = Some(this);
+                    }
+                }
+            }
         }
-        height += next.height + GAP;
-        under += 1;
+        best.expect("at least one width and one form were tried")
     }
-    let aside = compact.split_off(under);
-    let middle = compact;
-    let homeless = if pods.homeless.is_empty() { 0.0 } else { 20.0 + 30.0 * pods.homeless.len().min(HOMELESS) as f64 };
-    let services = Services::measure(sorted, keep, options.density, room - height - homeless);
-    let least = if options.density == Density::Middle { 118.0 } else { 150.0 };
-    let middle_width = middle.iter().map(|c| c.width).fold(services.width.max(least), f64::max);
-    let n = chosen.opened.len().max(1) as f64;
-    let has_middle = !services.is_empty() || !middle.is_empty() || !pods.homeless.is_empty();
-    let taken = if has_middle { middle_width + GAP } else { 0.0 };
-    let (narrow, broad) = if options.density == Density::Middle { (236.0, 360.0) } else { (300.0, 420.0) };
-    let wide = ((options.width - 2.0 * EDGE - taken - GAP * (n - 1.0)) / n).floor().clamp(narrow, broad);
-    let context = Context { services: sorted, keep, density: options.density, fold };
-    let opened: Vec<Opened<'_>> =
-        chosen.opened.iter().map(|node| Opened::measure(node, pods.on(&node.name), &context, wide)).collect();
-    let lanes: Vec<&Lane> = opened.iter().map(|o| &o.lane).collect();
-    let tallest = opened.iter().map(Opened::pods_height).fold(0.0, f64::max);
-    let table = opened.iter().map(Opened::table_height).fold(0.0, f64::max);
-    let column = TOP + services.height + GAP + height + homeless + 14.0;
-    let least = (options.height - BELOW).max(column);
-    let levels = Levels::of(&lanes, TOP, tallest, table, least);
-    Measured { opened, services, middle, middle_width: if has_middle { middle_width } else { 0.0 }, aside, crowd, levels }
+
+    /// One way to place everything: `under` compact nodes stand below the Services.
+    fn measured(&self, opened: &[Opened<'a>], form: &Services<'a>, compact: &[Compact<'a>], under: usize) -> Measured<'a> {
+        let (options, pods) = (self.options, self.pods);
+        let (middle, aside) = compact.split_at(under.min(compact.len()));
+        let below: f64 = middle.iter().map(|c| c.height + GAP + compact::CARD.1 / 2.0).sum();
+        let homeless =
+            if pods.homeless.is_empty() { 0.0 } else { 20.0 + 30.0 * pods.homeless.len().min(HOMELESS) as f64 };
+        let least = if options.density == Density::Middle { 118.0 } else { 150.0 };
+        let has_middle = !form.is_empty() || !middle.is_empty() || !pods.homeless.is_empty();
+        let middle_width =
+            if has_middle { middle.iter().map(|c| c.width).fold(form.width.max(least), f64::max) } else { 0.0 };
+        let lanes: Vec<&Lane> = opened.iter().map(|o| &o.lane).collect();
+        let tallest = opened.iter().map(Opened::pods_height).fold(0.0, f64::max);
+        let table = opened.iter().map(Opened::table_height).fold(0.0, f64::max);
+        let column = TOP + form.height + below + homeless + 12.0;
+        let levels = Levels::of(&lanes, TOP, tallest, table, (options.height - BELOW).max(column));
+        let mut width = 2.0 * EDGE + opened.iter().map(|o| o.width + GAP).sum::<f64>() + middle_width;
+        // Columns of compact nodes, roughly: arranging them is exact.
+        let stacked: f64 = aside.iter().map(|c| c.height + GAP + compact::CARD.1 / 2.0).sum();
+        let columns = (stacked / (levels.bottom - TOP).max(1.0)).ceil();
+        width += columns * (aside.iter().map(|c| c.width).fold(150.0, f64::max) + GAP);
+        let height = levels.bottom.max(column) + BELOW;
+        let scale = (options.width / width).min(options.height / height).min(1.0);
+        Measured {
+            opened: opened.to_vec(),
+            services: form.clone(),
+            middle: middle.to_vec(),
+            middle_width,
+            aside: aside.to_vec(),
+            crowd: if self.chosen.compact.len() > CROWD { self.chosen.compact.clone() } else { Vec::new() },
+            levels,
+            scale,
+        }
+    }
 }
 
 fn arrange(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, m: Measured<'_>) -> Draft {

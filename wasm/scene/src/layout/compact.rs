@@ -20,6 +20,7 @@ const GUTTER: f64 = 10.0;
 pub(crate) const CARD: (f64, f64) = (44.0, 26.0);
 
 /// One compact node, measured.
+#[derive(Clone)]
 pub(crate) struct Compact<'a> {
     pub(crate) node: &'a NodeInput,
     pods: usize,

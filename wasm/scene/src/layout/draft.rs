@@ -33,6 +33,21 @@ impl Rect {
         self.x + self.w / 2.0
     }
 
+    /// Whether two rectangles share more than an edge.
+    pub(crate) fn meets(self, other: Self) -> bool {
+        self.x < other.right() && other.x < self.right() && self.y < other.bottom() && other.y < self.bottom()
+    }
+
+    /// Whether a line of level and upright stretches runs through it.
+    pub(crate) fn crossed(self, line: &[Point]) -> bool {
+        line.windows(2).any(|pair| {
+            let [a, b] = pair else { return false };
+            let (x0, x1) = (a.x.min(b.x), a.x.max(b.x));
+            let (y0, y1) = (a.y.min(b.y), a.y.max(b.y));
+            x0 < self.right() && x1 > self.x && y0 < self.bottom() && y1 > self.y
+        })
+    }
+
     pub(crate) fn mid_y(self) -> f64 {
         self.y + self.h / 2.0
     }

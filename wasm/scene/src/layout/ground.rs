@@ -7,7 +7,7 @@ use crate::text::{Face, width};
 use crate::{EdgeKind, Point, ShapeKind};
 
 /// From the nodes' lower edge to their network.
-pub(crate) const DROP: f64 = 46.0;
+pub(crate) const DROP: f64 = 42.0;
 const PILL: f64 = 40.0;
 const ROUTER: f64 = 40.0;
 /// Height of a network's double line.

@@ -5,11 +5,11 @@ use crate::input::NodeInput;
 use hoplab_trace::HookName;
 
 /// Between things in the lane: room for a packet to park.
-pub(crate) const GAP: f64 = 18.0;
+pub(crate) const GAP: f64 = 16.0;
 /// A hook that rewrites shows the old and the new address.
 pub(crate) const REWRITES: f64 = 54.0;
 /// Any other hook.
-pub(crate) const CHIP: f64 = 24.0;
+const CHIP: f64 = 24.0;
 /// The bridge.
 pub(crate) const BRIDGE: f64 = 26.0;
 const TUNNEL: f64 = 32.0;
@@ -29,6 +29,7 @@ pub(crate) enum Slot {
 }
 
 /// The lane of one node, from top to bottom.
+#[derive(Clone)]
 pub(crate) struct Lane {
     /// PREROUTING between a pod and the bridge.
     pub(crate) above_bridge: bool,

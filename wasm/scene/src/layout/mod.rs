@@ -21,6 +21,7 @@ mod tree;
 
 use crate::input::Input;
 use crate::{Density, Scene};
+pub(crate) use draft::Rect;
 pub(crate) use keep::{DIRECT, UP};
 use keep::Keep;
 

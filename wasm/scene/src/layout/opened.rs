@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Rect, at};
 use super::keep::Keep;
-use super::lane::{BRIDGE, CARD, CHIP, GAP, Lane, Levels, REWRITES, Slot};
+use super::lane::{BRIDGE, CARD, GAP, Lane, Levels, REWRITES, Slot};
 use super::pods::{Area, Cell, Fold, Rows, cells};
 use super::{proxy, shapes};
 use crate::input::{NodeInput, PodInput, ServiceInput};
@@ -12,14 +12,11 @@ use hoplab_trace::HookName;
 
 /// Between a node's edge and what is in it.
 const PAD: f64 = 8.0;
-/// Width of the chips of the lane.
-const LANE: f64 = 128.0;
-/// Between the lane and the kube-proxy table.
-const BESIDE: f64 = 14.0;
 /// Width of the chips of local traffic.
 const LOCAL: f64 = 118.0;
 
 /// One opened node, measured.
+#[derive(Clone)]
 pub(crate) struct Opened<'a> {
     pub(crate) node: &'a NodeInput,
     pods: usize,
@@ -30,13 +27,32 @@ pub(crate) struct Opened<'a> {
     table: Vec<ShapeLine>,
     services: usize,
     direct: bool,
-    /// Room that a rewritten address needs.
+    /// Width of the lane's chips; of one that rewrites; between the lane and the kube-proxy table.
+    size: LaneSize,
+}
+
+/// Widths of the lane.
+#[derive(Clone, Copy)]
+struct LaneSize {
+    lane: f64,
+    /// A hook that rewrites shows an address with its port.
     chip: f64,
+    /// Between the lane and the kube-proxy table.
+    beside: f64,
+}
+
+impl LaneSize {
+    fn of(density: Density) -> Self {
+        match density {
+            Density::Wide => Self { lane: 128.0, chip: 136.0, beside: 14.0 },
+            _ => Self { lane: 120.0, chip: 122.0, beside: 8.0 },
+        }
+    }
 }
 
 /// What all opened nodes are measured with.
 pub(crate) struct Context<'a, 'k> {
-    pub(crate) services: &'a [&'a ServiceInput],
+    pub(crate) services: &'k [&'a ServiceInput],
     pub(crate) keep: &'k Keep,
     pub(crate) density: Density,
     pub(crate) fold: Fold,
@@ -47,23 +63,23 @@ impl<'a> Opened<'a> {
     pub(crate) fn measure(node: &'a NodeInput, pods: &[&'a PodInput], context: &Context<'a, '_>, wide: f64) -> Self {
         let keep = context.keep;
         let lane = Lane::of(node, keep);
+        let size = LaneSize::of(context.density);
         let boxes = cells(&node.name, pods, keep, context.fold);
         let kept = boxes.iter().any(|c| matches!(c, Cell::Pod(_, true)));
-        let least = (lane.above_bridge && kept).then_some(LANE);
+        let least = (lane.above_bridge && kept).then_some(size.lane);
         let rows = Rows::pack(boxes, wide - 2.0 * PAD, least, node.bridge.is_some());
         let card = width(&node.uplink.name, Face::Mono) + width(&node.uplink.detail, Face::Mono) + 26.0;
         let head = width(&node.name, Face::Title) + width(&node.address, Face::Mono) + 64.0;
-        let beside = if node.proxy { BESIDE + 90.0 } else { 0.0 };
-        let needed = [rows.needed, LANE + beside + rows.indent(), head - 2.0 * PAD, card + 40.0];
+        let beside = if node.proxy { size.beside + 98.0 } else { 0.0 };
+        let needed = [rows.needed, size.lane + beside + rows.indent() + rows.outdent(), head - 2.0 * PAD, card + 40.0];
         let width = needed.into_iter().fold(wide - 2.0 * PAD, f64::max) + 2.0 * PAD;
-        let table_room = width - 2.0 * PAD - rows.indent() - LANE - BESIDE;
+        let table_room = width - 2.0 * PAD - rows.indent() - size.lane - size.beside;
         let most = if context.density == Density::Wide { 4 } else { 3 };
         let table = if node.proxy {
             proxy::rows(context.services, keep, table_room.min(150.0), most)
         } else {
             Vec::new()
         };
-        let chip = if context.density == Density::Wide { 136.0 } else { 128.0 };
         Self {
             node,
             pods: pods.len(),
@@ -73,7 +89,7 @@ impl<'a> Opened<'a> {
             table,
             services: context.services.len(),
             direct: keep.direct(&node.name) && node.tunnel.is_some(),
-            chip,
+            size,
         }
     }
 
@@ -93,14 +109,14 @@ impl<'a> Opened<'a> {
         let ground = Rect::new(x, levels.top, wide, levels.bottom - levels.top);
         draft.put(shapes::node(node, ground, self.pods));
         let inner = ground.x + PAD + self.rows.indent();
-        let lane = (inner + LANE / 2.0).round();
+        let lane = (inner + self.size.lane / 2.0).round();
         let bridge = node.bridge.as_ref().map(|device| {
             let rect = Rect::new(ground.x + PAD, levels.bridge, ground.w - 2.0 * PAD, BRIDGE);
             let shape = shapes::device(&node.name, device, ShapeKind::Bridge, rect);
             (shape, rect)
         });
         let above = self.lane.above_bridge.then(|| {
-            let rect = Rect::new(inner, levels.above, self.chip, REWRITES);
+            let rect = Rect::new(inner, levels.above, self.size.chip, REWRITES);
             (format!("hook:node:{}/PREROUTING", node.name), rect)
         });
         let area = Area {
@@ -152,13 +168,13 @@ impl<'a> Opened<'a> {
             let (y, h) = levels.slot(*slot, i < forward);
             let (id, rect) = match slot {
                 Slot::Hook(hook) => {
-                    let w = if *hook == HookName::Forward { LANE - 8.0 } else { self.chip };
+                    let w = if *hook == HookName::Forward { self.size.lane - 8.0 } else { self.size.chip };
                     let x = if *hook == HookName::Forward { lane - w / 2.0 } else { inner };
                     let rect = Rect::new(x, y, w, h);
                     (self.hook(draft, *hook, rect, keep), rect)
                 }
                 Slot::Local(hook) => {
-                    let x = inner + LANE + BESIDE + 8.0;
+                    let x = inner + self.size.lane + self.size.beside + 8.0;
                     let rect = Rect::new(x, y, LOCAL, h);
                     let id = self.hook(draft, *hook, rect, keep);
                     locals.push((id, rect));
@@ -240,7 +256,7 @@ impl<'a> Opened<'a> {
         if !self.node.proxy {
             return;
         }
-        let x = inner + LANE + BESIDE;
+        let x = inner + self.size.lane + self.size.beside;
         let w = (ground.right() - PAD - self.rows.outdent() - x).min(150.0).max(80.0);
         let y = levels.bridge + BRIDGE + GAP;
         let rect = Rect::new(x, y, w, proxy::height(self.table.len()));
@@ -260,6 +276,3 @@ impl<'a> Opened<'a> {
         draft.wire(format!("writes:{}", self.node.name), EdgeKind::Writes, &table, &id, points);
     }
 }
-
-/// Height of an idle hook, for those who draw one elsewhere.
-pub(crate) const IDLE: f64 = CHIP;

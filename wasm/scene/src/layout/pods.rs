@@ -153,6 +153,7 @@ pub(crate) fn by_workload<'a>(node: &str, pods: Vec<&'a PodInput>, limit: usize)
 }
 
 /// Pods of one node in rows.
+#[derive(Clone)]
 pub(crate) struct Rows<'a> {
     rows: Vec<Vec<(Cell<'a>, f64)>>,
     pub(crate) detail: PodDetail,

@@ -26,6 +26,7 @@ enum Detail {
 }
 
 /// The column of Services, measured.
+#[derive(Clone)]
 pub(crate) struct Services<'a> {
     shown: Vec<&'a ServiceInput>,
     more: Vec<&'a ServiceInput>,
@@ -44,8 +45,8 @@ pub(crate) fn sorted<'a>(services: impl Iterator<Item = &'a ServiceInput>) -> Ve
 }
 
 impl<'a> Services<'a> {
-    /// Finds the form that says most and fits into `room` pixels of height.
-    pub(crate) fn measure(services: &[&'a ServiceInput], keep: &Keep, density: Density, room: f64) -> Self {
+    /// Its forms, the one that says most first.
+    pub(crate) fn forms(services: &[&'a ServiceInput], keep: &Keep, density: Density) -> Vec<Self> {
         let (mut shown, mut more) = (services.to_vec(), Vec::new());
         if shown.len() > MOST {
             let (kept, rest): (Vec<&ServiceInput>, Vec<&ServiceInput>) = services.iter().partition(|s| keep.has(&s.id()));
@@ -57,22 +58,25 @@ impl<'a> Services<'a> {
             Density::Middle => (118.0, 180.0),
             _ => (150.0, 240.0),
         };
-        let tries = [(Detail::Full, 1), (Detail::Short, 1), (Detail::Name, 1), (Detail::Short, 2), (Detail::Name, 2)];
-        let mut best = None;
-        for (detail, columns) in tries {
-            let mut this = Self { shown: shown.clone(), more: more.clone(), detail, columns, column: 0.0, width: 0.0, height: 0.0 };
-            let wide = this.shown.iter().map(|s| this.wide(s, keep, density)).fold(least, f64::max);
-            this.column = wide.min(widest).ceil();
-            this.width = this.column * columns as f64 + GAP * (columns - 1) as f64;
-            let (rects, height) = this.places(0.0, 0.0, keep, density);
-            this.height = height;
-            let fits = height <= room && !rects.is_empty() || rects.is_empty();
-            best = Some(this);
-            if fits {
-                break;
-            }
-        }
-        best.expect("there is at least one form to try")
+        let forms = [(Detail::Full, 1), (Detail::Short, 1), (Detail::Name, 1), (Detail::Short, 2), (Detail::Name, 2)];
+        let most = if shown.len() < 4 { 3 } else { forms.len() };
+        forms[..most]
+            .iter()
+            .map(|(detail, columns)| {
+                let (detail, columns) = (*detail, *columns);
+                let mut this =
+                    Self { shown: shown.clone(), more: more.clone(), detail, columns, column: 0.0, width: 0.0, height: 0.0 };
+                let wide = this.shown.iter().map(|s| this.wide(s, keep, density)).fold(least, f64::max);
+                this.column = wide.min(widest).ceil();
+                this.width = this.column * columns as f64 + GAP * (columns - 1) as f64;
+                let (rects, height) = this.places(0.0, 0.0, keep, density);
+                this.height = height;
+                if rects.is_empty() {
+                    this.width = 0.0;
+                }
+                this
+            })
+            .collect()
     }
 
     /// Whether there is anything to draw.
