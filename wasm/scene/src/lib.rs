@@ -9,6 +9,8 @@ mod layout;
 mod model;
 pub mod svg;
 mod text;
+mod timeline;
 
 pub use layout::{Options, layout};
 pub use model::*;
+pub use timeline::{animate, keep};

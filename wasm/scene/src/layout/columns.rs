@@ -18,6 +18,8 @@ use crate::{Density, Point, ShapeKind};
 const EDGE: f64 = 10.0;
 const GAP: f64 = 10.0;
 const TOP: f64 = 10.0;
+/// Beside a column in which nodes stand above each other, for the cables of the upper ones.
+const GUTTER: f64 = 12.0;
 /// More compact nodes fold into one box.
 const CROWD: usize = 12;
 /// Pods off the path that are drawn one by one on an opened node.
@@ -37,6 +39,8 @@ struct Measured<'a> {
     aside: Vec<Compact<'a>>,
     crowd: Vec<&'a NodeInput>,
     levels: Levels,
+    /// Lower edge of what stands in the middle column.
+    column: f64,
     /// How large it can be shown in the panel: 1 is full size.
     scale: f64,
 }
@@ -129,8 +133,11 @@ impl<'a> Plan<'a, '_> {
         let tallest = opened.iter().map(Opened::pods_height).fold(0.0, f64::max);
         let table = opened.iter().map(Opened::table_height).fold(0.0, f64::max);
         let column = TOP + form.height + below + homeless + 12.0;
-        let levels = Levels::of(&lanes, TOP, tallest, table, (options.height - BELOW).max(column));
+        let levels = Levels::of(&lanes, TOP, tallest, table, options.height - BELOW, column);
         let mut width = 2.0 * EDGE + opened.iter().map(|o| o.width + GAP).sum::<f64>() + middle_width;
+        if middle.len() > 1 {
+            width += GUTTER;
+        }
         // Columns of compact nodes, roughly: arranging them is exact.
         let stacked: f64 = aside.iter().map(|c| c.height + GAP + compact::CARD.1 / 2.0).sum();
         let columns = (stacked / (levels.bottom - TOP).max(1.0)).ceil();
@@ -145,6 +152,7 @@ impl<'a> Plan<'a, '_> {
             aside: aside.to_vec(),
             crowd: if self.chosen.compact.len() > CROWD { self.chosen.compact.clone() } else { Vec::new() },
             levels,
+            column,
             scale,
         }
     }
@@ -152,7 +160,7 @@ impl<'a> Plan<'a, '_> {
 
 fn arrange(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, m: Measured<'_>) -> Draft {
     let mut draft = Draft::default();
-    let bottom = if m.opened.is_empty() { TOP + 60.0 } else { m.levels.bottom };
+    let bottom = if m.opened.is_empty() { m.column.max(TOP + 60.0) } else { m.levels.bottom };
     // Feet of cards, with the network that each is plugged into.
     let mut feet: Vec<(String, String, Point)> = Vec::new();
     let mut x = EDGE;
@@ -170,11 +178,9 @@ fn arrange(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, m: Me
         let mut gutter = 0.0;
         for (i, node) in m.middle.iter().enumerate() {
             let foot = node.draw(&mut draft, x, m.middle_width, below);
-            let foot = if i == 0 { foot } else {
-                // Past the node below, beside it.
-                gutter += 3.0;
-                at(foot.x, foot.y)
-            };
+            if i > 0 {
+                gutter = GUTTER;
+            }
             feet.push((card(node.node), node.node.network.clone(), foot));
             below -= node.height + GAP + compact::CARD.1 / 2.0;
         }
@@ -224,7 +230,7 @@ fn beside(draft: &mut Draft, nodes: &[Compact<'_>], mut x: f64, bottom: f64, fee
             feet.push((format!("if:node:{}/{}", node.node.name, node.node.uplink.name), node.node.network.clone(), foot));
             below -= node.height + GAP + compact::CARD.1 / 2.0;
         }
-        x += wide + GAP + 5.0 * (column.len() - 1) as f64;
+        x += wide + GAP + if column.len() > 1 { GUTTER } else { 0.0 };
         i = end;
     }
     x

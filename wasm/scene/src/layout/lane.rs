@@ -100,9 +100,9 @@ fn rank(slot: Slot, up: bool) -> u8 {
 }
 
 impl Levels {
-    /// `pods` is the height of the tallest node's pods, `table` that of the largest kube-proxy table; at least `least`
-    /// from the top to the nodes' lower edge, at most as far as that goes without looking torn apart.
-    pub(crate) fn of(lanes: &[&Lane], top: f64, pods: f64, table: f64, least: f64) -> Self {
+    /// `pods` is the height of the tallest node's pods, `table` that of the largest kube-proxy table; the nodes'
+    /// lower edge should be at `least`, as far as that goes without looking torn apart, and must not be above `must`.
+    pub(crate) fn of(lanes: &[&Lane], top: f64, pods: f64, table: f64, least: f64, must: f64) -> Self {
         let above = lanes.iter().any(|l| l.above_bridge);
         let mut union: Vec<(u8, Slot)> = Vec::new();
         for lane in lanes {
@@ -136,7 +136,10 @@ impl Levels {
         let spare = (least - card - CARD / 2.0).max(0.0);
         let under = (spare * 0.25).min(36.0);
         let stretch = ((spare - under) / (union.len() as f64 + 1.0)).min(34.0);
+        let (_, _, card) = stacked(under, stretch);
+        let stretch = stretch + (must - card - CARD / 2.0).max(0.0) / (union.len() as f64 + 1.0);
         let (bridge, slots, card) = stacked(under, stretch);
+        let card = card.max((must - CARD / 2.0).ceil());
         Self {
             top,
             pods: (top + HEAD).round(),

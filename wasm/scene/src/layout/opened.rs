@@ -3,7 +3,7 @@
 use super::draft::{Draft, Rect, at};
 use super::keep::Keep;
 use super::lane::{BRIDGE, CARD, GAP, Lane, Levels, REWRITES, Slot};
-use super::pods::{Area, Cell, Fold, Rows, cells};
+use super::pods::{Area, Fold, Rows, cells};
 use super::{proxy, shapes};
 use crate::input::{NodeInput, PodInput, ServiceInput};
 use crate::text::{Face, width};
@@ -45,7 +45,7 @@ impl LaneSize {
     fn of(density: Density) -> Self {
         match density {
             Density::Wide => Self { lane: 128.0, chip: 136.0, beside: 14.0 },
-            _ => Self { lane: 120.0, chip: 122.0, beside: 8.0 },
+            _ => Self { lane: 118.0, chip: 128.0, beside: 14.0 },
         }
     }
 }
@@ -65,12 +65,16 @@ impl<'a> Opened<'a> {
         let lane = Lane::of(node, keep);
         let size = LaneSize::of(context.density);
         let boxes = cells(&node.name, pods, keep, context.fold);
-        let kept = boxes.iter().any(|c| matches!(c, Cell::Pod(_, true)));
-        let least = (lane.above_bridge && kept).then_some(size.lane);
+        let least = lane.above_bridge.then_some(size.lane);
         let rows = Rows::pack(boxes, wide - 2.0 * PAD, least, node.bridge.is_some());
         let card = width(&node.uplink.name, Face::Mono) + width(&node.uplink.detail, Face::Mono) + 26.0;
         let head = width(&node.name, Face::Title) + width(&node.address, Face::Mono) + 64.0;
-        let beside = if node.proxy { size.beside + 98.0 } else { 0.0 };
+        let local = lane.slots.iter().any(|s| matches!(s, Slot::Local(_)));
+        let beside = match (local, node.proxy) {
+            (true, _) => size.beside + 8.0 + LOCAL,
+            (false, true) => size.beside + 98.0,
+            (false, false) => 0.0,
+        };
         let needed = [rows.needed, size.lane + beside + rows.indent() + rows.outdent(), head - 2.0 * PAD, card + 40.0];
         let width = needed.into_iter().fold(wide - 2.0 * PAD, f64::max) + 2.0 * PAD;
         let table_room = width - 2.0 * PAD - rows.indent() - size.lane - size.beside;
@@ -164,6 +168,7 @@ impl<'a> Opened<'a> {
         // Where the way beside the tunnel leaves the lane.
         let mut over_tunnel: Option<(String, f64)> = None;
         let mut locals: Vec<(String, Rect)> = Vec::new();
+        let aside = (lane + 66.0).min(inner + self.size.chip - 4.0).round();
         for (i, slot) in self.lane.slots.iter().enumerate() {
             let (y, h) = levels.slot(*slot, i < forward);
             let (id, rect) = match slot {
@@ -183,7 +188,7 @@ impl<'a> Opened<'a> {
                 }
                 Slot::Tunnel => {
                     let Some(device) = &node.tunnel else { continue };
-                    over_tunnel.clone_from(&above);
+                    over_tunnel = above.clone().filter(|_| self.direct);
                     let rect = Rect::new(lane - 58.0, y, 116.0, h);
                     let shape = shapes::device(&node.name, device, ShapeKind::Tunnel, rect);
                     let id = shape.id.clone();
@@ -193,23 +198,23 @@ impl<'a> Opened<'a> {
             };
             if let Slot::Hook(hook) = slot {
                 hooks.push((*hook, rect));
+                if let Some(from) = over_tunnel.take() {
+                    self.pass_tunnel(draft, from, lane, aside, (&id, rect.y));
+                }
             }
             self.join(draft, above.take(), (&id, rect.y), lane);
             above = Some((id, rect.bottom()));
         }
-        let aside = lane + 58.0 + 12.0;
         let half = ((width(&node.uplink.name, Face::Mono) + width(&node.uplink.detail, Face::Mono) + 26.0) / 2.0).max(62.0);
-        let right = if self.direct { (aside - lane + 12.0).max(half) } else { half };
+        let right = if over_tunnel.is_some() { (aside - lane + 12.0).max(half) } else { half };
         let card = Rect::new((lane - half).max(inner), levels.card, 0.0, CARD);
         let card = Rect::new(card.x, card.y, lane + right - card.x, CARD);
         let shape = shapes::device(&node.name, &node.uplink, ShapeKind::Interface, card);
         let id = shape.id.clone();
         draft.put(shape);
         self.join(draft, above.clone(), (&id, card.y), lane);
-        if self.direct && let Some((from, y)) = over_tunnel {
-            let turn = y + GAP / 2.0;
-            let points = vec![at(lane, y), at(lane, turn), at(aside, turn), at(aside, card.y)];
-            draft.wire(format!("{}node:{}", super::DIRECT, node.name), EdgeKind::Inside, &from, &id, points);
+        if let Some(from) = over_tunnel {
+            self.pass_tunnel(draft, from, lane, aside, (&id, card.y));
         }
         for (local, rect) in locals {
             let points = vec![at(rect.x, rect.mid_y()), at(lane, rect.mid_y()), at(lane, card.y)];
@@ -233,6 +238,13 @@ impl<'a> Opened<'a> {
             draft.wire(format!("inside:{local}"), EdgeKind::Inside, &local, &to, points);
         }
         at(lane, card.bottom())
+    }
+
+    /// The way beside the tunnel, for packets that go by the card as they are.
+    fn pass_tunnel(&self, draft: &mut Draft, from: (String, f64), lane: f64, aside: f64, to: (&str, f64)) {
+        let turn = from.1 + GAP / 2.0;
+        let points = vec![at(lane, from.1), at(lane, turn), at(aside, turn), at(aside, to.1)];
+        draft.wire(format!("{}node:{}", super::DIRECT, self.node.name), EdgeKind::Inside, &from.0, to.0, points);
     }
 
     fn join(&self, draft: &mut Draft, from: Option<(String, f64)>, to: (&str, f64), lane: f64) {
@@ -271,7 +283,8 @@ impl<'a> Opened<'a> {
         } else if chip.y < rect.y {
             vec![at(from, rect.y), at(from, chip.mid_y().round()), at(chip.right(), chip.mid_y().round())]
         } else {
-            vec![at(from, rect.bottom()), at(from, chip.mid_y().round()), at(chip.right(), chip.mid_y().round())]
+            let (x, y) = (rect.x - 3.0, chip.mid_y().round());
+            vec![at(rect.x, rect.y + 12.0), at(x, rect.y + 12.0), at(x, y), at(chip.right(), y)]
         };
         draft.wire(format!("writes:{}", self.node.name), EdgeKind::Writes, &table, &id, points);
     }

@@ -211,7 +211,7 @@ impl<'a> Rows<'a> {
         let mut last: Vec<(Cell<'a>, f64)> = Vec::new();
         for (i, cell) in cells.iter().enumerate() {
             let mut wide = cell.width(detail);
-            if let (0, Some(lane)) = (i, lane) {
+            if let (0, true, Some(lane)) = (i, cell.kept(), lane) {
                 wide = wide.max(lane);
             }
             let row = if cell.kept() { &mut last } else {
@@ -231,6 +231,9 @@ impl<'a> Rows<'a> {
                 }
                 _ => rows.push(last),
             }
+        }
+        if let (Some(lane), Some((_, wide))) = (lane, rows.last_mut().and_then(|r| r.first_mut())) {
+            *wide = wide.max(lane);
         }
         rows
     }
@@ -298,7 +301,7 @@ impl<'a> Rows<'a> {
             let last = r + 1 == self.rows.len();
             let mut ports = Vec::new();
             for (cell, rect) in placed(row, inner, y, self.row_height()) {
-                let over_lane = last && cell.kept() && (rect.x - inner.x).abs() < 1.0;
+                let over_lane = last && (rect.x - inner.x).abs() < 1.0 && (cell.kept() || area.hook.is_some());
                 let x = if over_lane && area.lane < rect.right() - 20.0 { area.lane } else { rect.mid_x().round() };
                 if let Some(port) = self.draw_cell(draft, area, cell, rect, x) {
                     ports.push((cell.clone(), port, over_lane));

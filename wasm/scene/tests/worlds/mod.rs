@@ -1,4 +1,5 @@
 //! Worlds to lay out.
+#![allow(dead_code, missing_docs)]
 
 use hoplab_scene::input::*;
 
@@ -113,4 +114,21 @@ pub fn path() -> Vec<String> {
     ]
     .map(String::from)
     .to_vec()
+}
+
+/// So many nodes, pods and Services.
+pub fn many(nodes: usize, pods: usize, services: usize) -> Input {
+    let mut world = Input { cluster: "big".into(), networks: shop().networks, outside: shop().outside, ..Input::default() };
+    world.nodes = (0..nodes).map(|i| node(&format!("node-{i}"), i, i == 0)).collect();
+    for i in 0..pods {
+        let (on, owner) = (i % nodes.max(1), format!("app-{}", i % 40));
+        let name = format!("{owner}-7d8f9c-x{i}");
+        world.pods.push(pod("load", &name, &owner, &format!("node-{on}"), &format!("10.{}.{}.{}", on / 250, on % 250, i / nodes.max(1) % 250), 8080));
+    }
+    for i in 0..services {
+        let behind: Vec<PodInput> = world.pods.iter().skip(i).step_by(40).take(10).cloned().collect();
+        let behind: Vec<&PodInput> = behind.iter().collect();
+        world.services.push(service("load", &format!("svc-{i}"), &format!("10.96.{}.{}", i / 250, i % 250), 80, &behind));
+    }
+    world
 }
