@@ -10,7 +10,9 @@ mod model;
 pub mod svg;
 mod text;
 mod timeline;
+mod world;
 
-pub use layout::{Options, layout};
+pub use layout::{Options, layout, opened};
 pub use model::*;
 pub use timeline::{animate, keep};
+pub use world::{follow, input as input_of, scene};

@@ -67,3 +67,10 @@ pub fn layout(input: &Input, options: &Options) -> Scene {
         tree: tree::of(input, &draft.drawn),
     }
 }
+
+/// Names of the nodes that are drawn with their kernel.
+pub fn opened(input: &Input, options: &Options) -> Vec<String> {
+    let keep = Keep::of(&options.keep);
+    let pods = choose::Pods::of(input);
+    choose::nodes(input, &pods, &keep, options.density).opened.iter().map(|n| n.name.clone()).collect()
+}
