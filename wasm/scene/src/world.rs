@@ -12,7 +12,8 @@ use crate::{Options, Place, Scene, Timeline};
 use hoplab_dataplane::apps;
 use hoplab_dataplane::plan::{Owner, Plan};
 use hoplab_engine::World;
-use hoplab_kernel::{FabricId, InterfaceKind};
+use hoplab_kernel::FabricId;
+use hoplab_kernel::interface::InterfaceKind;
 use hoplab_objects::relate::topmost_owner;
 use hoplab_objects::view::hoplab::{Host, Network};
 use hoplab_objects::view::{

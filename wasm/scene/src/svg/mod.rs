@@ -2,12 +2,13 @@
 
 mod boxes;
 mod markup;
+mod progress;
 
 use crate::layout::Rect;
 use crate::{Edge, EdgeKind, Scene, ShapeKind, Timeline};
 use boxes::Mark;
+use progress::Progress;
 use markup::{Markup, escaped, number};
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// Rules for the classes of an embedded figure; a page brings the tokens.
@@ -27,6 +28,15 @@ pub enum Figure {
 
 /// Prints a scene.
 pub fn print(scene: &Scene, title: &str, figure: Figure) -> String {
+    printed(scene, &Progress::default(), title, figure)
+}
+
+/// Prints a scene with one leg of a trace over it, as it is when the packet has come to `stop`.
+pub fn print_at(scene: &Scene, timeline: &Timeline, stop: usize, title: &str, figure: Figure) -> String {
+    printed(scene, &Progress::at(timeline, stop), title, figure)
+}
+
+fn printed(scene: &Scene, progress: &Progress, title: &str, figure: Figure) -> String {
     let mut out = Markup::default();
     let (w, h) = (number(scene.width), number(scene.height));
     let namespace = if figure == Figure::Standalone { r#" xmlns="http://www.w3.org/2000/svg""# } else { "" };
@@ -36,13 +46,12 @@ pub fn print(scene: &Scene, title: &str, figure: Figure) -> String {
         escaped(title)
     );
     if figure == Figure::Standalone {
-        let _ = write!(out.0, "<style>{TOKENS}{STYLE}</style><title>{}</title>", escaped(title));
+        let _ = write!(out.0, "<title>{}</title><style>{TOKENS}{STYLE}</style>", escaped(title));
     }
     let nothing = Mark::default();
-    let lit = BTreeSet::new();
-    let _ = BTreeMap::<String, Timeline>::new();
+    let mark = |id: &str| progress.marks.get(id).unwrap_or(&nothing);
     for shape in scene.shapes.iter().filter(|s| s.kind == ShapeKind::Node) {
-        boxes::shape(&mut out, shape, &nothing, &lit);
+        boxes::shape(&mut out, shape, mark(&shape.id), &progress.lit);
     }
     for shape in scene.shapes.iter().filter(|s| s.kind == ShapeKind::Network) {
         let y = number(shape.y + shape.h / 2.0);
@@ -52,9 +61,14 @@ pub fn print(scene: &Scene, title: &str, figure: Figure) -> String {
     for edge in &scene.edges {
         wire(&mut out, edge, scene);
     }
-    for shape in scene.shapes.iter().filter(|s| s.kind != ShapeKind::Node) {
-        boxes::shape(&mut out, shape, &nothing, &lit);
+    if progress.way.len() > 1 {
+        out.path(&format!("way {}", boxes::hue(progress.kind)), &line(&progress.way));
     }
+    for shape in scene.shapes.iter().filter(|s| s.kind != ShapeKind::Node) {
+        boxes::shape(&mut out, shape, mark(&shape.id), &progress.lit);
+    }
+    progress.footprints(&mut out, scene);
+    progress.packet(&mut out);
     out.0.push_str("</svg>");
     out.0
 }
