@@ -201,7 +201,7 @@ fn a_world() -> impl Strategy<Value = (Input, Vec<String>)> {
             if hooks > 0 && nodes > 0 {
                 let all = ["PREROUTING", "PREROUTING@up", "POSTROUTING", "POSTROUTING@up", "INPUT", "OUTPUT"];
                 for (i, hook) in all.iter().enumerate() {
-                    if (hooks as usize * 7 + i * 5) % 3 == 0 {
+                    if (hooks as usize * 7 + i * 5).is_multiple_of(3) {
                         keep.push(format!("hook:node:n{}/{hook}", hooks as usize % nodes));
                     }
                 }

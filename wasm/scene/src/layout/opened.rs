@@ -168,7 +168,9 @@ impl<'a> Opened<'a> {
         // Where the way beside the tunnel leaves the lane.
         let mut over_tunnel: Option<(String, f64)> = None;
         let mut locals: Vec<(String, Rect)> = Vec::new();
-        let aside = (lane + 66.0).min(inner + self.size.chip - 4.0).round();
+        // Half the tunnel's width; its second outline is 3 px wider.
+        let half = self.size.lane / 2.0 - 3.0;
+        let aside = (lane + half + 7.0).min(inner + self.size.chip - 4.0).round();
         for (i, slot) in self.lane.slots.iter().enumerate() {
             let (y, h) = levels.slot(*slot, i < forward);
             let (id, rect) = match slot {
@@ -189,7 +191,7 @@ impl<'a> Opened<'a> {
                 Slot::Tunnel => {
                     let Some(device) = &node.tunnel else { continue };
                     over_tunnel = above.clone().filter(|_| self.direct);
-                    let rect = Rect::new(lane - 58.0, y, 116.0, h);
+                    let rect = Rect::new(lane - half, y, 2.0 * half, h);
                     let shape = shapes::device(&node.name, device, ShapeKind::Tunnel, rect);
                     let id = shape.id.clone();
                     draft.put(shape);
@@ -269,7 +271,7 @@ impl<'a> Opened<'a> {
             return;
         }
         let x = inner + self.size.lane + self.size.beside;
-        let w = (ground.right() - PAD - self.rows.outdent() - x).min(150.0).max(80.0);
+        let w = (ground.right() - PAD - self.rows.outdent() - x).clamp(80.0, 150.0);
         let y = levels.bridge + BRIDGE + GAP;
         let rect = Rect::new(x, y, w, proxy::height(self.table.len()));
         let table = proxy::draw(draft, self.node, rect, self.table.clone(), self.services);

@@ -188,9 +188,7 @@ impl<'a> Rows<'a> {
         let (rows, detail) = if row_width(one.first().map_or(&[], Vec::as_slice)) <= room {
             (one, PodDetail::Listens)
         } else {
-            let several = Self::filled(cells, room, lane, PodDetail::Address);
-            let detail = if several.len() > 1 { PodDetail::Address } else { PodDetail::Listens };
-            (several, detail)
+            (Self::filled(cells, room, lane, PodDetail::Address), PodDetail::Address)
         };
         let mut packed = Self { rows, detail, left: 0, right: 0, needed: 0.0 };
         if wired {

@@ -82,7 +82,7 @@ pub(crate) fn pod_lines(pod: &PodInput, detail: PodDetail) -> Vec<ShapeLine> {
 
 fn few_ports(all: &[PortInput]) -> String {
     match all {
-        [a, b, _, ..] => format!("{}, {} and {} more", port(a), port(b), all.len() - 2),
+        [a, _, _, ..] => format!("{} +{}", port(a), all.len() - 1),
         _ => ports(all),
     }
 }

@@ -190,6 +190,10 @@ fn device(out: &mut Markup, shape: &Shape, mark: &Mark) {
     let whole = all <= shape.w - 6.0;
     let shown = if whole { all } else { name };
     let mut x = if shape.kind == ShapeKind::Bridge { shape.x + 10.0 } else { shape.x + (shape.w - shown) / 2.0 };
+    if mark.passed.is_some() && shape.w > 60.0 {
+        // The footprint's disc lies over the left edge.
+        x = x.max((shape.x + 12.0).min(shape.x + shape.w - shown - 2.0));
+    }
     let class = if shape.kind == ShapeKind::Interface { "mono" } else { "mono strong" };
     out.text(class, x, y, &fitted(&shape.label, Face::Mono, shape.w - 6.0));
     if whole {

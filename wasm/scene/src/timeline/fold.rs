@@ -214,6 +214,8 @@ impl<'t> Folder<'t> {
                     Some(StepKind::Hook { .. } | StepKind::Nat { .. }) => self.pending.push(taken),
                     _ => self.attach(place, taken),
                 },
+                // The tunnel's own socket: the device takes what is inside.
+                StepKind::Socket { .. } if matches!(next, Some(StepKind::Decap { .. })) => self.attach(place, taken),
                 StepKind::Socket { .. } => match self.stops.last_mut() {
                     Some(stop) if stop.place == place && stop.what == What::Arrives => {
                         stop.steps.append(&mut self.pending);

@@ -136,30 +136,41 @@ impl<'s> Placer<'s> {
         let mut at: Option<Point> = None;
         // What is left of the way that the packet is on, and the edges that light up on it.
         let mut behind: (Vec<Point>, Vec<String>) = (Vec::new(), Vec::new());
-        for (n, stretch) in stretches.iter().enumerate() {
+        for stretch in stretches {
             let line = &stretch.way.points;
-            let final_stretch = n + 1 == stretches.len();
             if line.len() < 2 {
-                self.stand(anchored, stretch, &mut spots, &mut at, &mut behind, final_stretch);
+                self.stand(anchored, stretch, &mut spots, &mut at, &mut behind);
                 continue;
             }
-            let total = length(line);
-            let count = stretch.stops.len();
-            let mut done = 0.0;
-            for (k, _) in stretch.stops.iter().enumerate() {
-                let share = total * (k + 1) as f64 / (count + 1) as f64;
-                let run = if count == 1 { PARK.min(total / 2.0) } else { share };
-                let mut path = std::mem::take(&mut behind.0);
-                if k == 0 && let (Some(end), Some(start)) = (path.last().copied(), line.first()) {
-                    // Through the box from where the packet came in to where it goes out.
-                    let shape = stretch.stops.first().and_then(|i| anchored.get(*i)).and_then(|s| s.as_deref());
-                    match shape.and_then(|s| self.ways.shape(s)) {
-                        Some(shape) if distance(end, *start) > 0.5 => path.extend(through(shape, end, *start)),
-                        _ => {}
-                    }
+            // Behind: the rest of the way here; then through the box; then the stretch to the next shape.
+            let mut full = std::mem::take(&mut behind.0);
+            let mut start = length(&full);
+            let shape = stretch.stops.first().and_then(|i| anchored.get(*i)).and_then(|s| s.as_deref());
+            let shape = shape.and_then(|s| self.ways.shape(s));
+            let mut on_network = None;
+            if let (Some(end), Some(first), Some(shape)) = (full.last().copied(), line.first().copied(), shape)
+                && distance(end, first) > 0.5
+            {
+                let across = through(shape, end, first);
+                if shape.kind == ShapeKind::Network {
+                    on_network = Some(start + length(&across) / 2.0);
                 }
-                path.extend(cut(line, done, run));
-                path.dedup_by(|a, b| distance(*a, *b) < 0.05);
+                start += length(&across);
+                full.extend(across);
+            }
+            full.extend(line.iter().copied());
+            full.dedup_by(|a, b| distance(*a, *b) < 0.05);
+            let (total, count) = (length(line), stretch.stops.len());
+            let mut done = 0.0;
+            for k in 0..count {
+                let share = total * (k + 1) as f64 / (count + 1) as f64;
+                let run = match (count, on_network) {
+                    // In the middle of the network, where there is room around it.
+                    (_, Some(middle)) if k == 0 => middle,
+                    (1, _) => start + PARK.min(total / 2.0),
+                    _ => start + share,
+                };
+                let path = cut(&full, done, run);
                 done = run;
                 let here = path.last().copied().unwrap_or(Point { x: 0.0, y: 0.0 });
                 let mut edges = std::mem::take(&mut behind.1);
@@ -169,7 +180,7 @@ impl<'s> Placer<'s> {
                 let path = if spots.is_empty() { Vec::new() } else { path };
                 spots.push(Spot { shape: None, path, at: here, edges, network: None });
             }
-            behind = (cut(line, done, total), stretch.way.edges.clone());
+            behind = (cut(&full, done, start + total), stretch.way.edges.clone());
         }
         spots
     }
@@ -182,7 +193,6 @@ impl<'s> Placer<'s> {
         spots: &mut Vec<Spot>,
         at: &mut Option<Point>,
         behind: &mut (Vec<Point>, Vec<String>),
-        last: bool,
     ) {
         for (k, i) in stretch.stops.iter().enumerate() {
             let (way, edges) = std::mem::take(behind);
@@ -197,7 +207,6 @@ impl<'s> Placer<'s> {
                 (None, Some(shape), None) => beside(Rect::of(shape)),
                 (None, None, None) => self.nowhere(anchored),
             };
-            let _ = last;
             *at = Some(here);
             let path = if spots.is_empty() { Vec::new() } else { path };
             spots.push(Spot { shape: None, path, at: here, edges, network: None });

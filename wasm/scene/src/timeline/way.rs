@@ -42,12 +42,12 @@ impl<'s> Ways<'s> {
     /// Where an end of an edge is.
     fn point(&self, end: usize) -> Point {
         let points = &self.edges[end / 2].points;
-        if end % 2 == 0 { points[0] } else { points[points.len() - 1] }
+        if end.is_multiple_of(2) { points[0] } else { points[points.len() - 1] }
     }
 
     fn owner(&self, end: usize) -> &'s str {
         let edge = self.edges[end / 2];
-        if end % 2 == 0 { &edge.from } else { &edge.to }
+        if end.is_multiple_of(2) { &edge.from } else { &edge.to }
     }
 
     /// The shortest way along wires; `None`: there is none.

@@ -237,7 +237,7 @@ fn ttl(packet: &Packet) -> Option<u8> {
 /// Small marks, the most telling first.
 pub(crate) fn tags(raw: &Raw<'_>) -> Vec<Tag> {
     let mut tags = Vec::new();
-    for (step, before) in &raw.steps {
+    for (step, _) in &raw.steps {
         match &step.kind {
             StepKind::Hook { verdict, .. } => match verdict {
                 RuleVerdict::Dnat => tags.push(tag("DNAT", "nat")),
@@ -263,17 +263,18 @@ pub(crate) fn tags(raw: &Raw<'_>) -> Vec<Tag> {
             StepKind::Originate { .. } if matches!(step.packet.headers.last(), Some(Header::Tcp(t)) if t.flags.rst) => {
                 tags.push(tag("RST", "deny"));
             }
-            StepKind::Route { .. } if tunnels(&step.packet) == tunnels(before) => {
-                if let (Some(old), Some(new)) = (ttl(before), ttl(&step.packet))
-                    && new < old
-                {
-                    tags.push(tag(format!("TTL {new}"), "plain"));
-                }
-            }
             _ => {}
         }
     }
     tags.dedup();
+    let (first, last) = (raw.steps.first().map(|(_, before)| before), raw.steps.last().map(|(s, _)| &s.packet));
+    if let (Some(before), Some(now)) = (first, last)
+        && tunnels(before) == tunnels(now)
+        && let (Some(old), Some(new)) = (ttl(before), ttl(now))
+        && new < old
+    {
+        tags.push(tag(format!("TTL {new}"), "plain"));
+    }
     tags
 }
 
