@@ -9,7 +9,7 @@ use crate::input::{
 use crate::layout::{layout, opened};
 use crate::timeline::{animate, keep};
 use crate::{Options, Place, Scene, Timeline};
-use hoplab_dataplane::apps;
+use hoplab_dataplane::{apps, dns};
 use hoplab_dataplane::plan::{Owner, Plan};
 use hoplab_engine::World;
 use hoplab_kernel::FabricId;
@@ -164,6 +164,7 @@ fn image_name(image: &str) -> Option<String> {
 
 fn pods(world: &World) -> Vec<PodInput> {
     let plan = world.plan();
+    let names = dns::Names::default();
     let veths: BTreeMap<&ObjectKey, &str> = plan.pods().iter().map(|p| (&p.object.key, &*p.veth)).collect();
     world
         .store()
@@ -173,7 +174,7 @@ fn pods(world: &World) -> Vec<PodInput> {
             let address = pod.addresses().first().map(ToString::to_string);
             let mut listens = declared(pod);
             if listens.is_empty() && address.is_some() {
-                listens = sockets(world, object, pod);
+                listens = sockets(world, object, pod, &names);
             }
             PodInput {
                 namespace: object.key.namespace.clone(),
@@ -212,8 +213,8 @@ fn declared(pod: &Pod) -> Vec<PortInput> {
 }
 
 /// What a pod without declared ports listens on all the same.
-fn sockets(world: &World, object: &Object, pod: &Pod) -> Vec<PortInput> {
-    let found = apps::listeners(object, pod, world.store(), world.relations(), world.settings());
+fn sockets(world: &World, object: &Object, pod: &Pod, names: &dns::Names) -> Vec<PortInput> {
+    let found = apps::listeners(object, pod, world.store(), world.relations(), names, "");
     let mut ports: Vec<PortInput> = found
         .listeners
         .iter()
