@@ -10,6 +10,7 @@ pub use check::{
 };
 pub use expect::{
     BackendStatus, DnsExpect, DroppedBy, Expect, HeadersAt, MirroredTo, Received, Redirect, Response, SameAs,
+    SourceExpect,
     Tls,
 };
 pub use probe::{
