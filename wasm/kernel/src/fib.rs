@@ -87,3 +87,6 @@ pub struct IpRule {
 }
 
 pub(crate) mod lookup;
+mod answer;
+
+pub use answer::{Answer, Question, answer};
