@@ -14,12 +14,20 @@ journey('a newcomer takes an example and sends its request', {}, async ({ page }
 
 journey('a click on a pod and a click on a Service send a request', {}, async ({ page }) => {
   await openShop(page)
-  await away(page)
-  await page.keyboard.press('p')
   await page.locator('[data-shape="pod:shop/client"]').click()
   await page.locator('[data-shape="service:shop/cart"]').click()
   await until('a path is listed', () => hops(page))
   check(/delivered/.test(await verdict(page)), `the verdict is ${await verdict(page)}`)
+})
+
+journey('later requests are picked on the drawing with P', {}, async ({ page }) => {
+  await openShop(page)
+  await send(page)
+  await page.keyboard.press('p')
+  await page.locator('[data-shape="node:worker-1"]').click({ position: { x: 40, y: 12 } })
+  await page.locator('[data-shape="service:shop/cart"]').click()
+  await until('the request starts at the node', async () => (await page.locator('#from').inputValue()) === 'worker-1')
+  await until('the path is its own', async () => (await page.locator('[role=slider][aria-label=Hop]').count()) === 1)
 })
 
 journey('the first play stops on the interesting hop within six seconds', {}, async ({ page }) => {

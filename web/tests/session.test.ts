@@ -171,6 +171,22 @@ describe('picking and selecting', () => {
     expect(session.result).not.toBeNull()
     expect(picking.step).toBeNull()
   })
+  it('takes the first click on a pod as the start of a request, and later clicks as a look', async () => {
+    const { session } = begin()
+    await settle()
+    const picking = new Picking(session)
+    const thing = (id: string) => session.view.shape(id) ?? { source: undefined, targets: [] }
+    expect(picking.take(thing('pod:shop/client'))).toBe(false)
+    expect(picking.step).toBe('target')
+    expect(picking.take(thing('service:shop/cart'))).toBe(true)
+    await settle()
+    expect(session.result).not.toBeNull()
+    expect(picking.take(thing('pod:shop/client'))).toBe(false)
+    expect(picking.step).toBeNull()
+    const locked = new Picking(begin().session, () => false)
+    expect(locked.take(thing('pod:shop/client'))).toBe(false)
+    expect(locked.step).toBeNull()
+  })
   it('goes to the hop of a box that is on the current leg', async () => {
     const { session } = begin()
     await settle()

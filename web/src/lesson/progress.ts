@@ -21,6 +21,17 @@ export const START: Progress = { part: 'predict', guess: null, hints: 0, quiz: {
 /** The part of `Storage` that is used. */
 export type Shelf = Pick<Storage, 'getItem' | 'setItem'>
 
+/** The browser's shelf; where it is closed, one that lasts as long as the page. */
+export function openShelf(): Shelf {
+  try {
+    localStorage.getItem(KEY)
+    return localStorage
+  } catch {
+    const kept = new Map<string, string>()
+    return { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value) }
+  }
+}
+
 function readAll(shelf: Shelf): Record<string, unknown> {
   try {
     const value = JSON.parse(shelf.getItem(KEY) ?? 'null') as { format?: unknown; lessons?: unknown } | null

@@ -4,7 +4,7 @@ import Foot from '../lesson/Foot.svelte'
 import Hints from '../lesson/Hints.svelte'
 import { LessonRun } from '../lesson/lesson.svelte'
 import { PARTS, readLesson } from '../lesson/model'
-import { reachable } from '../lesson/progress'
+import { openShelf, reachable } from '../lesson/progress'
 import Quiz from '../lesson/Quiz.svelte'
 import Question from '../lesson/Question.svelte'
 import Work from '../lesson/Work.svelte'
@@ -17,7 +17,7 @@ restoreTheme()
 async function start(island: HTMLElement, url: string) {
   const response = await fetch(url)
   if (!response.ok) throw new Error(`the lesson could not be fetched (${response.status})`)
-  const lesson = new LessonRun(readLesson(await response.json()), localStorage)
+  const lesson = new LessonRun(readLesson(await response.json()), openShelf())
 
   const slot = (name: string) => {
     const found = document.querySelector<HTMLElement>(`[data-slot="${name}"]`)

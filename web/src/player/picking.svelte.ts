@@ -12,10 +12,11 @@ export class Picking {
   /** What the next pick means; `null`: a click selects. */
   step = $state<'source' | 'target' | null>(null)
 
-  constructor(private readonly session: Session) {}
+  /** `open`: whether requests can be sent at all; a lesson's cannot before the guess. */
+  constructor(private readonly session: Session, private readonly open: () => boolean = () => true) {}
 
   start() {
-    this.step = 'source'
+    if (this.open()) this.step = 'source'
   }
   stop() {
     this.step = null
@@ -27,6 +28,12 @@ export class Picking {
 
   /** Takes part in the picking that goes on; `false`: it is an ordinary click. */
   take(thing: Pickable): boolean {
+    // Nothing was sent yet: a click on a pod is the first half of a request, and selects it all the same.
+    if (this.step === null && !this.session.asked && thing.source !== undefined && this.open()) {
+      this.sendFrom(thing)
+      this.step = 'target'
+      return false
+    }
     if (!this.accepts(thing)) return false
     if (this.step === 'source') {
       this.sendFrom(thing)

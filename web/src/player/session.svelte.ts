@@ -30,6 +30,9 @@ export class Session {
   /** The texts are newer than the world drawn, and could not be made into one. */
   readonly stale = $derived(this.load !== null && !this.load.fresh)
 
+  /** A request was sent in this world. */
+  asked = $state(false)
+
   #engine: EngineClient
   #seed = 0
   #sent: Ask | null = null
@@ -62,6 +65,8 @@ export class Session {
   async send() {
     if (!this.ask.from.trim() || !this.ask.to.trim()) {
       this.refusal = this.ask.from.trim() ? 'Say where the request goes.' : 'Say where the request starts.'
+      // Where there is a path, its track comes back.
+      if (this.player.timeline) setTimeout(() => (this.refusal = null), 5000)
       return
     }
     if (!this.load) {
@@ -69,8 +74,10 @@ export class Session {
       this.sending = true
       return
     }
+    this.refusal = null
     this.#seed++
     this.#sent = { ...this.ask }
+    this.asked = true
     this.document.request = { ...this.ask }
     this.document.save()
     const result = await this.#request()
@@ -85,6 +92,7 @@ export class Session {
     this.result = null
     this.refusal = null
     this.#sent = null
+    this.asked = false
     this.player.clear()
     this.#layout()
   }
