@@ -239,7 +239,7 @@ fn replies_are_answered_and_translated_often_enough_to_mean_something() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
     fn every_walk_ends_and_its_hops_join_up(plan in plan()) {
@@ -255,6 +255,9 @@ proptest! {
 
     /// What the client's socket receives comes from where it asked: every translation was undone.
     fn a_reply_undoes_translation(plan in plan()) {
+        // An echo socket hears replies from anyone: where a bridge keeps replies from connection tracking, the pod's own
+        // address comes back, as in Linux.
+        prop_assume!(plan.protocol != 2 || plan.machines.iter().all(|m| m.br_netfilter));
         let ran = run(&plan);
         if !matches!(ran.answer, Some(Answer::Text(_))) {
             return Ok(());
