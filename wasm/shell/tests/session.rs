@@ -108,33 +108,33 @@ fn look_ups() {
         "shop/client",
         &["dig @10.244.2.99 web", "dig", "dig +tcp web"],
         expect![[r#"
-        $ dig @10.244.2.99 web
-        ;; communications error to 10.244.2.99#53: connection refused
-        ;; communications error to 10.244.2.99#53: connection refused
+            $ dig @10.244.2.99 web
+            ;; communications error to 10.244.2.99#53: host unreachable
+            ;; communications error to 10.244.2.99#53: host unreachable
 
-        ; <<>> DiG 9.20.11 <<>> @10.244.2.99 web
-        ;; global options: +cmd
-        ;; no servers could be reached
-        [9]
-        $ dig
+            ; <<>> DiG 9.20.11 <<>> @10.244.2.99 web
+            ;; global options: +cmd
+            ;; no servers could be reached
+            [9]
+            $ dig
 
-        ; <<>> DiG 9.20.11 <<>> 
-        ;; global options: +cmd
-        ;; Got answer:
-        ;; ->>HEADER<<- opcode: QUERY, status: NXDOMAIN, id: 50510
-        ;; flags: qr rd ra; QUERY: 1, ANSWER: 0, AUTHORITY: 0, ADDITIONAL: 0
+            ; <<>> DiG 9.20.11 <<>> 
+            ;; global options: +cmd
+            ;; Got answer:
+            ;; ->>HEADER<<- opcode: QUERY, status: NXDOMAIN, id: 50510
+            ;; flags: qr rd ra; QUERY: 1, ANSWER: 0, AUTHORITY: 0, ADDITIONAL: 0
 
-        ;; QUESTION SECTION:
-        ;.				IN	NS
+            ;; QUESTION SECTION:
+            ;.				IN	NS
 
-        ;; Query time: 0 msec
-        ;; SERVER: 10.96.0.10#53(10.96.0.10) (UDP)
-        ;; MSG SIZE  rcvd: 17
+            ;; Query time: 0 msec
+            ;; SERVER: 10.96.0.10#53(10.96.0.10) (UDP)
+            ;; MSG SIZE  rcvd: 17
 
-        $ dig +tcp web
-        dig: option '+tcp' is not modelled by hoplab's shell
-        [1]
-    "#]],
+            $ dig +tcp web
+            dig: option '+tcp' is not modelled by hoplab's shell
+            [1]
+        "#]],
     );
 }
 
