@@ -13,5 +13,66 @@
 //! ```
 
 mod model;
+mod session;
+mod views;
 
 pub use model::*;
+pub use session::Session;
+
+use tsify::{Ts, Tsify};
+use wasm_bindgen::prelude::*;
+
+/// The engine of one page.
+#[wasm_bindgen]
+pub struct Engine {
+    session: Session,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn files(given: Vec<Ts<SourceFile>>) -> Result<Vec<SourceFile>, JsError> {
+    Ok(given.into_iter().map(|file| file.to_rust()).collect::<Result<_, _>>()?)
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// An engine with the default world.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self { session: Session::new() }
+    }
+
+    /// Reads these files. With errors the last good world stays.
+    pub fn load(&mut self, sources: Vec<Ts<SourceFile>>) -> Result<Ts<LoadResult>, JsError> {
+        Ok(self.session.load(files(sources)?).into_ts()?)
+    }
+
+    /// The world laid out.
+    pub fn scene(&self, options: Ts<SceneOptions>) -> Result<Ts<hoplab_scene::Scene>, JsError> {
+        Ok(self.session.scene(&options.to_rust()?).into_ts()?)
+    }
+
+    /// Sends a request.
+    pub fn send(&mut self, request: Ts<SendRequest>) -> Result<Ts<SendResult>, JsError> {
+        Ok(self.session.send(&request.to_rust()?).into_ts()?)
+    }
+
+    /// Runs a command line of the simulated shell at a place.
+    pub fn exec(&mut self, place: &str, line: &str) -> Result<Ts<ExecResult>, JsError> {
+        Ok(self.session.exec(place, line).into_ts()?)
+    }
+
+    /// Judges checks against the loaded files.
+    pub fn check(&self, checks: Vec<Ts<SourceFile>>) -> Result<Ts<CheckReport>, JsError> {
+        Ok(self.session.check(&files(checks)?).into_ts()?)
+    }
+
+    /// The drawing as a file of its own.
+    pub fn svg(&self, options: Ts<SceneOptions>) -> Result<String, JsError> {
+        Ok(self.session.svg(&options.to_rust()?))
+    }
+}

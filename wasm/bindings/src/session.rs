@@ -1,0 +1,173 @@
+//! What a page keeps: the files, the last good world, the revision.
+
+use crate::model::{
+    CheckReport, CheckView, ExecResult, LoadResult, SceneOptions, SendRequest, SendResult, SourceFile,
+};
+use crate::views::{choices, diagnostic, endpoints, empty_scene, empty_timeline, summary};
+use hoplab_checks::Settings;
+use hoplab_engine::{From, Options, Request, RunOptions, World};
+use hoplab_objects::SourceText;
+use hoplab_scene::{Scene, follow, scene, svg};
+use hoplab_source::Severity;
+use hoplab_trace::print;
+
+/// What a page keeps.
+pub struct Session {
+    files: Vec<SourceFile>,
+    world: World,
+    revision: u32,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn texts(files: &[SourceFile]) -> Vec<SourceText<'_>> {
+    files.iter().map(|f| SourceText { name: &f.name, text: &f.text }).collect()
+}
+
+fn scene_options(options: &SceneOptions) -> hoplab_scene::Options {
+    hoplab_scene::Options {
+        density: options.density,
+        width: options.width,
+        height: options.height,
+        keep: options.keep.clone(),
+    }
+}
+
+impl Session {
+    /// A session over the default world.
+    pub fn new() -> Self {
+        Self { files: Vec::new(), world: World::load(&[], &Options::default()).value, revision: 0 }
+    }
+
+    /// Reads files. With errors the last good world stays.
+    pub fn load(&mut self, files: Vec<SourceFile>) -> LoadResult {
+        let sources = texts(&files);
+        let read = if self.files.is_empty() {
+            World::load(&sources, &Options::default())
+        } else {
+            self.world.edited(&sources)
+        };
+        let names: Vec<String> = files.iter().map(|f| f.name.clone()).collect();
+        let diagnostics = read.diagnostics.iter().map(|d| diagnostic(d, &names)).collect();
+        let fresh = !read.diagnostics.iter().any(|d| d.severity == Severity::Error);
+        if fresh {
+            self.world = read.value;
+            self.files = files;
+            self.revision += 1;
+        }
+        let (sources, targets) = endpoints(&self.world);
+        LoadResult {
+            fresh,
+            revision: self.revision,
+            diagnostics,
+            objects: u32::try_from(self.world.documents().len()).unwrap_or(u32::MAX),
+            summary: summary(&self.world),
+            sources,
+            targets,
+        }
+    }
+
+    /// The world laid out.
+    pub fn scene(&self, options: &SceneOptions) -> Scene {
+        scene(&self.world, &scene_options(options))
+    }
+
+    /// The drawing as a file of its own.
+    pub fn svg(&self, options: &SceneOptions) -> String {
+        svg::print(&self.scene(options), &summary(&self.world), svg::Figure::Standalone)
+    }
+
+    /// Sends a request; the world keeps what its packets leave behind.
+    pub fn send(&mut self, asked: &SendRequest) -> SendResult {
+        let run = question(asked).and_then(|(from, request)| {
+            let options = RunOptions { seed: u64::from(asked.seed), ..RunOptions::default() };
+            self.world.run(&from, &request, &options)
+        });
+        let run = match run {
+            Ok(run) => run,
+            Err(error) => return refused(error.to_string()),
+        };
+        let (scene, timeline) = follow(&self.world, &run.trace, &scene_options(&asked.scene));
+        let trace = &run.trace;
+        let result = SendResult {
+            error: None,
+            outcome: trace.outcome.to_string(),
+            verdict: trace.verdict.to_string(),
+            reason: trace.reason.clone(),
+            status: trace.exchange.status,
+            backend: trace.backend.as_ref().map(|b| b.in_words()),
+            micros: trace.micros,
+            unknowns: trace.unknowns.iter().map(|u| format!("{}: {}", u.what, u.why)).collect(),
+            choices: choices(trace),
+            text: print::to_text(trace, &self.world),
+            scene,
+            timeline,
+        };
+        self.world.commit(&run);
+        result
+    }
+
+    /// Runs a command line of the simulated shell at a place.
+    pub fn exec(&mut self, place: &str, line: &str) -> ExecResult {
+        let output = exec_line(&mut self.world, place, line);
+        ExecResult { output: format!("{}{}", output.stdout, output.stderr), status: output.status }
+    }
+
+    /// Judges checks against the loaded files.
+    pub fn check(&self, checks: &[SourceFile]) -> CheckReport {
+        let mut all = texts(&self.files);
+        all.extend(texts(checks));
+        let report = hoplab_checks::run_scenario("checks", &all, &Settings::default());
+        let checks: Vec<CheckView> = report
+            .checks
+            .into_iter()
+            .map(|c| CheckView { name: c.name, ok: c.ok, message: c.message })
+            .collect();
+        let passed = u32::try_from(checks.iter().filter(|c| c.ok).count()).unwrap_or(u32::MAX);
+        let failed = u32::try_from(checks.len()).unwrap_or(u32::MAX) - passed;
+        CheckReport { checks, passed, failed }
+    }
+}
+
+/// A question in the engine's own terms.
+fn question(asked: &SendRequest) -> Result<(From, Request), hoplab_engine::AskError> {
+    let from = From::parse(&asked.from)?;
+    let mut request = Request::parse(&asked.to)?;
+    if let Request::Http(http) = &mut request {
+        http.set_method(&asked.method)?;
+        for header in &asked.headers {
+            http.add_header(header)?;
+        }
+    }
+    Ok((from, request))
+}
+
+/// The answer to a request that could not be asked.
+fn refused(error: String) -> SendResult {
+    SendResult {
+        error: Some(error),
+        outcome: String::new(),
+        verdict: String::new(),
+        reason: String::new(),
+        status: None,
+        backend: None,
+        micros: 0,
+        unknowns: Vec::new(),
+        choices: Vec::new(),
+        scene: empty_scene(),
+        timeline: empty_timeline(),
+        text: String::new(),
+    }
+}
+
+/// Takes a line apart as a shell does, and runs it.
+fn exec_line(world: &mut World, place: &str, line: &str) -> hoplab_shell::Output {
+    match hoplab_shell::line::words(line) {
+        Ok(words) => hoplab_shell::exec(world, place, &words),
+        Err(error) => hoplab_shell::Output::failed(2, error.to_string()),
+    }
+}
