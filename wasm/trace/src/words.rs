@@ -29,6 +29,8 @@ impl Place {
             Self::Pod(name) => format!("pod {name}"),
             Self::HostNetNs(host, netns) => format!("{netns} on {host}"),
             Self::External(address) => format!("{address} outside"),
+            // The one that a world implies has no name but its sort.
+            Self::Router(name) if &**name == "router" => "the router".to_owned(),
             Self::Router(name) => format!("router {name}"),
         }
     }
