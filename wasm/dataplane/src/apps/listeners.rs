@@ -54,11 +54,12 @@ struct Manner {
     process: String,
     page: Option<Page>,
     says: Option<String>,
+    assumed: Option<String>,
 }
 
 impl Manner {
     fn of(process: &str, page: Option<Page>) -> Self {
-        Self { process: process.to_owned(), page, says: None }
+        Self { process: process.to_owned(), page, says: None, assumed: None }
     }
 }
 
@@ -82,6 +83,7 @@ impl Builder<'_> {
             delay: Duration::ZERO,
             fault: None,
             says: manner.says,
+            assumed: manner.assumed.map(Into::into),
         };
         let origin = self.origin(path);
         self.out.listeners.push(Listener { protocol, address: None, port: Some(port), program: Arc::new(server), origin });
@@ -148,11 +150,11 @@ impl Builder<'_> {
         } else if words.iter().any(|w| w == "serve-hostname") {
             let port = number("port", 9376);
             let on = |name: &str, default: bool| flag(&words, name).map_or(default, |v| v != "false");
-            let says = |page| Manner { process: "agnhost".to_owned(), page, says: None };
+            let says = |page| Manner::of("agnhost", page);
             if on("http", true) {
                 self.listen(L4Protocol::Tcp, port, says(Some(Page::Text(hostname))), &at);
             } else if on("tcp", false) || on("udp", false) {
-                let manner = |says| Manner { process: "agnhost".to_owned(), page: None, says: Some(says) };
+                let manner = |says| Manner { says: Some(says), ..Manner::of("agnhost", None) };
                 if on("tcp", false) {
                     self.listen(L4Protocol::Tcp, port, manner(hostname.clone()), &at);
                 }
@@ -208,6 +210,7 @@ impl Builder<'_> {
                         delay: listen.delay,
                         fault: listen.fault,
                         says: None,
+                        assumed: None,
                     };
                     let origin = self.origin(&path);
                     self.out.listeners.push(Listener {
@@ -264,14 +267,11 @@ fn reconfigured(pod: &Pod, container: &Container) -> bool {
     })
 }
 
-/// Everything that a pod listens on. `resolv_conf`: its /etc/resolv.conf, which a CoreDNS in it forwards to.
+/// Everything that a pod listens on.
 pub fn listeners(
     object: &Object,
     pod: &Pod,
-    store: &Store,
-    relations: &Relations,
-    names: &dns::Names,
-    resolv_conf: &str,
+    around: &dns::Around<'_>,
 ) -> PodListeners {
     let env = |name: &str| {
         pod.spec.containers.iter().flat_map(|c| &c.env).find(|e| e.name == name).map(|e| e.value.clone()).unwrap_or_default()
@@ -294,7 +294,7 @@ pub fn listeners(
         .chain(pod.spec.containers.iter().enumerate().map(|(i, c)| (c, spec.key("containers").index(i))));
     for (container, path) in all {
         if repository(&container.image) == "coredns" {
-            let dns = dns::coredns_listeners(object, pod, container, &path, store, relations, names, resolv_conf);
+            let dns = dns::coredns_listeners(object, pod, container, &path, around);
             builder.out.listeners.extend(dns.listeners);
             builder.out.problems.extend(dns.problems);
         } else {
@@ -304,7 +304,7 @@ pub fn listeners(
     let quiet = |c: &Container| QUIET.contains(&repository(&c.image));
     let declares = pod.spec.containers.iter().any(|c| !c.ports.is_empty());
     if builder.out.listeners.is_empty() && !declares && !pod.spec.containers.iter().all(quiet) {
-        assume(&mut builder, pod, store, relations);
+        assume(&mut builder, pod, around.store, around.relations);
     }
     builder.out
 }
@@ -319,7 +319,12 @@ fn assume(builder: &mut Builder<'_>, pod: &Pod, store: &Store, relations: &Relat
             if let Some(number) = target_port(port, pod)
                 && !builder.has(l4(port.protocol), number)
             {
-                let manner = Manner::of(&process, Some(Page::Describe));
+                let why = format!(
+                    "assumed: no container of pod {} declares a port, so it is taken to listen on {number}, where Service {} leads",
+                    builder.object.key.namespaced_name(),
+                    key.namespaced_name()
+                );
+                let manner = Manner { assumed: Some(why), ..Manner::of(&process, Some(Page::Describe)) };
                 builder.listen(l4(port.protocol), number, manner, &FieldPath::parse("spec.containers[0].image"));
                 builder.out.assumed.push(AssumedPort { port: number, service: key.namespaced_name() });
             }
@@ -358,6 +363,7 @@ pub fn machine(process: &str, machine: &str, protocol: L4Protocol, port: u16, sp
         delay: Duration::ZERO,
         fault,
         says: None,
+        assumed: None,
     };
     Listener { protocol, address: None, port: Some(port), program: Arc::new(server), origin: None }
 }
@@ -378,6 +384,7 @@ pub fn outside(address: std::net::IpAddr) -> Vec<Listener> {
                 delay: Duration::ZERO,
                 fault: None,
                 says: None,
+                assumed: None,
             }),
             origin: Some(Arc::new(Origin::by("the Internet"))),
         })

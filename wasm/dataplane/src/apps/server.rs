@@ -22,6 +22,8 @@ pub(super) struct Server {
     pub fault: Option<Fault>,
     /// Whether it answers whatever comes with its text, as agnhost serve-hostname does.
     pub says: Option<String>,
+    /// What had to be assumed for it to exist; the trace says so.
+    pub assumed: Option<Name>,
 }
 
 impl Program for Server {
@@ -36,6 +38,7 @@ impl Program for Server {
             delay: self.delay,
             fault: self.fault,
             says: self.says.clone(),
+            assumed: self.assumed.clone(),
             buffers: IndexMap::new(),
         })
     }
@@ -47,6 +50,7 @@ struct Running {
     delay: Duration,
     fault: Option<Fault>,
     says: Option<String>,
+    assumed: Option<Name>,
     buffers: IndexMap<SocketId, Vec<u8>>,
 }
 
@@ -61,6 +65,9 @@ fn looks_like_http(bytes: &[u8]) -> bool {
 
 impl Running {
     fn data(&mut self, socket: SocketId, peer: SocketAddr, bytes: &[u8], actions: &mut Vec<Action>) {
+        if let Some(assumed) = self.assumed.as_ref().filter(|_| !self.buffers.contains_key(&socket)) {
+            actions.push(Action::Note { socket, what: assumed.to_string() });
+        }
         match self.fault {
             Some(Fault::Reset) => return actions.push(Action::Abort { socket }),
             Some(Fault::Silent) => return,
@@ -100,10 +107,8 @@ impl Process for Running {
     fn on(&mut self, event: Event<'_>, actions: &mut Vec<Action>) {
         match event {
             Event::Data { socket, peer, bytes, .. } => self.data(socket, peer, bytes, actions),
-            Event::Connected { socket, .. } => {
-                if self.fault == Some(Fault::Reset) {
-                    actions.push(Action::Abort { socket });
-                }
+            Event::Connected { socket, .. } if self.fault == Some(Fault::Reset) => {
+                actions.push(Action::Abort { socket });
             }
             Event::Closed { socket, .. } => {
                 self.buffers.swap_remove(&socket);

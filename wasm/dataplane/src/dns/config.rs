@@ -25,6 +25,19 @@ pub struct DnsListeners {
     pub problems: Vec<String>,
 }
 
+/// What a pod's servers read of the world around them.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// Every object.
+    pub store: &'a Store,
+    /// Who selects whom.
+    pub relations: &'a Relations,
+    /// What is known of names.
+    pub names: &'a Names,
+    /// The pod's /etc/resolv.conf, which a CoreDNS in it forwards to.
+    pub resolv_conf: &'a str,
+}
+
 /// Plug-ins that change no answer that the model gives: accepted and passed over.
 static WITHOUT_EFFECT: &[&str] =
     &["errors", "health", "ready", "prometheus", "cache", "loop", "reload", "log", "loadbalance", "bufsize", "metadata", "debug"];
@@ -137,11 +150,9 @@ pub fn coredns_listeners(
     pod: &Pod,
     container: &Container,
     path: &FieldPath,
-    store: &Store,
-    relations: &Relations,
-    all_names: &Names,
-    resolv_conf: &str,
+    around: &Around<'_>,
 ) -> DnsListeners {
+    let Around { store, relations, names: all_names, resolv_conf } = *around;
     let mut out = DnsListeners::default();
     let (text, _) = match corefile(object, pod, container, store) {
         Ok(found) => found,

@@ -9,7 +9,7 @@ mod server;
 mod table;
 mod zone;
 
-pub use config::{DnsListeners, coredns_listeners};
+pub use config::{Around, DnsListeners, coredns_listeners};
 pub use corefile::{Corefile, CorefileError, Directive, ServerBlock};
 pub use outside::{is_zone_server, resolver, zone_server};
 

@@ -93,7 +93,7 @@ impl CoreDns {
             let zone = zone.unwrap_or_default();
             let found = kubernetes.find(name, question.record_type, &zone);
             if found != Found::NxDomain || !kubernetes.falls_through(name) {
-                return self.from_cluster(kubernetes, &zone, query, question, found);
+                return self.of_cluster(kubernetes, &zone, query, question, found);
             }
         }
         match server.forwards.iter().find(|forward| name.is_within(&forward.from)) {
@@ -108,7 +108,7 @@ impl CoreDns {
         fits.max_by_key(|((zone, _), _)| zone.labels().len()).map(|(_, server)| server)
     }
 
-    fn from_cluster(
+    fn of_cluster(
         &self,
         kubernetes: &Kubernetes,
         zone: &Name,

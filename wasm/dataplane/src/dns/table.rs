@@ -54,6 +54,9 @@ pub(super) struct DnsService {
     pub endpoints: Vec<DnsEndpoint>,
 }
 
+/// Namespace and name of a Service.
+type NamespacedName = (String, String);
+
 /// Everything.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DnsTable {
@@ -63,7 +66,7 @@ pub(super) struct DnsTable {
     /// ClusterIPs.
     pub by_cluster_ip: IndexMap<IpAddr, (String, String)>,
     /// Endpoint addresses: each Service and the endpoint's place in it.
-    pub by_endpoint: IndexMap<IpAddr, Vec<((String, String), usize)>>,
+    pub by_endpoint: IndexMap<IpAddr, Vec<(NamespacedName, usize)>>,
     /// Pod addresses by namespace, for `pods verified`.
     pub pods: IndexSet<(String, IpAddr)>,
 }

@@ -2,6 +2,7 @@
 
 use super::PlanData;
 use crate::apps::{self, PodListeners};
+use crate::dns::Around;
 use crate::kubelet;
 use hoplab_objects::Object;
 use hoplab_objects::view::Pod;
@@ -14,7 +15,8 @@ impl PlanData {
     pub(super) fn listeners_of(&self, object: &Object, pod: &Pod) -> PodListeners {
         let files = if serves_names(pod) { self.files_of_pod(&object.key) } else { None };
         let resolv_conf = files.as_ref().and_then(|files| files.get("/etc/resolv.conf")).map_or("", String::as_str);
-        apps::listeners(object, pod, &self.store, &self.relations, &self.names, resolv_conf)
+        let around = Around { store: &self.store, relations: &self.relations, names: &self.names, resolv_conf };
+        apps::listeners(object, pod, &around)
     }
 
     /// What of pods could not be read or is not modelled: annotations, Corefiles.

@@ -461,3 +461,18 @@ fn many_services_on_many_nodes_are_written_once() {
     assert_eq!(first.len(), 4 + 1000 * 11);
     assert!(stacks.iter().all(|stack| Arc::ptr_eq(&shared(stack), &first)));
 }
+
+#[test]
+fn a_port_that_nobody_declares_is_assumed_and_said_so() {
+    use hoplab_kernel::process::{Action, Event, SocketId};
+    let plan = plan(&SMALL.replace(", ports: [{containerPort: 8080}]", ""));
+    let web = pod(&plan, "shop", "web-0");
+    assert_eq!(web.listeners.iter().map(|l| l.port).collect::<Vec<_>>(), [Some(8080)]);
+    let mut actions = Vec::new();
+    let here = std::net::SocketAddr::from(([10, 244, 0, 3], 8080));
+    let data = Event::Data { socket: SocketId(1), local: here, peer: here, bytes: b"ping", at: hoplab_trace::Micros(0) };
+    web.listeners[0].program.start().on(data, &mut actions);
+    let [Action::Note { what, .. }, Action::Send { bytes, .. }] = actions.as_slice() else { panic!("{actions:?}") };
+    assert!(what.contains("where Service shop/web leads"), "{what}");
+    assert_eq!(bytes, b"ping");
+}
