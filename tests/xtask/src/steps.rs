@@ -106,7 +106,7 @@ fn front_end_tests(workspace: &Workspace) -> Result<Count, Failure> {
     let results = workspace.target.join("xtask/vitest.json");
     let _ = std::fs::remove_file(&results);
     let mut command = npm(&workspace.web());
-    command.args(["run", "--silent", "test", "--", "--reporter=dot", "--reporter=json", "--outputFile.json"]).arg(&results);
+    command.args(["run", "--silent", "test", "--", "--reporter=default", "--reporter=json", "--outputFile.json"]).arg(&results);
     let ok = watch(&mut command, |_| {})?;
     let json: serde_json::Value = serde_json::from_slice(&read(&results)?)
         .map_err(|error| Failure(format!("vitest's results do not read: {error}")))?;
@@ -195,6 +195,7 @@ fn journeys(workspace: &Workspace, program: &Path) -> Result<Count, Failure> {
         .current_dir(workspace.web())
         .arg("../tests/journeys/run.mjs")
         .env("HOPLAB_URL", format!("http://127.0.0.1:{}", running.port))
+        .env("HOPLAB_SHOTS", workspace.target.join("xtask/shots"))
         .env("CHROMIUM", browser);
     let mut last = String::new();
     let ok = watch(&mut command, |line| {
