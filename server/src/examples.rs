@@ -1,7 +1,10 @@
 //! The gallery of worlds to start from: `server/examples/index.json` and a folder of manifests for each.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
+use std::io::Write as _;
 
 #[derive(RustEmbed)]
 #[folder = "examples"]
@@ -38,6 +41,24 @@ pub struct Request {
     pub from: String,
     /// `http://cart/`.
     pub to: String,
+}
+
+impl Example {
+    /// The address of the playground with this world in it and this request ready to be sent. The format is that of
+    /// `web/src/document/link.ts`: `#w1=`, then the saved world as JSON, deflated, in base64url.
+    pub fn link(&self, to: &str) -> String {
+        let saved = serde_json::json!({
+            "format": 1,
+            "title": self.title,
+            "files": self.files,
+            "request": {"from": self.request.from, "to": to, "method": "GET"},
+        });
+        let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        match deflate.write_all(saved.to_string().as_bytes()).and_then(|()| deflate.finish()) {
+            Ok(packed) => format!("/playground#w1={}", URL_SAFE_NO_PAD.encode(packed)),
+            Err(_) => "/playground".to_owned(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -117,6 +138,18 @@ fn example(listed: Listed) -> Result<Example, ExampleError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_holds_the_whole_world() {
+        let shop = built_in().expect("the gallery reads").remove(0);
+        let link = shop.link("http://cart.shop/");
+        let packed = URL_SAFE_NO_PAD.decode(link.strip_prefix("/playground#w1=").expect("a link")).expect("base64url");
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::DeflateDecoder::new(&packed[..]), &mut text).expect("deflated");
+        let saved: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(saved["files"][0]["text"], shop.files[0].text);
+        assert_eq!(saved["request"]["to"], "http://cart.shop/");
+    }
 
     #[test]
     fn every_example_is_listed_and_every_listed_one_is_there() {

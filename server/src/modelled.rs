@@ -19,9 +19,9 @@ impl State {
     /// In words.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Modelled => "modelled",
-            Self::Partly => "partly",
-            Self::NotModelled => "not modelled",
+            Self::Modelled => "Modelled",
+            Self::Partly => "Partly",
+            Self::NotModelled => "Not modelled",
         }
     }
 }

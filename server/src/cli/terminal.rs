@@ -5,6 +5,13 @@ use hoplab_source::{Diagnostic, Severity, Span};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+/// Prints a result on standard output. A reader that has gone (`| head`) is no error.
+pub fn out(text: &str) {
+    use std::io::Write as _;
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
 /// How much of a source line is shown.
 const LINE_WIDTH: usize = 140;
 
@@ -86,7 +93,7 @@ fn excerpt(out: &mut String, span: &Span, sources: &[SourceText], width: usize) 
         out,
         "{:width$}--> {}:{}:{}",
         "",
-        harmless_line(&source.name),
+        harmless_line(&source.shown),
         span.line,
         span.column
     );
@@ -129,10 +136,8 @@ mod tests {
     use hoplab_source::{Code, FieldPath, SourceId};
 
     fn source(text: &str) -> Vec<SourceText> {
-        vec![SourceText {
-            name: "shop.yaml".to_owned(),
-            text: text.to_owned(),
-        }]
+        let name = "shop.yaml".to_owned();
+        vec![SourceText { name: name.clone(), shown: name, text: text.to_owned() }]
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod assets;
 mod bundle;
+mod figure;
 mod headers;
 mod pages;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub struct Site(Arc<Content>);
 struct Content {
     lessons: Vec<Lesson>,
     examples: Vec<Example>,
+    figure: Option<figure::Figure>,
 }
 
 /// Why the site cannot be served.
@@ -54,10 +56,9 @@ impl Site {
             Some(folder) => lesson::read_folder(folder)?,
             None => lesson::built_in()?,
         };
-        Ok(Self(Arc::new(Content {
-            lessons,
-            examples: examples::built_in()?,
-        })))
+        let examples = examples::built_in()?;
+        let figure = examples.first().and_then(|shop| figure::of(shop, "http://cart.shop/"));
+        Ok(Self(Arc::new(Content { lessons, examples, figure })))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pages that are read: complete without JavaScript.
 
-use super::Site;
+use super::{Content, Site, figure};
 use super::bundle::{self, PageAssets};
 use crate::reference::{self, CodePage};
 use crate::{lesson, modelled};
@@ -52,6 +52,9 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
 struct Home<'a> {
     frame: Frame,
     lessons: &'a [lesson::Lesson],
+    figure: Option<&'a figure::Figure>,
+    /// Lines of the example that the figure shows.
+    yaml: Vec<&'a str>,
 }
 
 pub(super) async fn home(State(site): State<Site>) -> Response {
@@ -59,15 +62,16 @@ pub(super) async fn home(State(site): State<Site>) -> Response {
         "See where the packet really goes",
         "hoplab is a Kubernetes networking playground: real manifests in, an animated and explained request out.",
         "home",
-        Some("home"),
+        None,
     );
-    page(
-        StatusCode::OK,
-        &Home {
-            frame,
-            lessons: &site.0.lessons,
-        },
-    )
+    let Content { lessons, figure, examples, .. } = &*site.0;
+    let files = examples.iter().flat_map(|example| &example.files);
+    let service = files
+        .flat_map(|file| file.text.split("\n---\n"))
+        .find(|document| document.lines().any(|line| line == "kind: Service"));
+    let shown = |line: &&str| ["kind:", "spec:", "  selector:"].iter().any(|start| line.starts_with(start));
+    let yaml = service.map(|document| document.lines().filter(shown).collect()).unwrap_or_default();
+    page(StatusCode::OK, &Home { frame, lessons, figure: figure.as_ref(), yaml })
 }
 
 #[derive(Template)]

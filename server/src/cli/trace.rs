@@ -1,0 +1,82 @@
+//! `hoplab trace`: one request, every hop out and back.
+
+use super::{DONE, FAILED, UNUSABLE, capture, terminal, world};
+use hoplab_engine::{From, Request, RunOptions, host_port};
+use hoplab_trace::{Outcome, json, print};
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    world: world::WorldArgs,
+    /// Where it starts: namespace/name, namespace/kind/name, node:NAME, host:NAME, external:ADDRESS
+    #[arg(long, value_name = "SOURCE")]
+    from: String,
+    /// Where it goes: a URL, HOST:PORT, udp:HOST:PORT, sctp:HOST:PORT, icmp:HOST, dns:NAME/TYPE
+    #[arg(long, value_name = "TARGET")]
+    to: String,
+    /// HTTP method
+    #[arg(short = 'X', long = "request", value_name = "METHOD", default_value = "GET")]
+    method: String,
+    /// HTTP header, as "Name: value"; may be given several times
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    headers: Vec<String>,
+    /// Connect there while the URL keeps its host
+    #[arg(long, value_name = "HOST:PORT")]
+    connect_to: Option<String>,
+    /// Fixes every random choice
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How to print it
+    #[arg(short = 'o', long = "output", value_enum, default_value_t = super::Output::Text)]
+    output: super::Output,
+    /// Write every packet at every interface to a capture file
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+}
+
+impl Args {
+    fn question(&self) -> Result<(From, Request), String> {
+        let from = From::parse(&self.from).map_err(|error| format!("--from {error}"))?;
+        let mut request = Request::parse(&self.to).map_err(|error| format!("--to {error}"))?;
+        if let Request::Http(http) = &mut request {
+            http.set_method(&self.method).map_err(|error| format!("--request {error}"))?;
+            for header in &self.headers {
+                http.add_header(header).map_err(|error| format!("--header {error}"))?;
+            }
+            if let Some(connect_to) = &self.connect_to {
+                http.connect_to = Some(host_port(connect_to).map_err(|error| format!("--connect-to {error}"))?);
+            }
+        } else if self.connect_to.is_some() || !self.headers.is_empty() {
+            return Err("--connect-to and --header need a URL in --to".to_owned());
+        }
+        Ok((from, request))
+    }
+}
+
+pub(super) fn run(args: &Args) -> u8 {
+    let refuse = |message: &str| {
+        eprintln!("error: {}", terminal::harmless(message));
+        UNUSABLE
+    };
+    let (from, request) = match args.question() {
+        Ok(question) => question,
+        Err(message) => return refuse(&message),
+    };
+    let Some(world) = args.world.load() else { return UNUSABLE };
+    let options = RunOptions { seed: args.seed, ..RunOptions::default() };
+    let run = match world.run(&from, &request, &options) {
+        Ok(run) => run,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    match args.output {
+        super::Output::Text => terminal::out(&print::to_text(&run.trace, &world)),
+        super::Output::Json => terminal::out(&format!("{:#}\n", json::to_json(&run.trace, &world))),
+    }
+    if let Some(file) = &args.pcap
+        && let Err(error) = std::fs::write(file, capture::of(&run.trace))
+    {
+        return refuse(&format!("{}: {error}", file.display()));
+    }
+    if run.trace.outcome == Outcome::Delivered { DONE } else { FAILED }
+}
