@@ -54,7 +54,10 @@ impl Example {
             "request": {"from": self.request.from, "to": to, "method": "GET"},
         });
         let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
-        match deflate.write_all(saved.to_string().as_bytes()).and_then(|()| deflate.finish()) {
+        match deflate
+            .write_all(saved.to_string().as_bytes())
+            .and_then(|()| deflate.finish())
+        {
             Ok(packed) => format!("/playground#w1={}", URL_SAFE_NO_PAD.encode(packed)),
             Err(_) => "/playground".to_owned(),
         }
@@ -143,9 +146,12 @@ mod tests {
     fn a_link_holds_the_whole_world() {
         let shop = built_in().expect("the gallery reads").remove(0);
         let link = shop.link("http://cart.shop/");
-        let packed = URL_SAFE_NO_PAD.decode(link.strip_prefix("/playground#w1=").expect("a link")).expect("base64url");
+        let packed = URL_SAFE_NO_PAD
+            .decode(link.strip_prefix("/playground#w1=").expect("a link"))
+            .expect("base64url");
         let mut text = String::new();
-        std::io::Read::read_to_string(&mut flate2::read::DeflateDecoder::new(&packed[..]), &mut text).expect("deflated");
+        std::io::Read::read_to_string(&mut flate2::read::DeflateDecoder::new(&packed[..]), &mut text)
+            .expect("deflated");
         let saved: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(saved["files"][0]["text"], shop.files[0].text);
         assert_eq!(saved["request"]["to"], "http://cart.shop/");

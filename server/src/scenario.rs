@@ -20,7 +20,13 @@ pub struct SourceText {
 
 /// The same texts as the engine takes them.
 pub fn borrowed(texts: &[SourceText]) -> Vec<hoplab_objects::SourceText<'_>> {
-    texts.iter().map(|text| hoplab_objects::SourceText { name: &text.name, text: &text.text }).collect()
+    texts
+        .iter()
+        .map(|text| hoplab_objects::SourceText {
+            name: &text.name,
+            text: &text.text,
+        })
+        .collect()
 }
 
 /// Why a scenario cannot be read.
@@ -66,12 +72,21 @@ pub fn read(path: &Path) -> Result<Vec<SourceText>, ReadError> {
     if path.as_os_str() == "-" {
         return Ok(vec![standard_input()?]);
     }
-    let metadata = std::fs::metadata(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let metadata = std::fs::metadata(path).map_err(|source| ReadError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
     if !metadata.is_dir() {
         return Ok(vec![file(path)?]);
     }
     let texts = folder(path, &["manifests", "clusters"])?;
-    if texts.is_empty() { Err(ReadError::Empty { path: path.to_owned() }) } else { Ok(texts) }
+    if texts.is_empty() {
+        Err(ReadError::Empty {
+            path: path.to_owned(),
+        })
+    } else {
+        Ok(texts)
+    }
 }
 
 /// The YAML and JSON files right in a folder, and all below those of its folders that are named.
@@ -86,7 +101,10 @@ pub fn folder(path: &Path, below: &[&str]) -> Result<Vec<SourceText>, ReadError>
     let named = |file: &PathBuf| {
         let below = file.strip_prefix(path).unwrap_or(file);
         let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-        self::file(file).map(|text| SourceText { name: parts.join("/"), ..text })
+        self::file(file).map(|text| SourceText {
+            name: parts.join("/"),
+            ..text
+        })
     };
     let mut texts = files.iter().map(named).collect::<Result<Vec<_>, _>>()?;
     texts.sort_by(|a, b| a.name.cmp(&b.name));
@@ -96,7 +114,10 @@ pub fn folder(path: &Path, below: &[&str]) -> Result<Vec<SourceText>, ReadError>
 /// The YAML and JSON files in this folder and in all below it.
 fn all_files(folder: &Path) -> Result<Vec<PathBuf>, ReadError> {
     let mut files = own_files(folder)?;
-    for inner in entries(folder)?.into_iter().filter(|path| path.is_dir() && !path.is_symlink()) {
+    for inner in entries(folder)?
+        .into_iter()
+        .filter(|path| path.is_dir() && !path.is_symlink())
+    {
         files.extend(all_files(&inner)?);
     }
     Ok(files)
@@ -104,13 +125,19 @@ fn all_files(folder: &Path) -> Result<Vec<PathBuf>, ReadError> {
 
 /// The YAML and JSON files right in this folder, by name.
 pub fn own_files(folder: &Path) -> Result<Vec<PathBuf>, ReadError> {
-    Ok(entries(folder)?.into_iter().filter(|path| is_manifest(path) && path.is_file()).collect())
+    Ok(entries(folder)?
+        .into_iter()
+        .filter(|path| is_manifest(path) && path.is_file())
+        .collect())
 }
 
 /// Whether a file's name says that it may hold objects; hidden ones do not.
 pub fn is_manifest(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml" || ending == "json")
-        && path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'))
+    path.extension()
+        .is_some_and(|ending| ending == "yaml" || ending == "yml" || ending == "json")
+        && path
+            .file_name()
+            .is_some_and(|name| !name.to_string_lossy().starts_with('.'))
 }
 
 /// What is in a folder, by name.
@@ -167,7 +194,11 @@ fn text_of(path: &Path, input: impl std::io::Read) -> Result<SourceText, ReadErr
     match String::from_utf8(bytes) {
         Ok(text) => {
             let shown = path.display().to_string();
-            Ok(SourceText { name: shown.clone(), shown, text })
+            Ok(SourceText {
+                name: shown.clone(),
+                shown,
+                text,
+            })
         }
         Err(error) => {
             let offset = error.utf8_error().valid_up_to();
@@ -205,11 +236,33 @@ mod tests {
     #[test]
     fn a_folder_is_its_own_files_its_manifests_and_its_clusters() {
         let folder = scratch("world");
-        for name in ["b.yaml", "a.yml", "c.json", "notes.md", ".hidden.yaml", "manifests/x/y.yaml", "clusters/west/z.yaml", "other/q.yaml"] {
+        for name in [
+            "b.yaml",
+            "a.yml",
+            "c.json",
+            "notes.md",
+            ".hidden.yaml",
+            "manifests/x/y.yaml",
+            "clusters/west/z.yaml",
+            "other/q.yaml",
+        ] {
             write(&folder, name, b"{}");
         }
-        let names: Vec<String> = read(&folder).expect("it reads").into_iter().map(|text| text.name).collect();
-        assert_eq!(names, ["a.yml", "b.yaml", "c.json", "clusters/west/z.yaml", "manifests/x/y.yaml"]);
+        let names: Vec<String> = read(&folder)
+            .expect("it reads")
+            .into_iter()
+            .map(|text| text.name)
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "a.yml",
+                "b.yaml",
+                "c.json",
+                "clusters/west/z.yaml",
+                "manifests/x/y.yaml"
+            ]
+        );
         let _ = std::fs::remove_dir_all(&folder);
     }
 
@@ -221,7 +274,11 @@ mod tests {
         let large = std::fs::File::create(folder.join("large.yaml")).expect("a file");
         large.set_len(LARGEST_FILE + 1).expect("a sparse file");
         let said = |name: &str| read(&folder.join(name)).expect_err(name).to_string();
-        assert!(said("latin.yaml").ends_with("latin.yaml:2: this is not UTF-8 text (byte 8)"), "{}", said("latin.yaml"));
+        assert!(
+            said("latin.yaml").ends_with("latin.yaml:2: this is not UTF-8 text (byte 8)"),
+            "{}",
+            said("latin.yaml")
+        );
         assert!(said("large.yaml").contains("more than a scenario's file may have"));
         assert!(said("empty").contains("no *.yaml"));
         assert!(said("nothing.yaml").contains("nothing.yaml"));

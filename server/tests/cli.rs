@@ -43,7 +43,10 @@ fn json(text: &str) -> Value {
 fn fits(name: &str, value: &Value) {
     let schema = json(&hoplab(&["schema", name]).out);
     let validator = jsonschema::validator_for(&schema).expect("a schema");
-    let errors: Vec<String> = validator.iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    let errors: Vec<String> = validator
+        .iter_errors(value)
+        .map(|e| format!("{}: {e}", e.instance_path()))
+        .collect();
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
@@ -53,8 +56,19 @@ const SHOP: &str = "server/examples/shop";
 fn a_delivered_request_ends_with_0_and_another_outcome_with_1() {
     let ended = hoplab(&["trace", SHOP, "--from", "shop/client", "--to", "http://web/"]);
     assert_eq!(ended.status, 0, "{}{}", ended.out, ended.err);
-    assert!(ended.out.contains("PREROUTING") && ended.out.contains("KUBE-SVC-"), "{}", ended.out);
-    let ended = hoplab(&["trace", "server/examples/no-endpoints", "--from", "shop/client", "--to", "http://web/"]);
+    assert!(
+        ended.out.contains("PREROUTING") && ended.out.contains("KUBE-SVC-"),
+        "{}",
+        ended.out
+    );
+    let ended = hoplab(&[
+        "trace",
+        "server/examples/no-endpoints",
+        "--from",
+        "shop/client",
+        "--to",
+        "http://web/",
+    ]);
     assert_eq!(ended.status, 1, "{}{}", ended.out, ended.err);
     assert!(ended.out.contains("refused"), "{}", ended.out);
 }
@@ -63,13 +77,55 @@ fn a_delivered_request_ends_with_0_and_another_outcome_with_1() {
 fn what_cannot_be_used_ends_with_2_and_says_why_on_standard_error() {
     let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: eighty}]}\n";
     let cases: [(&[&str], &str, &str); 9] = [
-        (&["trace", "nowhere.yaml", "--from", "a/b", "--to", "c:1"], "", "nowhere.yaml"),
+        (
+            &["trace", "nowhere.yaml", "--from", "a/b", "--to", "c:1"],
+            "",
+            "nowhere.yaml",
+        ),
         (&["trace", "-", "--from", "a/b", "--to", "c:1"], service, "-:4:"),
-        (&["trace", "-", "--from", "a/b", "--to", "c:1"], "a: [1, 2\n", "error["),
-        (&["trace", SHOP, "--from", "shop/nobody", "--to", "http://web/"], "", "nobody"),
-        (&["trace", SHOP, "--from", "shop/client", "--to", "http://"], "", "--to"),
-        (&["trace", SHOP, "--from", "shop/client", "--to", "http://web/", "--reading", "x=1"], "", "x"),
-        (&["trace", SHOP, "--from", "shop/client", "--to", "http://web/", "-H", "no colon"], "", "Name: value"),
+        (
+            &["trace", "-", "--from", "a/b", "--to", "c:1"],
+            "a: [1, 2\n",
+            "error[",
+        ),
+        (
+            &["trace", SHOP, "--from", "shop/nobody", "--to", "http://web/"],
+            "",
+            "nobody",
+        ),
+        (
+            &["trace", SHOP, "--from", "shop/client", "--to", "http://"],
+            "",
+            "host",
+        ),
+        (
+            &[
+                "trace",
+                SHOP,
+                "--from",
+                "shop/client",
+                "--to",
+                "http://web/",
+                "--reading",
+                "x=1",
+            ],
+            "",
+            "x",
+        ),
+        (
+            &[
+                "trace",
+                SHOP,
+                "--from",
+                "shop/client",
+                "--to",
+                "http://web/",
+                "-H",
+                "no colon",
+            ],
+            "",
+            "Name: value",
+        ),
         (&["get", SHOP], "", "KIND"),
         (&["schema", "nothing"], "", "nothing"),
     ];
@@ -84,28 +140,58 @@ fn what_cannot_be_used_ends_with_2_and_says_why_on_standard_error() {
 #[test]
 fn the_same_input_gives_the_same_bytes_and_another_seed_another_way() {
     let trace = |seed: &str| {
-        hoplab(&["trace", SHOP, "--from", "shop/client", "--to", "http://web/", "-o", "json", "--seed", seed]).out
+        hoplab(&[
+            "trace",
+            SHOP,
+            "--from",
+            "shop/client",
+            "--to",
+            "http://web/",
+            "-o",
+            "json",
+            "--seed",
+            seed,
+        ])
+        .out
     };
     assert_eq!(trace("7"), trace("7"));
-    let backends: std::collections::BTreeSet<String> =
-        (1..=12).map(|seed| json(&trace(&seed.to_string()))["backend"].to_string()).collect();
+    let backends: std::collections::BTreeSet<String> = (1..=12)
+        .map(|seed| json(&trace(&seed.to_string()))["backend"].to_string())
+        .collect();
     assert!(backends.len() > 1, "{backends:?}");
 }
 
 #[test]
 fn json_fits_the_schema_that_the_program_prints() {
-    for to in ["http://web/", "http://nothing/", "web:81", "icmp:10.244.1.2", "dns:web/A", "udp:10.96.0.10:53"] {
+    for to in [
+        "http://web/",
+        "http://nothing/",
+        "web:81",
+        "icmp:10.244.1.2",
+        "dns:web/A",
+        "udp:10.96.0.10:53",
+    ] {
         let ended = hoplab(&["trace", SHOP, "--from", "shop/client", "--to", to, "-o", "json"]);
         fits("trace", &json(&ended.out));
     }
-    fits("get", &json(&hoplab(&["get", SHOP, "pods", "-A", "-o", "json"]).out));
-    fits("test", &json(&hoplab(&["test", "tests/scenarios/hairpin", "-o", "json"]).out));
+    fits(
+        "get",
+        &json(&hoplab(&["get", SHOP, "pods", "-A", "-o", "json"]).out),
+    );
+    fits(
+        "test",
+        &json(&hoplab(&["test", "tests/scenarios/hairpin", "-o", "json"]).out),
+    );
 }
 
 #[test]
 fn the_schema_of_everything_lists_what_is_modelled() {
     let all = json(&hoplab(&["schema"]).out);
-    assert!(all["modelled"].as_array().is_some_and(|systems| systems.len() > 3));
+    assert!(
+        all["modelled"]
+            .as_array()
+            .is_some_and(|systems| systems.len() > 3)
+    );
     for name in ["trace", "test", "get"] {
         assert!(all["commands"][name].is_object(), "{name}");
     }
@@ -115,8 +201,17 @@ fn the_schema_of_everything_lists_what_is_modelled() {
 fn get_prints_what_controllers_wrote() {
     let ended = hoplab(&["get", SHOP, "pods", "-n", "shop", "-o", "wide"]);
     assert_eq!(ended.status, 0, "{}", ended.err);
-    assert!(ended.out.starts_with("NAME ") && ended.out.contains("10.244."), "{}", ended.out);
-    assert_eq!(ended.out.lines().filter(|line| line.starts_with("web-")).count(), 3, "{}", ended.out);
+    assert!(
+        ended.out.starts_with("NAME ") && ended.out.contains("10.244."),
+        "{}",
+        ended.out
+    );
+    assert_eq!(
+        ended.out.lines().filter(|line| line.starts_with("web-")).count(),
+        3,
+        "{}",
+        ended.out
+    );
 }
 
 #[test]
@@ -138,12 +233,32 @@ fn tests_count_checks_and_say_what_failed() {
         )
     };
     let ended = hoplab_with(&["test", "-"], probe("refused").as_bytes());
-    assert_eq!((ended.status, ended.out.lines().last()), (0, Some("1 passed, 0 failed")), "{}{}", ended.out, ended.err);
+    assert_eq!(
+        (ended.status, ended.out.lines().last()),
+        (0, Some("1 passed, 0 failed")),
+        "{}{}",
+        ended.out,
+        ended.err
+    );
     let ended = hoplab_with(&["test", "-"], probe("delivered").as_bytes());
-    assert_eq!((ended.status, ended.out.lines().last()), (1, Some("0 passed, 1 failed")), "{}", ended.out);
-    assert!(ended.out.contains("closed") && ended.out.contains("refused"), "{}", ended.out);
+    assert_eq!(
+        (ended.status, ended.out.lines().last()),
+        (1, Some("0 passed, 1 failed")),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended.out.contains("closed") && ended.out.contains("refused"),
+        "{}",
+        ended.out
+    );
     let ended = hoplab_with(&["test", "-"], b"a: [\n");
-    assert_eq!((ended.status, ended.out.lines().last()), (2, Some("0 passed, 1 failed")), "{}", ended.out);
+    assert_eq!(
+        (ended.status, ended.out.lines().last()),
+        (2, Some("0 passed, 1 failed")),
+        "{}",
+        ended.out
+    );
     assert!(ended.out.contains("read"), "{}", ended.out);
 }
 
@@ -155,7 +270,14 @@ fn control_characters_reach_the_terminal_as_text() {
     for arguments in [
         &["get", "-", "pods", "-A", "-o", "yaml"][..],
         &["get", "-", "pods", "-A", "--selector", "x"][..],
-        &["trace", "-", "--from", "n/\u{1b}[31m", "--to", "http://\u{1b}[31m/"][..],
+        &[
+            "trace",
+            "-",
+            "--from",
+            "n/\u{1b}[31m",
+            "--to",
+            "http://\u{1b}[31m/",
+        ][..],
         &["test", "-"][..],
     ] {
         let ended = hoplab_with(arguments, manifest.as_bytes());
@@ -180,11 +302,22 @@ fn bad_input_is_refused_within_a_second_or_so() {
         bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![before; 9].join(", ")));
     }
     let large = folder.join("large.yaml");
-    std::fs::File::create(&large).and_then(|file| file.set_len(50 << 20)).expect("a sparse file");
+    std::fs::File::create(&large)
+        .and_then(|file| file.set_len(50 << 20))
+        .expect("a sparse file");
     let cases = [
         (file("bomb.yaml", bomb.as_bytes()), "alias"),
-        (file("nul.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: {name: \"a\0\"}\n"), "nul.yaml"),
-        (file("bracket.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: {name: a\n"), "bracket.yaml"),
+        (
+            file(
+                "nul.yaml",
+                b"apiVersion: v1\nkind: Pod\nmetadata: {name: \"a\0\"}\n",
+            ),
+            "nul.yaml",
+        ),
+        (
+            file("bracket.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: {name: a\n"),
+            "bracket.yaml",
+        ),
         (large, "MB"),
     ];
     for (path, expected) in cases {

@@ -44,7 +44,10 @@ fn imports() -> BTreeMap<String, Vec<String>> {
         .filter_map(|(folder, _)| {
             let text = std::fs::read_to_string(root.join(folder).join("Cargo.toml")).ok()?;
             let manifest: toml::Table = text.parse().expect("a manifest is TOML");
-            Some((manifest["package"]["name"].as_str().expect("a name").to_owned(), (*folder).to_owned()))
+            Some((
+                manifest["package"]["name"].as_str().expect("a name").to_owned(),
+                (*folder).to_owned(),
+            ))
         })
         .collect();
     let mut imports = BTreeMap::new();
@@ -53,7 +56,11 @@ fn imports() -> BTreeMap<String, Vec<String>> {
         let manifest: toml::Table = text.parse().expect("a manifest is TOML");
         let mut tables = vec![&manifest];
         let targets = manifest.get("target").and_then(toml::Value::as_table);
-        tables.extend(targets.into_iter().flat_map(|targets| targets.values().filter_map(toml::Value::as_table)));
+        tables.extend(
+            targets
+                .into_iter()
+                .flat_map(|targets| targets.values().filter_map(toml::Value::as_table)),
+        );
         let names = tables
             .into_iter()
             .flat_map(|table| ["dependencies", "build-dependencies"].map(|kind| table.get(kind)))
@@ -61,18 +68,26 @@ fn imports() -> BTreeMap<String, Vec<String>> {
             .filter_map(toml::Value::as_table)
             .flat_map(|table| table.iter())
             .map(|(name, value)| value.get("package").and_then(toml::Value::as_str).unwrap_or(name));
-        imports.insert(folder.clone(), names.filter_map(|name| folder_of.get(name).cloned()).collect());
+        imports.insert(
+            folder.clone(),
+            names.filter_map(|name| folder_of.get(name).cloned()).collect(),
+        );
     }
     imports
 }
 
 fn floor(folder: &str) -> Option<u8> {
-    FLOORS.iter().find(|(name, _)| *name == folder).map(|(_, floor)| *floor)
+    FLOORS
+        .iter()
+        .find(|(name, _)| *name == folder)
+        .map(|(_, floor)| *floor)
 }
 
 /// Why this edge may not be.
 fn refusal(from: &str, to: &str) -> Option<String> {
-    let (Some(a), Some(b)) = (floor(from), floor(to)) else { return Some(format!("{from} -> {to}: no floor")) };
+    let (Some(a), Some(b)) = (floor(from), floor(to)) else {
+        return Some(format!("{from} -> {to}: no floor"));
+    };
     if SIBLINGS.contains(&(from, to)) || from == "tests" {
         None
     } else if b >= a {
@@ -96,7 +111,10 @@ fn no_crate_imports_upward() {
 #[test]
 fn every_crate_of_the_workspace_has_a_floor() {
     let wasm = std::fs::read_dir(root().join("wasm")).expect("the folder of the engine");
-    for folder in wasm.flatten().filter(|entry| entry.path().join("Cargo.toml").exists()) {
+    for folder in wasm
+        .flatten()
+        .filter(|entry| entry.path().join("Cargo.toml").exists())
+    {
         let name = format!("wasm/{}", folder.file_name().to_string_lossy());
         assert!(floor(&name).is_some(), "{name} stands on no floor");
     }
@@ -118,7 +136,14 @@ fn one_source_names_wasm_bindgen() {
     for file in hoplab_tests::sources(&root.join("wasm"), &["Cargo.toml"]) {
         let text = std::fs::read_to_string(&file).expect("a manifest");
         let optional = text.contains("wasm-bindgen = { workspace = true, optional = true }");
-        let path = file.strip_prefix(&root).expect("below the root").display().to_string();
-        assert!(!text.contains("wasm-bindgen") || optional || path == "wasm/bindings/Cargo.toml", "{path}");
+        let path = file
+            .strip_prefix(&root)
+            .expect("below the root")
+            .display()
+            .to_string();
+        assert!(
+            !text.contains("wasm-bindgen") || optional || path == "wasm/bindings/Cargo.toml",
+            "{path}"
+        );
     }
 }

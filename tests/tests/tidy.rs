@@ -30,7 +30,10 @@ fn the_root_holds_the_fixed_top_level_and_no_more() {
     for entry in std::fs::read_dir(root()).expect("the root").flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         // `target` is where cargo builds; git does not keep it.
-        assert!(name.starts_with('.') || name == "target" || TOP.contains(&name.as_str()), "{name} in the root");
+        assert!(
+            name.starts_with('.') || name == "target" || TOP.contains(&name.as_str()),
+            "{name} in the root"
+        );
     }
 }
 
@@ -38,11 +41,17 @@ fn the_root_holds_the_fixed_top_level_and_no_more() {
 fn lines_of_code(path: &Path) -> usize {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let code = if path.extension().is_some_and(|e| e == "rs") {
-        text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default().to_owned()
+        text.split("\n#[cfg(test)]\nmod ")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     } else {
         text
     };
-    code.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
+    code.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("//"))
+        .count()
 }
 
 #[test]
@@ -51,7 +60,11 @@ fn files_are_short_enough_to_be_read() {
     let mut must = Vec::new();
     for file in sources(&root, &[".rs", ".ts", ".svelte", ".css", ".mjs"]) {
         let lines = lines_of_code(&file);
-        let path = file.strip_prefix(&root).expect("below the root").display().to_string();
+        let path = file
+            .strip_prefix(&root)
+            .expect("below the root")
+            .display()
+            .to_string();
         if lines > MUST_SPLIT {
             must.push(format!("{path}: {lines} lines of code"));
         } else if lines > SPLIT {
@@ -75,6 +88,10 @@ fn no_test_is_ignored() {
     let word = ["#[", "ignore"].concat();
     for file in sources(&root(), &[".rs"]) {
         let text = std::fs::read_to_string(&file).expect("a source file");
-        assert!(!text.contains(&word), "{}: say what is wrong instead", file.display());
+        assert!(
+            !text.contains(&word),
+            "{}: say what is wrong instead",
+            file.display()
+        );
     }
 }

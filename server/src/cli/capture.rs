@@ -20,7 +20,12 @@ pub(super) fn of(trace: &Trace) -> Vec<u8> {
                 id
             }
         };
-        capture.packet(id, packet.at.0.saturating_mul(1000), &packet.bytes, &[&packet.comment]);
+        capture.packet(
+            id,
+            packet.at.0.saturating_mul(1000),
+            &packet.bytes,
+            &[&packet.comment],
+        );
     }
     capture.into_bytes()
 }
@@ -37,13 +42,18 @@ fn collect(trace: &Trace, packets: &mut Vec<Seen>) {
         collect(trace, packets);
     }
     for leg in &trace.legs {
-        packets.extend(leg.steps().filter_map(|(place, step)| seen(place, step, &leg.label)));
+        packets.extend(
+            leg.steps()
+                .filter_map(|(place, step)| seen(place, step, &leg.label)),
+        );
     }
 }
 
 /// What a capture on the interface sees, where the step is one at an interface.
 fn seen(place: &Place, step: &Step, label: &str) -> Option<Seen> {
-    let (StepKind::Ingress { device } | StepKind::Egress { device }) = &step.kind else { return None };
+    let (StepKind::Ingress { device } | StepKind::Egress { device }) = &step.kind else {
+        return None;
+    };
     Some(Seen {
         at: step.at,
         interface: format!("{place} {device}"),

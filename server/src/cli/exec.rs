@@ -18,6 +18,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> u8 {
-    let Some(mut world) = args.world.load() else { return UNUSABLE };
-    super::print(&hoplab_shell::exec_seeded(&mut world, &args.at, &args.command, args.seed))
+    let Some(mut world) = args.world.load() else {
+        return UNUSABLE;
+    };
+    super::print(&hoplab_shell::exec_seeded(
+        &mut world,
+        &args.at,
+        &args.command,
+        args.seed,
+    ))
 }

@@ -15,7 +15,12 @@ pub(super) struct Args {
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Namespace
-    #[arg(short = 'n', long, default_value = "default", conflicts_with = "all_namespaces")]
+    #[arg(
+        short = 'n',
+        long,
+        default_value = "default",
+        conflicts_with = "all_namespaces"
+    )]
     namespace: String,
     /// In all namespaces
     #[arg(short = 'A', long)]
@@ -46,6 +51,8 @@ pub(super) fn run(args: &Args) -> u8 {
             return UNUSABLE;
         }
     };
-    let Some(world) = args.world.load() else { return UNUSABLE };
+    let Some(world) = args.world.load() else {
+        return UNUSABLE;
+    };
     super::print(&get.run(world.store(), Micros::default()))
 }

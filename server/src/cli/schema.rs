@@ -28,8 +28,10 @@ pub(crate) fn schema(name: &str) -> Option<Value> {
 
 pub(super) fn run(args: &Args) -> u8 {
     let Some(name) = &args.command else {
-        let commands: serde_json::Map<String, Value> =
-            ["trace", "test", "get"].iter().filter_map(|name| Some(((*name).to_owned(), schema(name)?))).collect();
+        let commands: serde_json::Map<String, Value> = ["trace", "test", "get"]
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), schema(name)?)))
+            .collect();
         let all = json!({
             "format": 1,
             "version": env!("CARGO_PKG_VERSION"),
@@ -47,7 +49,10 @@ pub(super) fn run(args: &Args) -> u8 {
         }
         None => {
             let known: Vec<&str> = SCHEMAS.iter().map(|(name, _)| *name).collect();
-            eprintln!("error: {name:?} has no schema; there is one of {}", known.join(", "));
+            eprintln!(
+                "error: {name:?} has no schema; there is one of {}",
+                known.join(", ")
+            );
             UNUSABLE
         }
     }

@@ -137,7 +137,11 @@ mod tests {
 
     fn source(text: &str) -> Vec<SourceText> {
         let name = "shop.yaml".to_owned();
-        vec![SourceText { name: name.clone(), shown: name, text: text.to_owned() }]
+        vec![SourceText {
+            name: name.clone(),
+            shown: name,
+            text: text.to_owned(),
+        }]
     }
 
     #[test]

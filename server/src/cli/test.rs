@@ -41,7 +41,10 @@ pub(super) fn run(args: &Args) -> u8 {
             }
         }
     }
-    let settings = Settings { options: args.open.options(), seed: args.seed };
+    let settings = Settings {
+        options: args.open.options(),
+        seed: args.seed,
+    };
     let cases: Vec<Case<'_>> = read.iter().flat_map(Read::cases).collect();
     let mut scenarios = all(&cases, &settings);
     scenarios.extend(read.iter().flat_map(|one| one.unreadable.iter().cloned()));
@@ -67,7 +70,12 @@ impl Read {
     /// An error only where the path itself is not there.
     fn of(path: &Path) -> Result<Self, ReadError> {
         let name = path.display().to_string();
-        let mut read = Self { path: name, is_folder: path.is_dir(), texts: Vec::new(), unreadable: Vec::new() };
+        let mut read = Self {
+            path: name,
+            is_folder: path.is_dir(),
+            texts: Vec::new(),
+            unreadable: Vec::new(),
+        };
         if read.is_folder {
             read.below(path, "")?;
         } else {
@@ -82,7 +90,11 @@ impl Read {
 
     fn below(&mut self, folder: &Path, prefix: &str) -> Result<(), ReadError> {
         for path in scenario::entries(folder)? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if name.starts_with('.') || path.is_symlink() {
                 continue;
             }
@@ -106,7 +118,11 @@ impl Read {
         } else if texts.is_empty() {
             Vec::new()
         } else {
-            vec![Case { path: self.path.clone(), files: texts, is_lesson: false }]
+            vec![Case {
+                path: self.path.clone(),
+                files: texts,
+                is_lesson: false,
+            }]
         }
     }
 }
@@ -122,7 +138,10 @@ fn unreadable(path: &Path, error: &ReadError) -> ScenarioReport {
 /// Runs each, several at a time. They are put in order afterwards, so how many threads there are changes nothing.
 fn all(cases: &[Case<'_>], settings: &Settings) -> Vec<ScenarioReport> {
     let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(cases.len()).max(1);
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(cases.len())
+        .max(1);
     std::thread::scope(|scope| {
         let work = || {
             let mut mine = Vec::new();
@@ -132,16 +151,29 @@ fn all(cases: &[Case<'_>], settings: &Settings) -> Vec<ScenarioReport> {
             mine
         };
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        running.into_iter().filter_map(|thread| thread.join().ok()).flatten().collect()
+        running
+            .into_iter()
+            .filter_map(|thread| thread.join().ok())
+            .flatten()
+            .collect()
     })
 }
 
 /// A panic of the engine is a check that fails, not the end of the others.
 fn one(case: &Case<'_>, settings: &Settings) -> ScenarioReport {
-    let judge = if case.is_lesson { prove_lesson } else { run_scenario };
-    catch_unwind(AssertUnwindSafe(|| judge(&case.path, &case.files, settings))).unwrap_or_else(|_| ScenarioReport {
-        path: case.path.clone(),
-        checks: vec![Check::failed("engine", "the engine stopped; standard error has the panic. This is a bug of hoplab")],
-        readable: true,
+    let judge = if case.is_lesson {
+        prove_lesson
+    } else {
+        run_scenario
+    };
+    catch_unwind(AssertUnwindSafe(|| judge(&case.path, &case.files, settings))).unwrap_or_else(|_| {
+        ScenarioReport {
+            path: case.path.clone(),
+            checks: vec![Check::failed(
+                "engine",
+                "the engine stopped; standard error has the panic. This is a bug of hoplab",
+            )],
+            readable: true,
+        }
     })
 }

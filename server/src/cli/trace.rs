@@ -40,12 +40,15 @@ impl Args {
         let from = From::parse(&self.from).map_err(|error| format!("--from {error}"))?;
         let mut request = Request::parse(&self.to).map_err(|error| format!("--to {error}"))?;
         if let Request::Http(http) = &mut request {
-            http.set_method(&self.method).map_err(|error| format!("--request {error}"))?;
+            http.set_method(&self.method)
+                .map_err(|error| format!("--request {error}"))?;
             for header in &self.headers {
-                http.add_header(header).map_err(|error| format!("--header {error}"))?;
+                http.add_header(header)
+                    .map_err(|error| format!("--header {error}"))?;
             }
             if let Some(connect_to) = &self.connect_to {
-                http.connect_to = Some(host_port(connect_to).map_err(|error| format!("--connect-to {error}"))?);
+                http.connect_to =
+                    Some(host_port(connect_to).map_err(|error| format!("--connect-to {error}"))?);
             }
         } else if self.connect_to.is_some() || !self.headers.is_empty() {
             return Err("--connect-to and --header need a URL in --to".to_owned());
@@ -63,8 +66,13 @@ pub(super) fn run(args: &Args) -> u8 {
         Ok(question) => question,
         Err(message) => return refuse(&message),
     };
-    let Some(world) = args.world.load() else { return UNUSABLE };
-    let options = RunOptions { seed: args.seed, ..RunOptions::default() };
+    let Some(world) = args.world.load() else {
+        return UNUSABLE;
+    };
+    let options = RunOptions {
+        seed: args.seed,
+        ..RunOptions::default()
+    };
     let run = match world.run(&from, &request, &options) {
         Ok(run) => run,
         Err(error) => return refuse(&error.to_string()),
@@ -78,5 +86,9 @@ pub(super) fn run(args: &Args) -> u8 {
     {
         return refuse(&format!("{}: {error}", file.display()));
     }
-    if run.trace.outcome == Outcome::Delivered { DONE } else { FAILED }
+    if run.trace.outcome == Outcome::Delivered {
+        DONE
+    } else {
+        FAILED
+    }
 }

@@ -37,7 +37,9 @@ fn reading(text: &str) -> Result<(String, String), String> {
 impl OpenPoints {
     /// As the engine takes them.
     pub fn options(&self) -> Options {
-        Options { readings: self.readings.clone() }
+        Options {
+            readings: self.readings.clone(),
+        }
     }
 }
 
@@ -61,5 +63,7 @@ pub(super) fn complain(diagnostics: &[Diagnostic], texts: &[SourceText]) -> bool
     for diagnostic in diagnostics {
         eprintln!("{}", terminal::diagnostic(diagnostic, texts));
     }
-    !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    !diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Error)
 }

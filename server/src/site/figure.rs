@@ -45,7 +45,9 @@ pub(super) struct Figure {
 impl Figure {
     /// The Service's address alone.
     pub fn service_address(&self) -> &str {
-        self.service.rsplit_once(':').map_or(&self.service, |(address, _)| address)
+        self.service
+            .rsplit_once(':')
+            .map_or(&self.service, |(address, _)| address)
     }
 }
 
@@ -55,13 +57,28 @@ const SEEDS: u64 = 16;
 /// The figure of an example's world: its client asks for a Service, and a pod on another node answers. `None` where
 /// no such trace comes about: then there is no figure.
 pub(super) fn of(example: &Example, to: &str) -> Option<Figure> {
-    let texts: Vec<SourceText<'_>> =
-        example.files.iter().map(|file| SourceText { name: &file.name, text: &file.text }).collect();
+    let texts: Vec<SourceText<'_>> = example
+        .files
+        .iter()
+        .map(|file| SourceText {
+            name: &file.name,
+            text: &file.text,
+        })
+        .collect();
     let world = World::load(&texts, &Options::default()).value;
     let from = From::parse(&example.request.from).ok()?;
     let request = Request::parse(to).ok()?;
     (1..=SEEDS).find_map(|seed| {
-        let run = world.run(&from, &request, &RunOptions { seed, ..RunOptions::default() }).ok()?;
+        let run = world
+            .run(
+                &from,
+                &request,
+                &RunOptions {
+                    seed,
+                    ..RunOptions::default()
+                },
+            )
+            .ok()?;
         read(&run.trace, example.link(to))
     })
 }
@@ -84,11 +101,17 @@ fn read(trace: &Trace, link: String) -> Option<Figure> {
         return None;
     }
     let leg_with = |direction| {
-        let of = if direction == Direction::Request { destination } else { source };
+        let of = if direction == Direction::Request {
+            destination
+        } else {
+            source
+        };
         move |leg: &&Leg| leg.direction == direction && rewriting(leg, of).is_some()
     };
     let out = trace.legs.iter().find(leg_with(Direction::Request))?;
-    let (Place::Node(client_node), service, endpoint) = rewriting(out, destination)? else { return None };
+    let (Place::Node(client_node), service, endpoint) = rewriting(out, destination)? else {
+        return None;
+    };
     let (mut client_address, mut node_addresses, mut tunnel) = (None, None, None);
     for (_, step) in out.steps() {
         client_address = client_address.or(step.packet.src_ip());
@@ -104,7 +127,8 @@ fn read(trace: &Trace, link: String) -> Option<Figure> {
     })?;
     // The way home must put back what the way out replaced.
     let back = trace.legs.iter().any(|leg| {
-        leg.direction == Direction::Reply && put_back(leg).is_some_and(|(was, now)| was == endpoint && now == service)
+        leg.direction == Direction::Reply
+            && put_back(leg).is_some_and(|(was, now)| was == endpoint && now == service)
     });
     if !back || server_node == *client_node {
         return None;
@@ -112,12 +136,22 @@ fn read(trace: &Trace, link: String) -> Option<Figure> {
     let end = |place: &Place, address: String, node: &str, node_address: IpAddr| {
         let Place::Pod(name) = place else { return None };
         let pod = name.rsplit('/').next().unwrap_or(name).to_owned();
-        Some(End { pod, address, node: node.to_owned(), node_address: node_address.to_string() })
+        Some(End {
+            pod,
+            address,
+            node: node.to_owned(),
+            node_address: node_address.to_string(),
+        })
     };
     let server_address = endpoint.rsplit_once(':')?.0.to_owned();
     let received = trace.exchange.received.as_ref()?;
     Some(Figure {
-        client: end(&out.hops.first()?.place, client_address?.to_string(), client_node, near)?,
+        client: end(
+            &out.hops.first()?.place,
+            client_address?.to_string(),
+            client_node,
+            near,
+        )?,
         server: end(trace.backend.as_ref()?, server_address, &server_node, far)?,
         name: received.host.clone(),
         service,
@@ -143,13 +177,28 @@ mod tests {
     #[test]
     fn the_figure_shows_what_the_engine_does() {
         let examples = crate::examples::built_in().expect("the gallery reads");
-        let shop = examples.iter().find(|example| example.id == "shop").expect("the first example");
+        let shop = examples
+            .iter()
+            .find(|example| example.id == "shop")
+            .expect("the first example");
         let figure = of(shop, "http://cart.shop/").expect("a trace that crosses nodes");
         assert_eq!(figure.client.pod, "client");
         assert!(figure.server.pod.starts_with("cart-"), "{figure:?}");
-        assert!(figure.service.starts_with("10.") && figure.service.ends_with(":80"), "{figure:?}");
-        assert!(figure.endpoint.starts_with("10.244.2.") && figure.endpoint.ends_with(":8080"), "{figure:?}");
-        assert_eq!((figure.client.node.as_str(), figure.server.node.as_str()), ("worker-1", "worker-2"));
-        assert_eq!((figure.client.node_address.as_str(), figure.status.as_str()), ("172.18.0.3", "200"));
+        assert!(
+            figure.service.starts_with("10.") && figure.service.ends_with(":80"),
+            "{figure:?}"
+        );
+        assert!(
+            figure.endpoint.starts_with("10.244.2.") && figure.endpoint.ends_with(":8080"),
+            "{figure:?}"
+        );
+        assert_eq!(
+            (figure.client.node.as_str(), figure.server.node.as_str()),
+            ("worker-1", "worker-2")
+        );
+        assert_eq!(
+            (figure.client.node_address.as_str(), figure.status.as_str()),
+            ("172.18.0.3", "200")
+        );
     }
 }

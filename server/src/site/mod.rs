@@ -57,8 +57,14 @@ impl Site {
             None => lesson::built_in()?,
         };
         let examples = examples::built_in()?;
-        let figure = examples.first().and_then(|shop| figure::of(shop, "http://cart.shop/"));
-        Ok(Self(Arc::new(Content { lessons, examples, figure })))
+        let figure = examples
+            .first()
+            .and_then(|shop| figure::of(shop, "http://cart.shop/"));
+        Ok(Self(Arc::new(Content {
+            lessons,
+            examples,
+            figure,
+        })))
     }
 }
 

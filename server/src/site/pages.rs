@@ -1,7 +1,7 @@
 //! Pages that are read: complete without JavaScript.
 
-use super::{Content, Site, figure};
 use super::bundle::{self, PageAssets};
+use super::{Content, Site, figure};
 use crate::reference::{self, CodePage};
 use crate::{lesson, modelled};
 use askama::Template;
@@ -64,14 +64,33 @@ pub(super) async fn home(State(site): State<Site>) -> Response {
         "home",
         None,
     );
-    let Content { lessons, figure, examples, .. } = &*site.0;
+    let Content {
+        lessons,
+        figure,
+        examples,
+        ..
+    } = &*site.0;
     let files = examples.iter().flat_map(|example| &example.files);
     let service = files
         .flat_map(|file| file.text.split("\n---\n"))
         .find(|document| document.lines().any(|line| line == "kind: Service"));
-    let shown = |line: &&str| ["kind:", "spec:", "  selector:"].iter().any(|start| line.starts_with(start));
-    let yaml = service.map(|document| document.lines().filter(shown).collect()).unwrap_or_default();
-    page(StatusCode::OK, &Home { frame, lessons, figure: figure.as_ref(), yaml })
+    let shown = |line: &&str| {
+        ["kind:", "spec:", "  selector:"]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    let yaml = service
+        .map(|document| document.lines().filter(shown).collect())
+        .unwrap_or_default();
+    page(
+        StatusCode::OK,
+        &Home {
+            frame,
+            lessons,
+            figure: figure.as_ref(),
+            yaml,
+        },
+    )
 }
 
 #[derive(Template)]

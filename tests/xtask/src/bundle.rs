@@ -19,11 +19,25 @@ pub fn engine(workspace: &Workspace) -> Result<bool, Failure> {
     let target = workspace.target.join("wasm");
     say("engine: to WebAssembly (the first time takes a minute or two)");
     run(cargo(&workspace.root)
-        .args(["build", "--package", "hoplab-bindings", "--profile", "wasm", "--target", WASM, "--target-dir"])
+        .args([
+            "build",
+            "--package",
+            "hoplab-bindings",
+            "--profile",
+            "wasm",
+            "--target",
+            WASM,
+            "--target-dir",
+        ])
         .arg(&target))?;
     let wasm = target.join(WASM).join("wasm").join("hoplab_bindings.wasm");
     let generated = workspace.web().join("src/engine/generated");
-    let outputs = ["hoplab_bindings.js", "hoplab_bindings.d.ts", "hoplab_bindings_bg.wasm"].map(|n| generated.join(n));
+    let outputs = [
+        "hoplab_bindings.js",
+        "hoplab_bindings.d.ts",
+        "hoplab_bindings_bg.wasm",
+    ]
+    .map(|n| generated.join(n));
     let stamp = workspace.stamp("bindings");
     let inputs = hash_of(std::slice::from_ref(&wasm))?;
     if outputs.iter().all(|output| output.exists()) {
@@ -62,7 +76,10 @@ pub fn engine(workspace: &Workspace) -> Result<bool, Failure> {
 /// Installs a target of Rust's standard library when it is missing.
 pub fn add_target(target: &str) -> Result<(), Failure> {
     let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?.1;
-    let library = Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib");
+    let library = Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(target)
+        .join("lib");
     if library.is_dir() {
         return Ok(());
     }
@@ -73,10 +90,19 @@ pub fn add_target(target: &str) -> Result<(), Failure> {
 /// Installs what `package-lock.json` names, when that changed.
 pub fn packages(workspace: &Workspace) -> Result<(), Failure> {
     let (_, version) = output(Command::new("node").arg("--version"))?;
-    let mut numbers = version.trim().trim_start_matches('v').split('.').map(|n| n.parse::<u32>().unwrap_or(0));
+    let mut numbers = version
+        .trim()
+        .trim_start_matches('v')
+        .split('.')
+        .map(|n| n.parse::<u32>().unwrap_or(0));
     let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     if found < NODE {
-        return Err(Failure(format!("Node.js {} is too old: the client needs {}.{} or newer", version.trim(), NODE.0, NODE.1)));
+        return Err(Failure(format!(
+            "Node.js {} is too old: the client needs {}.{} or newer",
+            version.trim(),
+            NODE.0,
+            NODE.1
+        )));
     }
     let web = workspace.web();
     let lock = hash_of(&[web.join("package-lock.json"), web.join("package.json")])?;
@@ -95,7 +121,9 @@ pub fn client(workspace: &Workspace) -> Result<(), Failure> {
     let inputs: Vec<PathBuf> = files_below(&web, &["node_modules", "dist", "tests", ".svelte-kit"]);
     let inputs = hash_of(&inputs)?;
     let stamp = workspace.stamp("client");
-    if workspace.dist().join(".vite/manifest.json").exists() && stamp.is(&format!("{inputs} {}", listing(workspace)?)) {
+    if workspace.dist().join(".vite/manifest.json").exists()
+        && stamp.is(&format!("{inputs} {}", listing(workspace)?))
+    {
         return Ok(());
     }
     stamp.clear();
@@ -113,9 +141,14 @@ fn listing(workspace: &Workspace) -> Result<String, Failure> {
 /// Puts a `.br` and a `.gz` beside every file of the bundle that gets smaller.
 fn compress(dist: &Path) -> Result<(), Failure> {
     let start = report::now();
-    let files: Vec<PathBuf> = files_below(dist, &[".vite"]).into_iter().filter(|file| shrinks(file)).collect();
+    let files: Vec<PathBuf> = files_below(dist, &[".vite"])
+        .into_iter()
+        .filter(|file| shrinks(file))
+        .collect();
     let next = std::sync::atomic::AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len().max(1));
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(files.len().max(1));
     let work = || -> Result<(), Failure> {
         while let Some(file) = files.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
             let bytes = read(file)?;
@@ -135,22 +168,35 @@ fn compress(dist: &Path) -> Result<(), Failure> {
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         running.into_iter().try_for_each(|thread| {
-            thread.join().unwrap_or_else(|_| Err(Failure("compressing the bundle failed".to_owned())))
+            thread
+                .join()
+                .unwrap_or_else(|_| Err(Failure("compressing the bundle failed".to_owned())))
         })
     })?;
-    say(&format!("client: {} files compressed in {:.1} s", files.len(), start.elapsed().as_secs_f64()));
+    say(&format!(
+        "client: {} files compressed in {:.1} s",
+        files.len(),
+        start.elapsed().as_secs_f64()
+    ));
     Ok(())
 }
 
 fn shrinks(file: &Path) -> bool {
     file.extension().is_some_and(|extension| {
-        ["js", "css", "wasm", "svg", "json", "html", "txt", "webmanifest"].iter().any(|known| extension == *known)
+        ["js", "css", "wasm", "svg", "json", "html", "txt", "webmanifest"]
+            .iter()
+            .any(|known| extension == *known)
     })
 }
 
 /// Brotli at its best quality, with a window that holds the whole engine.
 pub fn brotli_of(bytes: &[u8]) -> Result<Vec<u8>, Failure> {
-    let parameters = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, size_hint: bytes.len(), ..Default::default() };
+    let parameters = brotli::enc::BrotliEncoderParams {
+        quality: 11,
+        lgwin: 22,
+        size_hint: bytes.len(),
+        ..Default::default()
+    };
     let mut packed = Vec::new();
     brotli::BrotliCompress(&mut &bytes[..], &mut packed, &parameters)
         .map_err(|error| Failure(format!("brotli: {error}")))?;

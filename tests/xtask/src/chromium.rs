@@ -4,14 +4,20 @@ use crate::process::{Failure, output, run, say};
 use std::path::PathBuf;
 use std::process::Command;
 
-const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const NAMES: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
 
 /// The browser of this machine; installs Debian's when there is none and it may.
 pub fn find() -> Result<PathBuf, Failure> {
     if let Some(path) = present() {
         return Ok(path);
     }
-    let may = on_path("apt-get").is_some() && output(Command::new("id").arg("-u")).is_ok_and(|(_, id)| id.trim() == "0");
+    let may = on_path("apt-get").is_some()
+        && output(Command::new("id").arg("-u")).is_ok_and(|(_, id)| id.trim() == "0");
     if !may {
         return Err(Failure(
             "no Chromium on this machine, and it cannot be installed without being root on Debian: install it \
@@ -36,5 +42,7 @@ fn present() -> Option<PathBuf> {
 
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
 }

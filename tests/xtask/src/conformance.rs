@@ -13,24 +13,43 @@ pub fn run(workspace: &Workspace, program: &Path, report: &mut Report) {
         report.note(format!("conformance: skipped, {} is not there", folder.display()));
         return;
     };
-    let mut suites: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    let mut suites: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
     suites.sort();
     for suite in suites {
-        let name = suite.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = suite
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let start = crate::report::now();
         let line = match checks(program, &suite) {
             Ok((passed, all)) => format!("{passed} of {all} checks"),
             Err(Failure(message)) => format!("not run: {message}"),
         };
-        report.note(format!("conformance {name:15} {line}, {:.1} s", start.elapsed().as_secs_f64()));
+        report.note(format!(
+            "conformance {name:15} {line}, {:.1} s",
+            start.elapsed().as_secs_f64()
+        ));
     }
 }
 
 fn checks(program: &Path, suite: &Path) -> Result<(u64, u64), Failure> {
-    let result = Command::new(program).args(["test", "-o", "json"]).arg(suite).stderr(std::process::Stdio::null()).output();
+    let result = Command::new(program)
+        .args(["test", "-o", "json"])
+        .arg(suite)
+        .stderr(std::process::Stdio::null())
+        .output();
     let result = result.map_err(|error| Failure(error.to_string()))?;
-    let json: serde_json::Value = serde_json::from_slice(&result.stdout)
-        .map_err(|error| Failure(format!("`hoplab test -o json` ended with {} and no JSON: {error}", result.status)))?;
+    let json: serde_json::Value = serde_json::from_slice(&result.stdout).map_err(|error| {
+        Failure(format!(
+            "`hoplab test -o json` ended with {} and no JSON: {error}",
+            result.status
+        ))
+    })?;
     let number = |name: &str| json[name].as_u64().unwrap_or(0);
     Ok((number("passed"), number("passed") + number("failed")))
 }

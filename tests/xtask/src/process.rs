@@ -36,8 +36,15 @@ fn missing(command: &Command, error: &std::io::Error) -> Failure {
 /// Runs it with its output shown.
 pub fn run(command: &mut Command) -> Result<(), Failure> {
     say(&line(command));
-    let status = command.stdin(Stdio::null()).status().map_err(|error| missing(command, &error))?;
-    if status.success() { Ok(()) } else { Err(Failure(format!("`{}` ended with {status}", line(command)))) }
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| missing(command, &error))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure(format!("`{}` ended with {status}", line(command))))
+    }
 }
 
 /// Runs it with its output shown, gives each line of its standard output to `each`, and says whether it succeeded.
@@ -58,15 +65,23 @@ pub fn watch(command: &mut Command, mut each: impl FnMut(&str)) -> Result<bool, 
             bytes.clear();
         }
     }
-    let status = child.wait().map_err(|error| Failure(format!("`{}`: {error}", line(command))))?;
+    let status = child
+        .wait()
+        .map_err(|error| Failure(format!("`{}`: {error}", line(command))))?;
     Ok(status.success())
 }
 
 /// What it prints; its standard error is shown.
 pub fn output(command: &mut Command) -> Result<(bool, String), Failure> {
-    let output =
-        command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(|error| missing(command, &error))?;
-    Ok((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| missing(command, &error))?;
+    Ok((
+        output.status.success(),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+    ))
 }
 
 /// cargo, the one that runs this program.
@@ -86,6 +101,9 @@ pub fn cargo(root: &Path) -> Command {
 /// npm in the client's folder.
 pub fn npm(web: &Path) -> Command {
     let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
-    command.current_dir(web).env("npm_config_fund", "false").env("npm_config_audit", "false");
+    command
+        .current_dir(web)
+        .env("npm_config_fund", "false")
+        .env("npm_config_audit", "false");
     command
 }

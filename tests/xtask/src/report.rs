@@ -18,12 +18,18 @@ impl Count {
 
     /// One test.
     pub fn of(ok: bool) -> Self {
-        Self { passed: u64::from(ok), failed: u64::from(!ok) }
+        Self {
+            passed: u64::from(ok),
+            failed: u64::from(!ok),
+        }
     }
 
     /// Reads `N passed, N failed`, and cargo's `test result: ok. N passed; N failed; …`, and adds it.
     pub fn add_line(&mut self, line: &str) {
-        let words: Vec<&str> = line.split([' ', ';', ',', '.']).filter(|word| !word.is_empty()).collect();
+        let words: Vec<&str> = line
+            .split([' ', ';', ',', '.'])
+            .filter(|word| !word.is_empty())
+            .collect();
         let before = |name: &str| {
             let at = words.iter().position(|word| *word == name)?;
             words.get(at.checked_sub(1)?)?.parse::<u64>().ok()
@@ -66,8 +72,17 @@ impl Report {
             Count { passed: 0, failed: 1 }
         });
         let took = start.elapsed();
-        eprintln!("== {name}: {} passed, {} failed, {:.1} s", count.passed, count.failed, took.as_secs_f64());
-        self.rows.push(Row { name: name.to_owned(), count, took });
+        eprintln!(
+            "== {name}: {} passed, {} failed, {:.1} s",
+            count.passed,
+            count.failed,
+            took.as_secs_f64()
+        );
+        self.rows.push(Row {
+            name: name.to_owned(),
+            count,
+            took,
+        });
         count.failed == 0
     }
 
@@ -98,7 +113,10 @@ impl Report {
 }
 
 /// The time of the machine: this program reports durations.
-#[allow(clippy::disallowed_methods, reason = "durations of steps are those of the machine, not of the engine's clock")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "durations of steps are those of the machine, not of the engine's clock"
+)]
 pub fn now() -> Instant {
     Instant::now()
 }
@@ -110,7 +128,11 @@ mod tests {
     #[test]
     fn counts_are_read_from_what_the_programs_print() {
         let cases = [
-            ("test result: ok. 14 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.05s", 14, 2),
+            (
+                "test result: ok. 14 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.05s",
+                14,
+                2,
+            ),
             ("7 passed, 1 failed", 7, 1),
             ("ok    rust tests      14 passed    0 failed     3.2 s", 14, 0),
             ("test a_passed ... ok", 0, 0),

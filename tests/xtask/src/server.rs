@@ -14,9 +14,14 @@ pub fn serve(workspace: &Workspace, arguments: &[&str]) -> Result<bool, Failure>
     let binary = build(workspace)?;
     let mut command = Command::new(&binary);
     command.arg("serve").args(arguments);
-    let addr = arguments.windows(2).find(|pair| pair[0] == "--addr").map_or("127.0.0.1:8080", |pair| pair[1]);
+    let addr = arguments
+        .windows(2)
+        .find(|pair| pair[0] == "--addr")
+        .map_or("127.0.0.1:8080", |pair| pair[1]);
     say(&format!("serving http://{addr} (stop with Ctrl+C)"));
-    let status = command.status().map_err(|error| Failure(format!("{}: {error}", binary.display())))?;
+    let status = command
+        .status()
+        .map_err(|error| Failure(format!("{}: {error}", binary.display())))?;
     Ok(status.success())
 }
 
@@ -46,7 +51,14 @@ pub fn static_program(workspace: &Workspace, file: &str) -> Result<(), Failure> 
 pub fn build_static(workspace: &Workspace) -> Result<PathBuf, Failure> {
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     bundle::add_target(&target)?;
-    run(cargo(&workspace.root).args(["build", "--release", "--package", "hoplab-server", "--target", &target]))?;
+    run(cargo(&workspace.root).args([
+        "build",
+        "--release",
+        "--package",
+        "hoplab-server",
+        "--target",
+        &target,
+    ]))?;
     Ok(program(&workspace.target.join(target).join("release")))
 }
 
@@ -79,7 +91,11 @@ impl Running {
             .stdin(Stdio::null())
             .spawn()
             .map_err(|error| Failure(format!("{}: {error}", program.display())))?;
-        let mut running = Self { child, port, answered_after: Duration::ZERO };
+        let mut running = Self {
+            child,
+            port,
+            answered_after: Duration::ZERO,
+        };
         while start.elapsed() < Duration::from_secs(15) {
             if http::get(port, "/healthz", "").is_ok_and(|answer| answer.status == 200) {
                 running.answered_after = start.elapsed();

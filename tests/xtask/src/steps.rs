@@ -17,20 +17,38 @@ const LESSON_BUDGET: usize = 120_000;
 pub fn ci(workspace: &Workspace) -> bool {
     let mut report = Report::default();
     let root = &workspace.root;
-    report.step("formatting", || run(cargo(root).args(["fmt", "--all", "--check"])).map(|()| Count::ONE));
+    report.step("formatting", || {
+        run(cargo(root).args(["fmt", "--all", "--check"])).map(|()| Count::ONE)
+    });
     report.step("clippy", || {
-        let arguments = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+        let arguments = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ];
         run(cargo(root).args(arguments)).map(|()| Count::ONE)
     });
     report.step("documentation", || {
         let mut command = cargo(root);
-        command.args(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings");
+        command
+            .args(["doc", "--workspace", "--no-deps", "--quiet"])
+            .env("RUSTDOCFLAGS", "-D warnings");
         run(&mut command).map(|()| Count::ONE)
     });
-    report.step("packages", || bundle::packages(workspace).map(|()| Count::default()));
+    report.step("packages", || {
+        bundle::packages(workspace).map(|()| Count::default())
+    });
     let web = workspace.web();
-    report.step("svelte-check", || run(npm(&web).args(["run", "--silent", "check"])).map(|()| Count::ONE));
-    report.step("eslint", || run(npm(&web).args(["run", "--silent", "lint"])).map(|()| Count::ONE));
+    report.step("svelte-check", || {
+        run(npm(&web).args(["run", "--silent", "check"])).map(|()| Count::ONE)
+    });
+    report.step("eslint", || {
+        run(npm(&web).args(["run", "--silent", "lint"])).map(|()| Count::ONE)
+    });
     steps(workspace, false, &mut report);
     report.close()
 }
@@ -43,7 +61,9 @@ pub fn test(workspace: &Workspace, quick: bool) -> bool {
 }
 
 fn steps(workspace: &Workspace, quick: bool, report: &mut Report) {
-    let ready = report.step("packages", || bundle::packages(workspace).map(|()| Count::default()));
+    let ready = report.step("packages", || {
+        bundle::packages(workspace).map(|()| Count::default())
+    });
     let engine = report.step("generated types are up to date", || {
         let current = bundle::engine(workspace)?;
         if !current {
@@ -58,13 +78,27 @@ fn steps(workspace: &Workspace, quick: bool, report: &mut Report) {
     if quick {
         report.step("scenarios and lessons", || {
             run(cargo(&workspace.root).args(["build", "--quiet", "--package", "hoplab-server"]))?;
-            conformance::hoplab_test(&server::program(&workspace.target.join("debug")), &workspace.root, SCENARIOS)
+            conformance::hoplab_test(
+                &server::program(&workspace.target.join("debug")),
+                &workspace.root,
+                SCENARIOS,
+            )
         });
-        report.note("left out by --quick: the browser, the static binary, size budgets, slow properties".to_owned());
+        report.note(
+            "left out by --quick: the browser, the static binary, size budgets, slow properties".to_owned(),
+        );
         return;
     }
-    if !(ready && (engine || workspace.web().join("src/engine/generated/hoplab_bindings_bg.wasm").exists())) {
-        report.step("client", || Err(Failure("the packages or the engine are not there".to_owned())));
+    if !(ready
+        && (engine
+            || workspace
+                .web()
+                .join("src/engine/generated/hoplab_bindings_bg.wasm")
+                .exists()))
+    {
+        report.step("client", || {
+            Err(Failure("the packages or the engine are not there".to_owned()))
+        });
         return;
     }
     if !report.step("client", || bundle::client(workspace).map(|()| Count::ONE)) {
@@ -72,12 +106,18 @@ fn steps(workspace: &Workspace, quick: bool, report: &mut Report) {
     }
     let mut program = None;
     report.step("program", || {
-        let built = if cfg!(target_os = "linux") { server::build_static(workspace) } else { server::build(workspace) };
+        let built = if cfg!(target_os = "linux") {
+            server::build_static(workspace)
+        } else {
+            server::build(workspace)
+        };
         program = Some(built?);
         Ok(Count::ONE)
     });
     let Some(program) = program else { return };
-    report.step("scenarios and lessons", || conformance::hoplab_test(&program, &workspace.root, SCENARIOS));
+    report.step("scenarios and lessons", || {
+        conformance::hoplab_test(&program, &workspace.root, SCENARIOS)
+    });
     report.step("alone in an empty folder", || alone(workspace, &program));
     report.step("size budgets", || budgets(workspace, &program));
     report.step("journeys", || journeys(workspace, &program));
@@ -106,13 +146,30 @@ fn front_end_tests(workspace: &Workspace) -> Result<Count, Failure> {
     let results = workspace.target.join("xtask/vitest.json");
     let _ = std::fs::remove_file(&results);
     let mut command = npm(&workspace.web());
-    command.args(["run", "--silent", "test", "--", "--reporter=default", "--reporter=json", "--outputFile.json"]).arg(&results);
+    command
+        .args([
+            "run",
+            "--silent",
+            "test",
+            "--",
+            "--reporter=default",
+            "--reporter=json",
+            "--outputFile.json",
+        ])
+        .arg(&results);
     let ok = watch(&mut command, |_| {})?;
     let json: serde_json::Value = serde_json::from_slice(&read(&results)?)
         .map_err(|error| Failure(format!("vitest's results do not read: {error}")))?;
     let number = |name: &str| json[name].as_u64().unwrap_or(0);
-    let count = Count { passed: number("numPassedTests"), failed: number("numFailedTests") };
-    if count.passed == 0 { Err(Failure("no test was run".to_owned())) } else { Ok(count.ended(ok)) }
+    let count = Count {
+        passed: number("numPassedTests"),
+        failed: number("numFailedTests"),
+    };
+    if count.passed == 0 {
+        Err(Failure("no test was run".to_owned()))
+    } else {
+        Ok(count.ended(ok))
+    }
 }
 
 /// The static program starts in an empty folder without any environment, answers whole, and stops when told.
@@ -123,14 +180,23 @@ fn alone(workspace: &Workspace, program: &Path) -> Result<Count, Failure> {
     let copy = server::program(&folder);
     std::fs::copy(program, &copy).map_err(|error| Failure(error.to_string()))?;
     let running = Running::start(&copy, &folder)?;
-    say(&format!("first answer after {} ms", running.answered_after.as_millis()));
+    say(&format!(
+        "first answer after {} ms",
+        running.answered_after.as_millis()
+    ));
     let mut count = Count::default();
     let mut check = |what: &str, ok: bool| {
         println!("{} {what}", if ok { "ok    " } else { "FAILED" });
         count.passed += u64::from(ok);
         count.failed += u64::from(!ok);
     };
-    for path in ["/", "/playground", "/lessons", "/reference/model", "/examples.json"] {
+    for path in [
+        "/",
+        "/playground",
+        "/lessons",
+        "/reference/model",
+        "/examples.json",
+    ] {
         let answer = http::get(running.port, path, "")?;
         check(path, answer.status == 200 && !answer.body.is_empty());
     }
@@ -139,7 +205,9 @@ fn alone(workspace: &Workspace, program: &Path) -> Result<Count, Failure> {
     check("the playground names its assets", !assets.is_empty());
     for path in assets {
         let answer = http::get(running.port, &path, "br")?;
-        let kept = answer.header("cache-control").is_some_and(|value| value.contains("immutable"));
+        let kept = answer
+            .header("cache-control")
+            .is_some_and(|value| value.contains("immutable"));
         check(&path, answer.status == 200 && kept);
     }
     check("it stops when told", running.stop()?);
@@ -162,7 +230,10 @@ fn budgets(workspace: &Workspace, program: &Path) -> Result<Count, Failure> {
     let mut count = Count::default();
     let mut within = |what: &str, bytes: usize, budget: usize| {
         let ok = bytes <= budget;
-        println!("{} {what}: {bytes} of {budget} bytes", if ok { "ok    " } else { "FAILED" });
+        println!(
+            "{} {what}: {bytes} of {budget} bytes",
+            if ok { "ok    " } else { "FAILED" }
+        );
         count.passed += u64::from(ok);
         count.failed += u64::from(!ok);
     };

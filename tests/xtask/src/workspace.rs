@@ -18,7 +18,8 @@ impl Workspace {
     pub fn find() -> Self {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = here.parent().and_then(Path::parent).unwrap_or(here).to_owned();
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
         Self { root, target }
     }
 
@@ -79,12 +80,17 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 /// The files below `folder`, sorted, without the folders named.
 pub fn files_below(folder: &Path, without: &[&str]) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    let Ok(entries) = std::fs::read_dir(folder) else { return files };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return files;
+    };
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
         if path.is_dir() {
-            if !path.file_name().is_some_and(|name| without.iter().any(|w| name == *w)) {
+            if !path
+                .file_name()
+                .is_some_and(|name| without.iter().any(|w| name == *w))
+            {
                 files.extend(files_below(&path, without));
             }
         } else {
