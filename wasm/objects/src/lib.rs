@@ -15,6 +15,7 @@
 //!
 //! Nothing here knows a packet, reads a file or a clock.
 
+mod by_key;
 pub mod codes;
 pub mod duration;
 pub mod kinds;

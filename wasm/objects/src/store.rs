@@ -1,10 +1,10 @@
 //! All objects of a world, by key, with a revision that grows with every change.
 
+use crate::by_key::ByKey;
 use crate::object::Object;
 use crate::view::{Typed, View};
 use hoplab_source::{FieldPath, ObjectKey, Span};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -58,7 +58,7 @@ pub enum ChangeError {
 /// All objects of a world. Cheap to clone; a clone does not see later changes of the other.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
-    objects: Arc<BTreeMap<ObjectKey, Arc<Object>>>,
+    objects: Arc<ByKey>,
     revision: Revision,
     sources: Arc<Vec<String>>,
 }
@@ -77,12 +77,10 @@ pub struct Place<'s> {
 impl Store {
     /// A store of these objects, read from sources of these names. Of two objects with one key the later stays.
     pub fn of(objects: impl IntoIterator<Item = Object>, sources: Vec<String>) -> Self {
-        let objects = objects
-            .into_iter()
-            .map(|object| (object.key.clone(), Arc::new(object)))
-            .collect();
+        let mut by_key = ByKey::default();
+        objects.into_iter().for_each(|object| by_key.insert(Arc::new(object)));
         Self {
-            objects: Arc::new(objects),
+            objects: Arc::new(by_key),
             revision: Revision(1),
             sources: Arc::new(sources),
         }
@@ -105,7 +103,7 @@ impl Store {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.objects.is_empty()
+        self.objects.len() == 0
     }
 
     /// Every object, ordered by key: group, kind, namespace, name.
@@ -115,17 +113,12 @@ impl Store {
 
     /// The object with this key.
     pub fn find(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
-        self.objects.get(key)
+        self.objects.find(&key.group, &key.kind, &key.namespace, &key.name)
     }
 
     /// The objects of a kind, ordered by namespace, then name.
     pub fn of_kind<'s>(&'s self, group: &str, kind: &str) -> impl Iterator<Item = &'s Arc<Object>> + use<'s> {
-        let start = ObjectKey::new(group, kind, "", "");
-        let (group, kind) = (group.to_owned(), kind.to_owned());
-        self.objects
-            .range(start..)
-            .take_while(move |(key, _)| key.group == group && key.kind == kind)
-            .map(|(_, object)| object)
+        self.objects.of_kind(group, kind)
     }
 
     /// The objects of a kind with their views, ordered by namespace, then name.
@@ -136,29 +129,24 @@ impl Store {
 
     /// The view of one object.
     pub fn view<T: View>(&self, namespace: &str, name: &str) -> Option<&Arc<T>> {
-        T::of(
-            &self
-                .find(&ObjectKey::new(T::GROUP, T::KIND, namespace, name))?
-                .typed,
-        )
+        T::of(&self.objects.find(T::GROUP, T::KIND, namespace, name)?.typed)
     }
 
     /// Adds an object, or puts it in the place of the one with its key. An equal one leaves the revision.
     pub fn insert(&mut self, object: Object) {
         if self
-            .objects
-            .get(&object.key)
+            .find(&object.key)
             .is_some_and(|old| old.value == object.value && old.is_written() == object.is_written())
         {
             return;
         }
         self.revision.0 += 1;
-        Arc::make_mut(&mut self.objects).insert(object.key.clone(), Arc::new(object));
+        Arc::make_mut(&mut self.objects).insert(Arc::new(object));
     }
 
     /// Takes an object out; whether it was there.
     pub fn remove(&mut self, key: &ObjectKey) -> bool {
-        if !self.objects.contains_key(key) {
+        if self.find(key).is_none() {
             return false;
         }
         self.revision.0 += 1;
@@ -171,7 +159,7 @@ impl Store {
             return;
         }
         self.revision.0 += 1;
-        Arc::make_mut(&mut self.objects).retain(|_, object| keep(object));
+        Arc::make_mut(&mut self.objects).retain(keep);
     }
 
     /// The store after a change. Errors leave nothing half done.
@@ -264,12 +252,8 @@ impl Store {
 /// Two stores are equal when they hold the same values under the same keys.
 impl PartialEq for Store {
     fn eq(&self, other: &Self) -> bool {
-        self.objects.len() == other.objects.len()
-            && self
-                .objects
-                .iter()
-                .zip(other.objects.iter())
-                .all(|((a, x), (b, y))| a == b && x.value == y.value)
+        self.len() == other.len()
+            && self.iter().zip(other.iter()).all(|(a, b)| a.key == b.key && a.value == b.value)
     }
 }
 
