@@ -176,14 +176,13 @@ impl Plan {
         Net::new(self.data.roles.len(), self.data.fabrics.clone(), Arc::new(self.clone()))
     }
 
-    /// The same, taking over from an older plan's stacks all whose inputs are equal.
+    /// The same, taking over from an older plan's stacks all that have been built and whose inputs are equal. The
+    /// others would be built alike when they are needed, and most never are: their inputs are not compared.
     pub fn net_after(&self, old_plan: &Plan, old: &Net) -> Net {
-        let mut known: BTreeMap<Place, NetNsId> = BTreeMap::new();
-        for (id, _) in (0u32..).zip(&old_plan.data.roles) {
-            known.insert(old_plan.place(NetNsId(id)), NetNsId(id));
-        }
+        let built = (0..).map(NetNsId).take(old_plan.stack_count()).filter(|id| old.is_built(*id));
+        let built: BTreeMap<Place, NetNsId> = built.map(|id| (old_plan.place(id), id)).collect();
         let same = |id: NetNsId| {
-            let before = known.get(&self.place(id)).copied()?;
+            let before = built.get(&self.place(id)).copied()?;
             (self.input_hash(id) == old_plan.input_hash(before)).then_some(before)
         };
         Net::rebuilt(old, self.data.roles.len(), self.data.fabrics.clone(), Arc::new(self.clone()), same)
