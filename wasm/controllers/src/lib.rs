@@ -46,9 +46,27 @@ pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// The label of an EndpointSlice that names its controller.
 pub const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 
+/// What controllers leave once they have settled.
+#[derive(Clone, Debug)]
+pub struct Reconciled {
+    /// All objects of the cluster.
+    pub store: Store,
+    /// Who selects whom and who owns what among them.
+    pub relations: Relations,
+}
+
 /// All objects of a cluster once its controllers have settled. `previous` is the world before an edit, whose nodes
 /// and addresses are kept where they still fit; without it they depend on the objects alone.
 pub fn reconcile(store: &Store, settings: &ClusterSettings, previous: Option<&Store>) -> Warned<Store> {
+    let settled = settle(store, settings, previous);
+    Warned {
+        value: settled.value.store,
+        diagnostics: settled.diagnostics,
+    }
+}
+
+/// The same, with what was worked out on the way.
+pub fn settle(store: &Store, settings: &ClusterSettings, previous: Option<&Store>) -> Warned<Reconciled> {
     let mut store = store.clone();
     store.retain(Object::is_written);
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
@@ -65,8 +83,9 @@ pub fn reconcile(store: &Store, settings: &ClusterSettings, previous: Option<&St
     endpoints::publish(&mut store, settings, &relations);
     status::report(&mut store, &relations);
     diagnostics.extend(relate::dangling(&store, &relations));
+    let relations = relations.after(&store);
     Warned {
-        value: store,
+        value: Reconciled { store, relations },
         diagnostics,
     }
 }

@@ -1,7 +1,7 @@
 //! Everything that exists now: documents, what controllers made of them, and the network that agents programmed.
 
 use crate::unmodelled;
-use hoplab_controllers::reconcile;
+use hoplab_controllers::{Reconciled, settle};
 use hoplab_dataplane::plan::Plan;
 use hoplab_kernel::{Net, NetNsId};
 use hoplab_kernel::overlay::Overlay;
@@ -28,7 +28,7 @@ pub struct World {
     store: Store,
     options: Options,
     settings: Arc<ClusterSettings>,
-    relations: Arc<Relations>,
+    relations: Relations,
     plan: Plan,
     stacks: Arc<BTreeMap<Place, NetNsId>>,
     pub(crate) undecided: Arc<Vec<Arc<Object>>>,
@@ -86,12 +86,11 @@ impl World {
             // A reading that does not exist was refused when the arguments were read.
             let _ = settings.readings.set(name, &value);
         }
-        let reconciled = reconcile(&documents, &settings, previous.map(|p| &p.store));
+        let reconciled = settle(&documents, &settings, previous.map(|p| &p.store));
         diagnostics.extend(reconciled.diagnostics);
-        let store = reconciled.value;
+        let Reconciled { store, relations } = reconciled.value;
         let settings = Arc::new(settings);
-        let relations = Arc::new(Relations::of(&store));
-        let plan = Plan::new(&store, &settings);
+        let plan = Plan::related(&store, &settings, relations.clone());
         let net = match previous {
             Some(p) => plan.net_after(&p.plan, &p.net),
             None => plan.net(),

@@ -6,15 +6,22 @@ use crate::selector::Selector;
 use crate::store::Store;
 use crate::view::{IntOrString, Pod, Service, ServicePort, ServiceType};
 use hoplab_source::{Diagnostic, ObjectKey, Severity};
-use std::collections::BTreeMap;
+use indexmap::IndexMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Who selects whom.
+/// Who selects whom and who owns what. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Relations {
-    pods_of_service: BTreeMap<ObjectKey, Vec<ObjectKey>>,
-    services_of_pod: BTreeMap<ObjectKey, Vec<ObjectKey>>,
-    owned: BTreeMap<ObjectKey, Vec<ObjectKey>>,
+    selected: Arc<Selected>,
+    owned: Arc<IndexMap<ObjectKey, Vec<ObjectKey>>>,
+}
+
+/// Who selects whom.
+#[derive(Debug, Default)]
+struct Selected {
+    pods_of_service: IndexMap<ObjectKey, Vec<ObjectKey>>,
+    services_of_pod: IndexMap<ObjectKey, Vec<ObjectKey>>,
 }
 
 /// A pod with its view.
@@ -23,24 +30,57 @@ type Labelled<'s> = (&'s Arc<Object>, &'s Arc<Pod>);
 impl Relations {
     /// Works them out.
     pub fn of(store: &Store) -> Self {
-        let mut relations = Self::default();
+        Self {
+            selected: Arc::new(Selected::of(store)),
+            owned: Arc::new(owned(store)),
+        }
+    }
+
+    /// Those of a store that differs from the one they were worked out for neither in pods nor in Services.
+    pub fn after(&self, store: &Store) -> Self {
+        Self {
+            selected: Arc::clone(&self.selected),
+            owned: Arc::new(owned(store)),
+        }
+    }
+
+    /// The pods that a Service selects, by name. None for a Service without a selector.
+    pub fn pods_of_service(&self, service: &ObjectKey) -> &[ObjectKey] {
+        self.selected.pods_of_service.get(service).map_or(&[], Vec::as_slice)
+    }
+
+    /// The Services that select a pod, by name.
+    pub fn services_of_pod(&self, pod: &ObjectKey) -> &[ObjectKey] {
+        self.selected.services_of_pod.get(pod).map_or(&[], Vec::as_slice)
+    }
+
+    /// What an object owns.
+    pub fn owned_by(&self, owner: &ObjectKey) -> &[ObjectKey] {
+        self.owned.get(owner).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Selected {
+    fn of(store: &Store) -> Self {
+        let mut selected = Self::default();
+        let selecting = || {
+            store.all::<Service>().filter_map(|(object, service)| {
+                let (key, value) = service.spec.selector.first_key_value()?;
+                (service.spec.type_ != ServiceType::ExternalName).then_some((object, service, key, value))
+            })
+        };
         // Pods by namespace and one label, so that a selector looks only at pods that have its first label.
-        let mut by_label: BTreeMap<(&str, &str, &str), Vec<Labelled<'_>>> = BTreeMap::new();
+        let asked: BTreeSet<&str> = selecting().map(|(_, _, key, _)| key.as_str()).collect();
+        let mut by_label: IndexMap<(&str, &str, &str), Vec<Labelled<'_>>> = IndexMap::new();
         for (object, pod) in store.all::<Pod>() {
-            for (key, value) in &pod.metadata.labels {
+            for (key, value) in pod.metadata.labels.iter().filter(|(key, _)| asked.contains(key.as_str())) {
                 by_label
                     .entry((&object.key.namespace, key, value))
                     .or_default()
                     .push((object, pod));
             }
         }
-        for (object, service) in store.all::<Service>() {
-            if service.spec.type_ == ServiceType::ExternalName {
-                continue;
-            }
-            let Some((key, value)) = service.spec.selector.first_key_value() else {
-                continue;
-            };
+        for (object, service, key, value) in selecting() {
             let selector = Selector::of_labels(&service.spec.selector);
             let candidates = by_label.get(&(object.key.namespace.as_str(), key.as_str(), value.as_str()));
             let pods: Vec<ObjectKey> = candidates
@@ -50,43 +90,34 @@ impl Relations {
                 .map(|(pod, _)| pod.key.clone())
                 .collect();
             for pod in &pods {
-                relations
+                selected
                     .services_of_pod
                     .entry(pod.clone())
                     .or_default()
                     .push(object.key.clone());
             }
-            relations.pods_of_service.insert(object.key.clone(), pods);
+            selected.pods_of_service.insert(object.key.clone(), pods);
         }
-        for object in store.iter() {
-            for owner in &object.metadata().owner_references {
-                let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
-                let owner = ObjectKey::new(
-                    group,
-                    owner.kind.clone(),
-                    object.key.namespace.clone(),
-                    owner.name.clone(),
-                );
-                relations.owned.entry(owner).or_default().push(object.key.clone());
-            }
+        selected
+    }
+}
+
+/// What each owner owns, by key.
+fn owned(store: &Store) -> IndexMap<ObjectKey, Vec<ObjectKey>> {
+    let mut owned: IndexMap<ObjectKey, Vec<ObjectKey>> = IndexMap::new();
+    for object in store.iter() {
+        for owner in &object.metadata().owner_references {
+            let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+            let owner = ObjectKey::new(
+                group,
+                owner.kind.clone(),
+                object.key.namespace.clone(),
+                owner.name.clone(),
+            );
+            owned.entry(owner).or_default().push(object.key.clone());
         }
-        relations
     }
-
-    /// The pods that a Service selects, by name. None for a Service without a selector.
-    pub fn pods_of_service(&self, service: &ObjectKey) -> &[ObjectKey] {
-        self.pods_of_service.get(service).map_or(&[], Vec::as_slice)
-    }
-
-    /// The Services that select a pod, by name.
-    pub fn services_of_pod(&self, pod: &ObjectKey) -> &[ObjectKey] {
-        self.services_of_pod.get(pod).map_or(&[], Vec::as_slice)
-    }
-
-    /// What an object owns.
-    pub fn owned_by(&self, owner: &ObjectKey) -> &[ObjectKey] {
-        self.owned.get(owner).map_or(&[], Vec::as_slice)
-    }
+    owned
 }
 
 /// The topmost owner that an object's ownerReferences lead to, as far as the store or the references name one.

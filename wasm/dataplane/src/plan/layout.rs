@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 const MTU_BYTES: u32 = 1500;
 
 /// Makes the plan.
-pub(super) fn plan(store: &Store, settings: &ClusterSettings) -> PlanData {
+pub(super) fn plan(store: &Store, settings: &ClusterSettings, relations: Relations) -> PlanData {
     let mut unknown = Vec::new();
     let node_network = node_network(settings);
     let gateway = gateway(node_network, settings);
@@ -58,7 +58,7 @@ pub(super) fn plan(store: &Store, settings: &ClusterSettings) -> PlanData {
         node_network,
         gateway,
         services,
-        relations: Relations::of(store),
+        relations,
         names: Names::default(),
         owners,
         by_pod,

@@ -168,7 +168,12 @@ struct PlanData {
 impl Plan {
     /// The plan of a reconciled store.
     pub fn new(store: &Store, settings: &ClusterSettings) -> Self {
-        Self { data: Arc::new(layout::plan(store, settings)) }
+        Self::related(store, settings, Relations::of(store))
+    }
+
+    /// The same, with the relations of the store, which were worked out before.
+    pub fn related(store: &Store, settings: &ClusterSettings, relations: Relations) -> Self {
+        Self { data: Arc::new(layout::plan(store, settings, relations)) }
     }
 
     /// All stacks, each built when it is first asked for.
