@@ -86,7 +86,7 @@ pub struct IpRule {
     pub origin: Option<Arc<Origin>>,
 }
 
-pub(crate) mod lookup;
 mod answer;
+pub(crate) mod lookup;
 
 pub use answer::{Answer, Question, answer};

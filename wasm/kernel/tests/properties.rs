@@ -294,7 +294,7 @@ fn replies_undo_translation_often_enough_to_mean_something() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_walk_ends_and_its_hops_join_up(plan in plan()) {

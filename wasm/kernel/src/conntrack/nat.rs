@@ -155,12 +155,7 @@ fn scatter(id: EntryId, tuple: Tuple) -> u32 {
 
 /// What rewriting one hook does to a packet of a connection: the kind, and the tuple it must have afterwards.
 pub(crate) fn rewriting(table: &Conntrack, ct: CtRef, manip: Manip) -> Option<(NatKind, Tuple)> {
-    let CtRef::Tracked {
-        entry,
-        direction,
-        state,
-    } = ct
-    else {
+    let CtRef::Tracked { entry, direction, .. } = ct else {
         return None;
     };
     let entry = table.entry(entry)?;
@@ -171,7 +166,6 @@ pub(crate) fn rewriting(table: &Conntrack, ct: CtRef, manip: Manip) -> Option<(N
         (Manip::Source, Direction::Reply) => (entry.destination_nat, NatKind::UnDnat),
         (Manip::Destination, Direction::Reply) => (entry.source_nat, NatKind::UnSnat),
     };
-    let _ = state;
     let target = match direction {
         Direction::Original => entry.reply.inverse(),
         Direction::Reply => entry.original.inverse(),

@@ -1,10 +1,10 @@
 //! What `ip route get` asks, answered by the look-up that packets go through.
 
+use super::RouteKind;
 use super::lookup::{Found, Key, look_up};
 use crate::interface::Scope;
 use crate::stack::Stack;
 use crate::{NetNs, NetNsId};
-use super::RouteKind;
 use hoplab_trace::Name;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -84,15 +84,29 @@ pub fn answer(id: NetNsId, netns: &Arc<NetNs>, question: &Question<'_>) -> Answe
         mark: question.mark,
     };
     match look_up(&stack, key) {
-        Found::Local { device } => Answer::Local { device, src: question.to },
+        Found::Local { device } => Answer::Local {
+            device,
+            src: question.to,
+        },
         Found::Broadcast { device } => {
             let src = stack.select_address(&device, question.to, Scope::Link);
             Answer::Broadcast { device, src }
         }
-        Found::Unicast { route, next_hop, table } => {
+        Found::Unicast {
+            route,
+            next_hop,
+            table,
+        } => {
             let peer = next_hop.via.unwrap_or(question.to);
-            let src = route.src.or_else(|| stack.select_address(&next_hop.device, peer, Scope::Global));
-            Answer::Unicast { via: next_hop.via, device: Arc::clone(&next_hop.device), table, src }
+            let src = route
+                .src
+                .or_else(|| stack.select_address(&next_hop.device, peer, Scope::Global));
+            Answer::Unicast {
+                via: next_hop.via,
+                device: Arc::clone(&next_hop.device),
+                table,
+                src,
+            }
         }
         Found::Refused { route } => match route.kind {
             RouteKind::Prohibit => Answer::Prohibited,

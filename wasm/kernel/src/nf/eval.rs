@@ -12,6 +12,7 @@ use hoplab_source::Origin;
 use hoplab_trace::{HookName, Micros, Name, RuleHit, Unknown};
 use hoplab_wire::{L4Protocol, Packet};
 use indexmap::IndexMap;
+use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -290,7 +291,14 @@ impl<'a> Evaluation<'a, '_> {
         });
     }
 
+    #[inline]
     fn matches(&mut self, rule: &Rule, index: usize, frame: &mut Frame<'_>) -> bool {
+        // Most rules of a long chain differ in their destination, which is written first.
+        if let Some(Match::Dst { not, net }) = rule.matches.first()
+            && within(net, self.seen.dst) == *not
+        {
+            return false;
+        }
         if !rule.matches.iter().all(|m| self.holds(m)) {
             return false;
         }
@@ -337,8 +345,8 @@ impl<'a> Evaluation<'a, '_> {
     fn holds(&mut self, found: &Match) -> bool {
         let seen = self.seen;
         match found {
-            Match::Src { not, net } => net.contains(&seen.src) != *not,
-            Match::Dst { not, net } => net.contains(&seen.dst) != *not,
+            Match::Src { not, net } => within(net, seen.src) != *not,
+            Match::Dst { not, net } => within(net, seen.dst) != *not,
             Match::InInterface { not, name } => interface_fits(name, seen.iif) != *not,
             Match::OutInterface { not, name } => interface_fits(name, seen.oif) != *not,
             Match::Protocol { not, protocol } => (seen.protocol == *protocol) != *not,
@@ -443,6 +451,22 @@ impl<'a> Evaluation<'a, '_> {
     }
 }
 
+/// Whether a prefix holds an address: the same as `IpNet::contains`, without making its last address.
+#[inline]
+fn within(net: &IpNet, address: IpAddr) -> bool {
+    match (net, address) {
+        (IpNet::V4(net), IpAddr::V4(a)) => {
+            let differ = net.addr().to_bits() ^ a.to_bits();
+            differ.checked_shr(32 - u32::from(net.prefix_len())).unwrap_or(0) == 0
+        }
+        (IpNet::V6(net), IpAddr::V6(a)) => {
+            let differ = net.addr().to_bits() ^ a.to_bits();
+            differ.checked_shr(128 - u32::from(net.prefix_len())).unwrap_or(0) == 0
+        }
+        _ => false,
+    }
+}
+
 fn original(table: &Conntrack, ct: Option<CtRef>) -> Option<Tuple> {
     match ct? {
         CtRef::Tracked { entry, .. } => table.entry(entry).map(|e| e.original),
@@ -490,5 +514,21 @@ fn interface_fits(pattern: &str, device: Option<&str>) -> bool {
     match pattern.strip_suffix('+') {
         Some(prefix) => device.starts_with(prefix),
         None => device == pattern,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn within_is_contains(net: u32, length in 0..=32_u8, address: u32, near: bool) {
+            let address = if near { net ^ (address & 0xff) } else { address };
+            let net: IpNet = ipnet::Ipv4Net::new(net.into(), length).expect("a valid length").into();
+            let address = IpAddr::V4(address.into());
+            prop_assert_eq!(within(&net, address), net.contains(&address));
+        }
     }
 }

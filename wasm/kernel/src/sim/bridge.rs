@@ -55,7 +55,7 @@ impl Sim<'_> {
         cursor = self.defragment(cursor, stack)?;
         match self.hook(&mut cursor, stack, HookName::Prerouting, Some(&bridge), None) {
             HookEnd::Pass => {}
-            ended => return self.end_at_hook(cursor, stack, ended, None),
+            ended => return self.end_at_hook(cursor, stack, ended),
         }
         cursor.skb.prerouted = true;
         match cursor.skb.packet.dst_ip() {
@@ -280,11 +280,11 @@ impl Sim<'_> {
         if filtered {
             match self.hook(&mut cursor, stack, HookName::Forward, Some(bridge), Some(bridge)) {
                 HookEnd::Pass => {}
-                ended => return self.end_at_hook(cursor, stack, ended, Some(bridge)),
+                ended => return self.end_at_hook(cursor, stack, ended),
             }
             match self.hook(&mut cursor, stack, HookName::Postrouting, None, Some(bridge)) {
                 HookEnd::Pass => {}
-                ended => return self.end_at_hook(cursor, stack, ended, Some(bridge)),
+                ended => return self.end_at_hook(cursor, stack, ended),
             }
         }
         let mtu = stack.interface(&port).map_or(1500, |i| i.mtu_bytes);

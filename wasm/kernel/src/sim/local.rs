@@ -36,7 +36,7 @@ impl Sim<'_> {
         let mut cursor = self.reassemble(cursor)?;
         match self.hook(&mut cursor, stack, HookName::Input, Some(device), None) {
             HookEnd::Pass => {}
-            ended => return self.end_at_hook(cursor, stack, ended, None),
+            ended => return self.end_at_hook(cursor, stack, ended),
         }
         let packet = Arc::clone(&cursor.skb.packet);
         let (Some(src), Some(dst), Some(protocol)) = (packet.src_ip(), packet.dst_ip(), packet.protocol())

@@ -58,7 +58,6 @@ impl Sim<'_> {
         mut cursor: Box<Cursor>,
         stack: &Stack,
         end: HookEnd,
-        _out: Option<&Name>,
     ) -> Option<Box<Cursor>> {
         let HookEnd::Reject(with) = end else {
             self.drop_packet(cursor, DropCause::Rule, None);

@@ -142,7 +142,7 @@ impl Sim<'_> {
             cursor = self.defragment(cursor, stack)?;
             match self.hook(&mut cursor, stack, HookName::Prerouting, Some(&device), None) {
                 HookEnd::Pass => {}
-                ended => return self.end_at_hook(cursor, stack, ended, None),
+                ended => return self.end_at_hook(cursor, stack, ended),
             }
         }
         // A packet that came through lo has its route already.
@@ -229,7 +229,7 @@ impl Sim<'_> {
             Some(&dst.device),
         ) {
             HookEnd::Pass => cursor.to(Stage::Output),
-            ended => self.end_at_hook(cursor, stack, ended, Some(&dst.device)),
+            ended => self.end_at_hook(cursor, stack, ended),
         }
     }
 
@@ -259,7 +259,7 @@ impl Sim<'_> {
                 if ended == HookEnd::Drop {
                     self.tell_sender(&cursor, SocketError::NotPermitted);
                 }
-                return self.end_at_hook(cursor, stack, ended, Some(&dst.device));
+                return self.end_at_hook(cursor, stack, ended);
             }
         }
         // ip_route_me_harder.
@@ -326,7 +326,7 @@ impl Sim<'_> {
             Some(&dst.device),
         ) {
             HookEnd::Pass => {}
-            ended => return self.end_at_hook(cursor, stack, ended, Some(&dst.device)),
+            ended => return self.end_at_hook(cursor, stack, ended),
         }
         cursor.stage = Stage::Neighbour;
         if cursor.skb.packet.ip_len_bytes() > dst.mtu_bytes as usize {

@@ -216,9 +216,11 @@ fn rule(words: &mut VecDeque<String>, line: &str) -> Rule {
             "--comment" => Match::Comment(Name::from(next())),
             "--ctorigdst" => {
                 let net = Some(net(&next()));
-                let port = words
-                    .pop_front_if(|w| w == "--ctorigdstport")
-                    .map(|_| words.pop_front().expect("a port").parse().expect("a port"));
+                let mut port = None;
+                if words.front().is_some_and(|w| w == "--ctorigdstport") {
+                    words.pop_front();
+                    port = words.pop_front().map(|p| p.parse().expect("a port"));
+                }
                 Match::CtOrigDst { net, port }
             }
             "--ctstate" => Match::CtState {
