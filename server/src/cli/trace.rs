@@ -1,8 +1,9 @@
 //! `hoplab trace`: one request, every hop out and back.
 
 use super::{DONE, FAILED, UNUSABLE, capture, terminal, world};
-use hoplab_engine::{From, Request, RunOptions, host_port};
-use hoplab_trace::{Outcome, json, print};
+use hoplab_engine::{From, Request, RunOptions, World, host_port};
+use hoplab_scene::{Density, svg};
+use hoplab_trace::{Outcome, Trace, json, print};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -33,6 +34,9 @@ pub(super) struct Args {
     /// Write every packet at every interface to a capture file
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+    /// Write a drawing of the world with the request's way over it
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 impl Args {
@@ -81,14 +85,39 @@ pub(super) fn run(args: &Args) -> u8 {
         super::Output::Text => terminal::out(&print::to_text(&run.trace, &world)),
         super::Output::Json => terminal::out(&format!("{:#}\n", json::to_json(&run.trace, &world))),
     }
-    if let Some(file) = &args.pcap
-        && let Err(error) = std::fs::write(file, capture::of(&run.trace))
-    {
-        return refuse(&format!("{}: {error}", file.display()));
+    let files = [
+        (&args.pcap, args.pcap.as_ref().map(|_| capture::of(&run.trace))),
+        (
+            &args.svg,
+            args.svg
+                .as_ref()
+                .map(|_| drawing(&world, &run.trace).into_bytes()),
+        ),
+    ];
+    for (file, bytes) in files {
+        if let (Some(file), Some(bytes)) = (file, bytes)
+            && let Err(error) = std::fs::write(file, bytes)
+        {
+            return refuse(&format!("{}: {error}", file.display()));
+        }
     }
     if run.trace.outcome == Outcome::Delivered {
         DONE
     } else {
         FAILED
+    }
+}
+
+/// The world with the leg that is worth looking at, to its end.
+fn drawing(world: &World, trace: &Trace) -> String {
+    let (scene, timeline) = hoplab_scene::follow(world, trace, &hoplab_scene::Options::of(Density::Wide));
+    let title = format!("{} to {}: {}", trace.from, trace.to, trace.outcome);
+    let interesting = timeline.stops.get(timeline.interesting as usize);
+    match interesting.and_then(|stop| timeline.legs.get(stop.leg as usize)) {
+        Some(leg) => {
+            let last = (leg.end as usize).saturating_sub(1);
+            svg::print_at(&scene, &timeline, last, &title, svg::Figure::Standalone)
+        }
+        None => svg::print(&scene, &title, svg::Figure::Standalone),
     }
 }

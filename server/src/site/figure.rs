@@ -1,8 +1,10 @@
 //! The figure of the home page: one real trace through a Service, reduced to what it proves.
 
 use crate::examples::Example;
+use crate::lesson::Lesson;
 use hoplab_engine::{From, Options, Request, RunOptions, World};
 use hoplab_objects::SourceText;
+use hoplab_scene::{Density, svg};
 use hoplab_trace::{Direction, Leg, Outcome, Place, StepKind, Trace, destination, source};
 use std::net::IpAddr;
 
@@ -49,6 +51,25 @@ impl Figure {
             .rsplit_once(':')
             .map_or(&self.service, |(address, _)| address)
     }
+}
+
+/// The world that a lesson starts from, drawn.
+pub(super) fn of_lesson(lesson: &Lesson) -> String {
+    let texts: Vec<SourceText<'_>> = lesson
+        .start
+        .iter()
+        .map(|file| SourceText {
+            name: &file.name,
+            text: &file.text,
+        })
+        .collect();
+    let world = World::load(&texts, &Options::default()).value;
+    let scene = hoplab_scene::scene(&world, &hoplab_scene::Options::of(Density::Wide));
+    svg::print(
+        &scene,
+        &format!("The world at the start of \u{201c}{}\u{201d}", lesson.title),
+        svg::Figure::Embedded,
+    )
 }
 
 /// How many seeds are tried until the answer comes from another node.

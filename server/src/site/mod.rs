@@ -36,6 +36,8 @@ struct Content {
     lessons: Vec<Lesson>,
     examples: Vec<Example>,
     figure: Option<figure::Figure>,
+    /// The world of each lesson as it starts, drawn: SVG, in the order of the lessons.
+    drawings: Vec<String>,
 }
 
 /// Why the site cannot be served.
@@ -60,10 +62,12 @@ impl Site {
         let figure = examples
             .first()
             .and_then(|shop| figure::of(shop, "http://cart.shop/"));
+        let drawings = lessons.iter().map(figure::of_lesson).collect();
         Ok(Self(Arc::new(Content {
             lessons,
             examples,
             figure,
+            drawings,
         })))
     }
 }
@@ -101,6 +105,15 @@ pub fn router(site: Site) -> Router {
             }),
         )
         .route("/manifest.webmanifest", get(manifest))
+        .route(
+            "/scene.css",
+            get(|| async {
+                (
+                    [(header::CONTENT_TYPE, "text/css; charset=utf-8")],
+                    hoplab_scene::svg::STYLE,
+                )
+            }),
+        )
         .fallback(asset_or_not_found)
         .method_not_allowed_fallback(pages::method_not_allowed)
         .layer(CompressionLayer::new())

@@ -137,6 +137,8 @@ pub(super) async fn lessons(State(site): State<Site>) -> Response {
 struct LessonPage<'a> {
     frame: Frame,
     lesson: &'a lesson::Lesson,
+    /// Its world, drawn: SVG.
+    drawing: &'a str,
 }
 
 /// `/lessons/SLUG`, and `/lessons/SLUG.json` for the client.
@@ -145,9 +147,10 @@ pub(super) async fn lesson(State(site): State<Site>, Path(name): Path<String>) -
         Some(slug) => (slug, true),
         None => (name.as_str(), false),
     };
-    let Some(lesson) = site.0.lessons.iter().find(|lesson| lesson.slug == slug) else {
+    let Some(index) = site.0.lessons.iter().position(|lesson| lesson.slug == slug) else {
         return not_found(&format!("/lessons/{name}"));
     };
+    let lesson = &site.0.lessons[index];
     if json {
         return axum::Json(lesson.for_client()).into_response();
     }
@@ -157,7 +160,14 @@ pub(super) async fn lesson(State(site): State<Site>, Path(name): Path<String>) -
         "lessons",
         Some("lesson"),
     );
-    page(StatusCode::OK, &LessonPage { frame, lesson })
+    page(
+        StatusCode::OK,
+        &LessonPage {
+            frame,
+            lesson,
+            drawing: &site.0.drawings[index],
+        },
+    )
 }
 
 #[derive(Template)]
