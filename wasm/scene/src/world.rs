@@ -214,7 +214,11 @@ fn declared(pod: &Pod) -> Vec<PortInput> {
 
 /// What a pod without declared ports listens on all the same.
 fn sockets(world: &World, object: &Object, pod: &Pod, names: &dns::Names) -> Vec<PortInput> {
-    let found = apps::listeners(object, pod, world.store(), world.relations(), names, "");
+    let found = apps::listeners(
+        object,
+        pod,
+        &dns::Around { store: world.store(), relations: world.relations(), names, resolv_conf: "" },
+    );
     let mut ports: Vec<PortInput> = found
         .listeners
         .iter()
