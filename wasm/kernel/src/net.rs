@@ -101,7 +101,9 @@ impl Net {
 
     /// Whether the stack with this id has been built.
     pub fn is_built(&self, id: NetNsId) -> bool {
-        self.stacks.get(id.0 as usize).is_some_and(|slot| slot.get().is_some())
+        self.stacks
+            .get(id.0 as usize)
+            .is_some_and(|slot| slot.get().is_some())
     }
 
     /// The stack with this id, built now if it is not yet. `None`: no such id.

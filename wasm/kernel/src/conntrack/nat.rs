@@ -218,3 +218,129 @@ pub(crate) fn rewrite(packet: &mut Packet, ct: CtRef, manip: Manip, target: Tupl
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conntrack::Entry;
+    use hoplab_wire::L4Protocol;
+    use std::time::Duration;
+
+    const NOW: Micros = Micros(1);
+
+    fn tuple(src: &str, src_port: u16) -> Tuple {
+        let dst = "10.0.0.9".parse().expect("an address");
+        Tuple {
+            src: src.parse().expect("an address"),
+            dst,
+            protocol: L4Protocol::Udp,
+            src_port,
+            dst_port: 53,
+        }
+    }
+
+    fn masquerade(table: &mut Conntrack, original: Tuple, random_fully: bool) -> Entry {
+        let id = table.create(original, None, NOW);
+        let address = Some("172.30.0.1".parse().expect("an address"));
+        assert!(table.set_up_nat(
+            id,
+            Manip::Source,
+            Range {
+                address,
+                port: None,
+                random_fully
+            },
+            NOW
+        ));
+        assert!(table.confirm(id, NOW));
+        table.entry(id).expect("just made").clone()
+    }
+
+    #[test]
+    fn masquerade_keeps_the_port_while_replies_stay_unique_and_takes_the_next_free_one_otherwise() {
+        let mut table = Conntrack::default();
+        assert_eq!(
+            masquerade(&mut table, tuple("10.244.1.2", 40_000), false)
+                .reply
+                .dst_port,
+            40_000
+        );
+        assert_eq!(
+            masquerade(&mut table, tuple("10.244.1.3", 40_000), false)
+                .reply
+                .dst_port,
+            40_001
+        );
+        assert_eq!(
+            masquerade(&mut table, tuple("10.244.1.4", 40_000), false)
+                .reply
+                .dst_port,
+            40_002
+        );
+        assert_eq!(
+            masquerade(&mut table, tuple("10.244.1.5", 300), false)
+                .reply
+                .dst_port,
+            300
+        );
+        assert_eq!(
+            masquerade(&mut table, tuple("10.244.1.6", 300), false)
+                .reply
+                .dst_port,
+            301
+        );
+    }
+
+    #[test]
+    fn random_fully_takes_another_port_and_the_same_one_in_the_same_world() {
+        let port = || {
+            masquerade(&mut Conntrack::default(), tuple("10.244.1.2", 40_000), true)
+                .reply
+                .dst_port
+        };
+        assert_ne!(port(), 40_000);
+        assert!(port() >= 1024);
+        assert_eq!(port(), port());
+    }
+
+    #[test]
+    fn no_free_port_loses_the_packet() {
+        let mut table = Conntrack::default();
+        // Privileged ports below 512: 1 to 511.
+        for host in 0..511_u32 {
+            let source = std::net::Ipv4Addr::from(0x0af4_0000 + host).to_string();
+            masquerade(&mut table, tuple(&source, 300), false);
+        }
+        let id = table.create(tuple("10.245.0.1", 300), None, NOW);
+        let address = Some("172.30.0.1".parse().expect("an address"));
+        assert!(!table.set_up_nat(
+            id,
+            Manip::Source,
+            Range {
+                address,
+                port: None,
+                random_fully: false
+            },
+            NOW
+        ));
+    }
+
+    #[test]
+    fn an_entry_is_found_both_ways_until_it_expires() {
+        let mut table = Conntrack::default();
+        let entry = masquerade(&mut table, tuple("10.244.1.2", 40_000), false);
+        for (tuple, direction) in [
+            (entry.original, Direction::Original),
+            (entry.reply, Direction::Reply),
+        ] {
+            assert_eq!(
+                table.find(&tuple, NOW).map(|(e, d)| (e.id, d)),
+                Some((entry.id, direction))
+            );
+        }
+        let later = NOW + Duration::from_secs(31);
+        assert!(table.find(&entry.reply, later).is_none());
+        table.age(later);
+        assert_eq!(table.entries(NOW).count(), 0);
+    }
+}

@@ -160,3 +160,160 @@ fn flow_hash(src: Option<IpAddr>, dst: IpAddr) -> u64 {
     }
     hash ^ hash >> 32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fib::IpRule;
+    use crate::interface::{IfAddr, Interface, InterfaceKind, Scope};
+    use crate::{NetNs, NetNsId};
+    use hoplab_trace::Place;
+    use hoplab_wire::MacAddr;
+    use std::net::Ipv4Addr;
+
+    fn interface(index: u32, name: &str, address: &str) -> Interface {
+        let net = address.parse().expect("an address");
+        Interface {
+            index,
+            name: Name::from(name),
+            kind: InterfaceKind::Dummy,
+            mac: MacAddr::ZERO,
+            mtu_bytes: 1500,
+            up: true,
+            addresses: vec![IfAddr {
+                net,
+                scope: Scope::Global,
+            }],
+            master: None,
+            hairpin: false,
+            origin: None,
+        }
+    }
+
+    fn route(prefix: &str, ways: &[(&str, u32)], metric: u32) -> Route {
+        let hop = |(via, weight): &(&str, u32)| NextHop {
+            via: Some(via.parse().expect("an address")),
+            device: Name::from("eth0"),
+            weight: *weight,
+            onlink: false,
+        };
+        Route {
+            prefix: prefix.parse().expect("a prefix"),
+            kind: RouteKind::Unicast,
+            next_hops: ways.iter().map(hop).collect(),
+            src: None,
+            scope: Scope::Global,
+            metric,
+            protocol: "",
+            origin: None,
+        }
+    }
+
+    fn stack(change: impl FnOnce(&mut NetNs)) -> Stack {
+        let mut ns = NetNs::new(Place::Node(Name::from("a")));
+        ns.interfaces
+            .insert(Name::from("eth0"), interface(2, "eth0", "10.0.0.1/24"));
+        change(&mut ns);
+        Stack::new(NetNsId(0), Arc::new(ns))
+    }
+
+    fn via(stack: &Stack, src: &str, dst: &str, mark: u32) -> Option<IpAddr> {
+        let src = src.parse().ok();
+        let key = Key {
+            dst: dst.parse().expect("an address"),
+            src,
+            iif: None,
+            oif: None,
+            mark,
+        };
+        match look_up(stack, key) {
+            Found::Unicast { next_hop, .. } => next_hop.via,
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn among_equal_prefixes_the_lower_metric_wins() {
+        let stack = stack(|ns| {
+            let routes = vec![
+                route("0.0.0.0/0", &[("10.0.0.2", 1)], 100),
+                route("0.0.0.0/0", &[("10.0.0.3", 1)], 50),
+            ];
+            ns.tables.insert(MAIN, routes);
+        });
+        assert_eq!(via(&stack, "10.0.0.1", "8.8.8.8", 0), "10.0.0.3".parse().ok());
+    }
+
+    #[test]
+    fn ways_of_one_route_share_flows_by_weight() {
+        let ways = [("10.0.0.2", 3), ("10.0.0.3", 1)];
+        let stack = stack(|ns| {
+            ns.tables.insert(MAIN, vec![route("0.0.0.0/0", &ways, 0)]);
+        });
+        let first = (0..4000_u32)
+            .filter(|n| {
+                via(
+                    &stack,
+                    "10.0.0.1",
+                    &Ipv4Addr::from(0x0808_0000 + n).to_string(),
+                    0,
+                ) == "10.0.0.2".parse().ok()
+            })
+            .count();
+        assert!((2700..3300).contains(&first), "{first} of 4000");
+    }
+
+    #[test]
+    fn a_way_out_of_an_interface_that_is_down_is_not_taken() {
+        let stack = stack(|ns| {
+            ns.tables
+                .insert(MAIN, vec![route("0.0.0.0/0", &[("10.0.0.2", 1)], 0)]);
+            ns.interfaces[0].up = false;
+        });
+        assert_eq!(via(&stack, "10.0.0.1", "8.8.8.8", 0), None);
+    }
+
+    #[test]
+    fn a_rule_for_a_mark_asks_its_own_table_first() {
+        let stack = stack(|ns| {
+            ns.tables
+                .insert(MAIN, vec![route("0.0.0.0/0", &[("10.0.0.2", 1)], 0)]);
+            ns.tables
+                .insert(100, vec![route("0.0.0.0/0", &[("10.0.0.3", 1)], 0)]);
+            let rule = |priority, fwmark, table| IpRule {
+                priority,
+                from: None,
+                to: None,
+                iif: None,
+                fwmark,
+                table,
+                origin: None,
+            };
+            ns.rules = vec![
+                rule(0, None, LOCAL),
+                rule(100, Some((0x200, 0xf00)), 100),
+                rule(32_766, None, MAIN),
+                rule(32_767, None, DEFAULT),
+            ];
+        });
+        assert_eq!(via(&stack, "10.0.0.1", "8.8.8.8", 0), "10.0.0.2".parse().ok());
+        assert_eq!(via(&stack, "10.0.0.1", "8.8.8.8", 0x200), "10.0.0.3".parse().ok());
+    }
+
+    #[test]
+    fn the_highest_address_of_a_network_is_its_broadcast() {
+        let stack = stack(|_| {});
+        let dst = "10.0.0.255".parse().expect("an address");
+        let found = look_up(
+            &stack,
+            Key {
+                dst,
+                src: None,
+                iif: None,
+                oif: None,
+                mark: 0,
+            },
+        );
+        assert!(matches!(found, Found::Broadcast { .. }));
+    }
+}
