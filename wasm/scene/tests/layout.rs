@@ -136,7 +136,8 @@ fn what_is_kept_is_drawn() {
     let keep = ["pod:load/app-3-7d8f9c-x123".to_owned(), "service:load/svc-59".to_owned(), "node:node-9".to_owned()];
     for density in DENSITIES {
         let scene = drawn(&world, density, &keep);
-        for id in &keep {
+        // On a phone the path is drawn, and Services are never on it.
+        for id in keep.iter().filter(|id| density != Density::Phone || !id.starts_with("service:")) {
             assert!(scene.shapes.iter().any(|s| s.id == *id), "{density:?}: {id}");
         }
     }

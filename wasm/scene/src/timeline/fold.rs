@@ -223,8 +223,7 @@ impl<'t> Folder<'t> {
                         stop.lead = stop.steps.len() - 1;
                     }
                     _ => {
-                        let shape = if in_pod { None } else { Some(body(place)) };
-                        self.stop(What::Arrives, place, shape, taken);
+                        self.stop(What::Arrives, place, Some(body(place)), taken);
                     }
                 },
                 StepKind::Drop { .. } | StepKind::Fault { .. } => match self.stops.last_mut() {

@@ -47,8 +47,12 @@ pub(crate) fn name(raw: &Raw<'_>, network: Option<&str>) -> String {
             (hoplab_trace::Place::Pod(_), Some(device)) => format!("{} {device}", whose(raw.place)),
             (_, _) => whose(raw.place),
         },
+        What::CardOut if raw.shape.is_none() => device(raw).unwrap_or_default(),
         What::CardOut | What::CardIn => format!("{} {}", whose(raw.place), device(raw).unwrap_or_default()),
-        What::Wire => network.unwrap_or("network").to_owned(),
+        What::Wire => match raw.place {
+            hoplab_trace::Place::External(_) | hoplab_trace::Place::Router(_) => network.unwrap_or("internet").to_owned(),
+            _ => network.unwrap_or("network").to_owned(),
+        },
         What::Passes => whose(raw.place),
         _ => lead.name(),
     }
@@ -136,6 +140,7 @@ pub(crate) fn title(raw: &Raw<'_>) -> String {
     let (lead, _) = raw.lead();
     match raw.what {
         What::Leaves => match raw.place {
+            hoplab_trace::Place::Pod(_) if device(raw).as_deref() == Some("lo") => "Stays in the pod".to_owned(),
             hoplab_trace::Place::Pod(_) => "Leaves the pod".to_owned(),
             _ => format!("Starts at {here}"),
         },
