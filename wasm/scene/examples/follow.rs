@@ -15,7 +15,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => Density::Wide,
     };
     let texts: Vec<(String, String)> =
-        files.iter().map(|f| Ok((f.clone(), std::fs::read_to_string(f)?))).collect::<Result<_, std::io::Error>>()?;
+        files
+            .iter()
+            .map(|f| {
+                let name = std::path::Path::new(f).file_name().map(|n| n.to_string_lossy().into_owned());
+                Ok((name.unwrap_or_default(), std::fs::read_to_string(f)?))
+            }).collect::<Result<_, std::io::Error>>()?;
     let sources: Vec<SourceText<'_>> = texts.iter().map(|(name, text)| SourceText { name, text }).collect();
     let world = World::load(&sources, &hoplab_engine::Options::default());
     for d in &world.diagnostics {

@@ -252,9 +252,8 @@ fn homeless(draft: &mut Draft, pods: &[&PodInput], x: f64, y: f64, wide: f64) {
         draft.put(shape);
         y += 30.0;
     }
-    if let [first, ..] = &pods[alone..] {
-        let rest = &pods[alone..];
-        let _ = first;
+    let rest = &pods[alone..];
+    if !rest.is_empty() {
         let rect = Rect::new(x, y, wide, 26.0);
         let mut shape = shapes::plain("stack:", ShapeKind::PodStack, rect, format!("{} more pods", rest.len()));
         shape.spoken = format!("{} more pods on no node", rest.len());

@@ -11,6 +11,8 @@ const GAP: f64 = 8.0;
 const CAPTION: f64 = 22.0;
 /// More fold into one plaque.
 const MOST: usize = 21;
+/// Beside a path, so many are drawn where room is short.
+const ON_PATH: usize = 4;
 /// Endpoints shown in an opened plaque.
 const ENDPOINTS: usize = 6;
 
@@ -47,10 +49,19 @@ pub(crate) fn sorted<'a>(services: impl Iterator<Item = &'a ServiceInput>) -> Ve
 impl<'a> Services<'a> {
     /// Its forms, the one that says most first.
     pub(crate) fn forms(services: &[&'a ServiceInput], keep: &Keep, density: Density) -> Vec<Self> {
+        let mut forms = Self::unfolded(services, keep, density, MOST);
+        if !keep.is_empty() && services.len() > ON_PATH {
+            // Beside a path, what is off it may fold.
+            forms.extend(Self::unfolded(services, keep, density, ON_PATH).into_iter().take(2));
+        }
+        forms
+    }
+
+    fn unfolded(services: &[&'a ServiceInput], keep: &Keep, density: Density, most: usize) -> Vec<Self> {
         let (mut shown, mut more) = (services.to_vec(), Vec::new());
-        if shown.len() > MOST {
+        if shown.len() > most {
             let (kept, rest): (Vec<&ServiceInput>, Vec<&ServiceInput>) = services.iter().partition(|s| keep.has(&s.id()));
-            let stay = (MOST - 1).saturating_sub(kept.len());
+            let stay = (most - 1).saturating_sub(kept.len());
             more = rest.iter().skip(stay).copied().collect();
             shown = sorted(kept.into_iter().chain(rest.into_iter().take(stay)));
         }
@@ -59,8 +70,8 @@ impl<'a> Services<'a> {
             _ => (150.0, 240.0),
         };
         let forms = [(Detail::Full, 1), (Detail::Short, 1), (Detail::Name, 1), (Detail::Short, 2), (Detail::Name, 2)];
-        let most = if shown.len() < 4 { 3 } else { forms.len() };
-        forms[..most]
+        let few = if shown.len() < 4 { 3 } else { forms.len() };
+        forms[..few]
             .iter()
             .map(|(detail, columns)| {
                 let (detail, columns) = (*detail, *columns);
@@ -113,16 +124,17 @@ impl<'a> Services<'a> {
 
     fn high(&self, service: &ServiceInput, keep: &Keep, density: Density) -> f64 {
         let lines = self.lines(service, keep, density).len();
-        if lines == 0 { 28.0 } else { 30.0 + 15.0 * lines as f64 }
+        if lines == 0 { 26.0 } else { 30.0 + 15.0 * lines as f64 }
     }
 
     /// Where the plaques stand, the one for the rest last, and the height of all.
     fn places(&self, x: f64, y: f64, keep: &Keep, density: Density) -> (Vec<Rect>, f64) {
         let mut heights: Vec<f64> = self.shown.iter().map(|s| self.high(s, keep, density)).collect();
         if !self.more.is_empty() {
-            heights.push(28.0);
+            heights.push(26.0);
         }
-        let total: f64 = heights.iter().map(|h| h + GAP).sum();
+        let gap = if self.detail == Detail::Name { 5.0 } else { GAP };
+        let total: f64 = heights.iter().map(|h| h + gap).sum();
         let share = total / self.columns as f64;
         let (mut rects, mut column, mut down, mut done) = (Vec::new(), 0, 0.0f64, 0.0f64);
         let mut lowest = 0.0f64;
@@ -133,9 +145,9 @@ impl<'a> Services<'a> {
             }
             let left = x + column as f64 * (self.column + GAP);
             rects.push(Rect::new(left, y + CAPTION + down, self.column, h));
-            down += h + GAP;
-            done += h + GAP;
-            lowest = lowest.max(down - GAP);
+            down += h + gap;
+            done += h + gap;
+            lowest = lowest.max(down - gap);
         }
         let height = if rects.is_empty() { 0.0 } else { CAPTION + lowest };
         (rects, height)

@@ -98,12 +98,13 @@ fn decides(step: &Step) -> bool {
 
 /// Folds a leg.
 pub(crate) fn fold(leg: &Leg) -> Vec<Raw<'_>> {
-    let mut folder = Folder { stops: Vec::new(), pending: Vec::new(), up: false };
+    let mut folder = Folder { stops: Vec::new(), pending: Vec::new(), up: false, to_pod: false };
     let mut before = leg.steps().next().map(|(_, s)| Arc::clone(&s.packet));
     for (i, hop) in leg.hops.iter().enumerate() {
         let from = i.checked_sub(1).and_then(|p| leg.hops.get(p)).map(|h| &h.place);
         let to = leg.hops.get(i + 1).map(|h| &h.place);
         folder.up = from.is_some_and(|p| !matches!(p, Place::Pod(_)));
+        folder.to_pod = matches!(to, Some(Place::Pod(_)));
         let steps: Vec<Taken<'_>> = hop
             .steps
             .iter()
@@ -122,6 +123,7 @@ struct Folder<'t> {
     /// Steps that belong to the stop that comes next.
     pending: Vec<Taken<'t>>,
     up: bool,
+    to_pod: bool,
 }
 
 impl<'t> Folder<'t> {
@@ -129,7 +131,9 @@ impl<'t> Folder<'t> {
         let mut steps = std::mem::take(&mut self.pending);
         steps.push(step);
         let lead = steps.len() - 1;
-        self.stops.push(Raw { what, place, shape, steps, lead, up: self.up });
+        // POSTROUTING stands where packets go on; any other hook where they come from.
+        let up = self.up || (self.to_pod && what == What::Hook(HookName::Postrouting));
+        self.stops.push(Raw { what, place, shape, steps, lead, up });
     }
 
     /// To the stop before, if it is at the same place; else to the next.
