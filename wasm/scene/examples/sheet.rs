@@ -8,9 +8,16 @@ mod worlds;
 
 fn main() -> std::io::Result<()> {
     let folder = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
-    let with = |density, keep: Vec<String>| Options { keep, ..Options::of(density) };
+    let with = |density, keep: Vec<String>| Options {
+        keep,
+        ..Options::of(density)
+    };
     let path = worlds::path();
-    for (density, name) in [(Density::Wide, "wide"), (Density::Middle, "middle"), (Density::Phone, "phone")] {
+    for (density, name) in [
+        (Density::Wide, "wide"),
+        (Density::Middle, "middle"),
+        (Density::Phone, "phone"),
+    ] {
         let all = [
             ("shop", worlds::shop(), Vec::new()),
             ("path", worlds::shop(), path.clone()),
@@ -18,7 +25,10 @@ fn main() -> std::io::Result<()> {
         ];
         for (world, input, keep) in all {
             let scene = layout(&input, &with(density, keep));
-            std::fs::write(format!("{folder}/{world}-{name}.svg"), print(&scene, world, Figure::Standalone))?;
+            std::fs::write(
+                format!("{folder}/{world}-{name}.svg"),
+                print(&scene, world, Figure::Standalone),
+            )?;
         }
     }
     Ok(())

@@ -3,22 +3,22 @@
 //! Stacks are built only of the nodes that are drawn opened: their devices are read, not guessed.
 
 use crate::input::{
-    DeviceInput, EndpointInput, HostInput, HostInterfaceInput, Input, NetworkInput, NodeInput, OutsideInput, PodInput,
-    PodState, PortInput, RouterInput, ServiceInput, WorkloadInput,
+    DeviceInput, EndpointInput, HostInput, HostInterfaceInput, Input, NetworkInput, NodeInput, OutsideInput,
+    PodInput, PodState, PortInput, RouterInput, ServiceInput, WorkloadInput,
 };
 use crate::layout::{layout, opened};
 use crate::timeline::{animate, keep};
 use crate::{Options, Place, Scene, Timeline};
-use hoplab_dataplane::{apps, dns};
 use hoplab_dataplane::plan::{Owner, Plan};
+use hoplab_dataplane::{apps, dns};
 use hoplab_engine::World;
 use hoplab_kernel::FabricId;
 use hoplab_kernel::interface::InterfaceKind;
 use hoplab_objects::relate::topmost_owner;
 use hoplab_objects::view::hoplab::{Host, Network};
 use hoplab_objects::view::{
-    DaemonSet, Deployment, EndpointSlice, Node, ObjectMeta, Pod, Protocol, ReplicationController, Service, ServiceType,
-    StatefulSet,
+    DaemonSet, Deployment, EndpointSlice, Node, ObjectMeta, Pod, Protocol, ReplicationController, Service,
+    ServiceType, StatefulSet,
 };
 use hoplab_objects::{Object, Store};
 use hoplab_source::{FieldPath, ObjectKey, Origin};
@@ -118,19 +118,33 @@ fn of_object(world: &World, object: &Object) -> Option<Place> {
 }
 
 fn node_ready(store: &Store, name: &str) -> bool {
-    let conditions = store.view::<Node>("", name).map(|n| n.status.conditions.clone()).unwrap_or_default();
-    conditions.iter().find(|c| c.type_ == "Ready").is_none_or(|c| c.status != "False")
+    let conditions = store
+        .view::<Node>("", name)
+        .map(|n| n.status.conditions.clone())
+        .unwrap_or_default();
+    conditions
+        .iter()
+        .find(|c| c.type_ == "Ready")
+        .is_none_or(|c| c.status != "False")
 }
 
 fn fabric_cidrs(plan: &Plan, name: &str) -> Vec<String> {
     let fabric = plan.fabrics().iter().find(|f| &*f.name == name);
-    fabric.map(|f| f.cidrs.iter().map(ToString::to_string).collect()).unwrap_or_default()
+    fabric
+        .map(|f| f.cidrs.iter().map(ToString::to_string).collect())
+        .unwrap_or_default()
 }
 
 fn router(plan: &Plan) -> Option<RouterInput> {
     let fabric = plan.fabrics().first().filter(|_| !plan.nodes().is_empty())?;
-    let address = fabric.owners.keys().find(|a| matches!(plan.owner_of(**a), Some(Owner::Router)))?;
-    Some(RouterInput { name: "router".to_owned(), address: address.to_string() })
+    let address = fabric
+        .owners
+        .keys()
+        .find(|a| matches!(plan.owner_of(**a), Some(Owner::Router)))?;
+    Some(RouterInput {
+        name: "router".to_owned(),
+        address: address.to_string(),
+    })
 }
 
 /// Machines on the Internet: those on the path, or else one to start from.
@@ -143,10 +157,14 @@ fn outside(plan: &Plan, keep: &[String]) -> Vec<OutsideInput> {
         .iter()
         .filter_map(|id| id.strip_prefix("external:"))
         .filter(|a| seen.insert((*a).to_owned()))
-        .map(|address| OutsideInput { address: address.to_owned() })
+        .map(|address| OutsideInput {
+            address: address.to_owned(),
+        })
         .collect();
     if met.is_empty() {
-        met.push(OutsideInput { address: OUTSIDE.to_owned() });
+        met.push(OutsideInput {
+            address: OUTSIDE.to_owned(),
+        });
     }
     met
 }
@@ -196,7 +214,11 @@ fn pods(world: &World) -> Vec<PodInput> {
 /// The workload that a pod is told by: the Deployment above its ReplicaSet.
 fn owner(store: &Store, object: &Object) -> String {
     let top = topmost_owner(store, object);
-    if top == object.key { String::new() } else { top.name }
+    if top == object.key {
+        String::new()
+    } else {
+        top.name
+    }
 }
 
 fn declared(pod: &Pod) -> Vec<PortInput> {
@@ -217,13 +239,22 @@ fn sockets(world: &World, object: &Object, pod: &Pod, names: &dns::Names) -> Vec
     let found = apps::listeners(
         object,
         pod,
-        &dns::Around { store: world.store(), relations: world.relations(), names, resolv_conf: "" },
+        &dns::Around {
+            store: world.store(),
+            relations: world.relations(),
+            names,
+            resolv_conf: "",
+        },
     );
     let mut ports: Vec<PortInput> = found
         .listeners
         .iter()
         .filter_map(|l| Some((l.port?, l.protocol)))
-        .map(|(port, protocol)| PortInput { protocol: protocol.name().to_uppercase(), port, ..PortInput::default() })
+        .map(|(port, protocol)| PortInput {
+            protocol: protocol.name().to_uppercase(),
+            port,
+            ..PortInput::default()
+        })
         .collect();
     ports.sort_by_key(|p| (p.port, p.protocol.clone()));
     ports.dedup();
@@ -232,8 +263,20 @@ fn sockets(world: &World, object: &Object, pod: &Pod, names: &dns::Names) -> Vec
 
 fn state(pod: &Pod, addressed: bool) -> PodState {
     let why = |kind: &str| {
-        let condition = pod.status.conditions.iter().find(|c| c.type_ == kind && c.status == "False");
-        condition.map(|c| if c.message.is_empty() { c.reason.clone() } else { c.message.clone() }).unwrap_or_default()
+        let condition = pod
+            .status
+            .conditions
+            .iter()
+            .find(|c| c.type_ == kind && c.status == "False");
+        condition
+            .map(|c| {
+                if c.message.is_empty() {
+                    c.reason.clone()
+                } else {
+                    c.message.clone()
+                }
+            })
+            .unwrap_or_default()
     };
     match () {
         () if pod.spec.node_name.is_empty() => PodState::Pending(why("PodScheduled")),
@@ -247,15 +290,27 @@ fn services(world: &World) -> Vec<ServiceInput> {
     let store = world.store();
     let mut endpoints: BTreeMap<(String, String), Vec<EndpointInput>> = BTreeMap::new();
     for (object, slice) in store.all::<EndpointSlice>() {
-        let Some(name) = slice.metadata.labels.get("kubernetes.io/service-name") else { continue };
-        let list = endpoints.entry((object.key.namespace.clone(), name.clone())).or_default();
+        let Some(name) = slice.metadata.labels.get("kubernetes.io/service-name") else {
+            continue;
+        };
+        let list = endpoints
+            .entry((object.key.namespace.clone(), name.clone()))
+            .or_default();
         for endpoint in &slice.endpoints {
-            let Some(address) = endpoint.addresses.first() else { continue };
+            let Some(address) = endpoint.addresses.first() else {
+                continue;
+            };
             if list.iter().any(|e| e.address == *address) {
                 continue;
             }
             let pod = endpoint.target_ref.as_ref().filter(|t| t.kind == "Pod");
-            let namespace = |t: &str| if t.is_empty() { object.key.namespace.clone() } else { t.to_owned() };
+            let namespace = |t: &str| {
+                if t.is_empty() {
+                    object.key.namespace.clone()
+                } else {
+                    t.to_owned()
+                }
+            };
             list.push(EndpointInput {
                 address: address.clone(),
                 ready: endpoint.conditions.is_ready(),
@@ -317,10 +372,18 @@ fn workloads(world: &World) -> Vec<WorkloadInput> {
             origin: of_object(world, object),
         });
     };
-    store.all::<Deployment>().for_each(|(o, w)| add(o, &w.metadata, Some(w.spec.replicas)));
-    store.all::<StatefulSet>().for_each(|(o, w)| add(o, &w.metadata, Some(w.spec.replicas)));
-    store.all::<DaemonSet>().for_each(|(o, w)| add(o, &w.metadata, None));
-    store.all::<ReplicationController>().for_each(|(o, w)| add(o, &w.metadata, Some(w.spec.replicas)));
+    store
+        .all::<Deployment>()
+        .for_each(|(o, w)| add(o, &w.metadata, Some(w.spec.replicas)));
+    store
+        .all::<StatefulSet>()
+        .for_each(|(o, w)| add(o, &w.metadata, Some(w.spec.replicas)));
+    store
+        .all::<DaemonSet>()
+        .for_each(|(o, w)| add(o, &w.metadata, None));
+    store
+        .all::<ReplicationController>()
+        .for_each(|(o, w)| add(o, &w.metadata, Some(w.spec.replicas)));
     all
 }
 
@@ -343,12 +406,20 @@ fn hosts(world: &World) -> Vec<HostInput> {
                 })
                 .collect(),
             namespaces: host.spec.netns.clone(),
-            router: host.spec.sysctls.get("net.ipv4.ip_forward").is_some_and(|v| v == "1"),
+            router: host
+                .spec
+                .sysctls
+                .get("net.ipv4.ip_forward")
+                .is_some_and(|v| v == "1"),
             listens: host
                 .spec
                 .listen
                 .iter()
-                .map(|l| PortInput { protocol: protocol(l.protocol), port: l.port, ..PortInput::default() })
+                .map(|l| PortInput {
+                    protocol: protocol(l.protocol),
+                    port: l.port,
+                    ..PortInput::default()
+                })
                 .collect(),
             origin: of_object(world, object),
         })
@@ -357,17 +428,32 @@ fn hosts(world: &World) -> Vec<HostInput> {
 
 /// Reads bridge, tunnel and card of a node from its stack.
 fn devices(world: &World, input: &mut Input, name: &str) {
-    let Some(node) = input.nodes.iter_mut().find(|n| n.name == name) else { return };
-    let stack = world.plan().netns_of_node(name).and_then(|id| world.net().stack(id));
+    let Some(node) = input.nodes.iter_mut().find(|n| n.name == name) else {
+        return;
+    };
+    let stack = world
+        .plan()
+        .netns_of_node(name)
+        .and_then(|id| world.net().stack(id));
     let Some(stack) = stack else { return };
     for interface in stack.interfaces.values() {
-        let address = interface.addresses.first().map(|a| a.net.to_string()).unwrap_or_default();
+        let address = interface
+            .addresses
+            .first()
+            .map(|a| a.net.to_string())
+            .unwrap_or_default();
         match &interface.kind {
             InterfaceKind::Bridge(_) if node.bridge.is_none() => {
-                node.bridge = Some(DeviceInput { name: interface.name.to_string(), detail: address });
+                node.bridge = Some(DeviceInput {
+                    name: interface.name.to_string(),
+                    detail: address,
+                });
             }
             InterfaceKind::Vxlan(device) if node.tunnel.is_none() => {
-                node.tunnel = Some(DeviceInput { name: interface.name.to_string(), detail: format!("VNI {}", device.vni) });
+                node.tunnel = Some(DeviceInput {
+                    name: interface.name.to_string(),
+                    detail: format!("VNI {}", device.vni),
+                });
             }
             InterfaceKind::Physical { fabric: FabricId(0) } => node.uplink.name = interface.name.to_string(),
             _ => {}

@@ -32,21 +32,34 @@ spec:
 ";
 
 fn world(text: &str) -> World {
-    World::load(&[SourceText { name: "shop.yaml", text }], &hoplab_engine::Options::default()).value
+    World::load(
+        &[SourceText {
+            name: "shop.yaml",
+            text,
+        }],
+        &hoplab_engine::Options::default(),
+    )
+    .value
 }
 
 fn followed(text: &str, from: &str, to: &str, density: Density) -> (Scene, Timeline) {
     let world = world(text);
     let from = From::parse(from).expect("the source reads");
     let to = Request::parse(to).expect("the target reads");
-    let run = world.run(&from, &to, &RunOptions::default()).expect("the request can be asked");
+    let run = world
+        .run(&from, &to, &RunOptions::default())
+        .expect("the request can be asked");
     follow(&world, &run.trace, &Options::of(density))
 }
 
 /// The stops of the first leg of a kind.
 fn check_leg(text: &str, from: &str, to: &str, kind: LegKind, expected: &Expect) {
     let (_, timeline) = followed(text, from, to, Density::Wide);
-    let leg = timeline.legs.iter().find(|l| l.kind == kind).expect("there is such a leg");
+    let leg = timeline
+        .legs
+        .iter()
+        .find(|l| l.kind == kind)
+        .expect("there is such a leg");
     let mut told = format!("{} {} {}\n", leg.flag, leg.protocol, leg.end_state);
     for stop in &timeline.stops[leg.first as usize..leg.end as usize] {
         let tags: Vec<&str> = stop.tags.iter().map(|t| t.text.as_str()).collect();
@@ -65,7 +78,12 @@ fn check_leg(text: &str, from: &str, to: &str, kind: LegKind, expected: &Expect)
 
 #[test]
 fn a_request_to_a_service_on_another_node() {
-    check_leg(SHOP, "shop/client", "http://10.96.118.52/", LegKind::Request, &expect![[r#"
+    check_leg(
+        SHOP,
+        "shop/client",
+        "http://10.96.118.52/",
+        LegKind::Request,
+        &expect![[r#"
         SYN tcp delivered
         1 client eth0: SYN to 10.96.118.52:80 [] if:pod:shop/client/eth0
         2 vethb9b9f8bd: enters worker-1 [] on the wire
@@ -82,12 +100,18 @@ fn a_request_to_a_service_on_another_node() {
         13 FORWARD: accepted, FLANNEL-FWD [TTL 62] hook:node:worker-2/FORWARD
         14 cni0: to vethbee2dd55 [] if:node:worker-2/cni0
         15 cart eth0: receives on 10.244.2.2:8080 [] if:pod:shop/cart/eth0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn its_reply_is_put_back_on_the_clients_node() {
-    check_leg(SHOP, "shop/client", "http://10.96.118.52/", LegKind::Reply, &expect![[r#"
+    check_leg(
+        SHOP,
+        "shop/client",
+        "http://10.96.118.52/",
+        LegKind::Reply,
+        &expect![[r#"
         SYN ACK tcp delivered
         1 cart eth0: SYN ACK to 10.244.1.3:40000 [] if:pod:shop/cart/eth0
         2 vethbee2dd55: enters worker-2 [] on the wire
@@ -104,20 +128,27 @@ fn its_reply_is_put_back_on_the_clients_node() {
         13 POSTROUTING: from 10.96.118.52:80 [un-DNAT] hook:node:worker-1/POSTROUTING
         14 cni0: to vethb9b9f8bd [] if:node:worker-1/cni0
         15 client eth0: receives on 10.244.1.3:40000 [] if:pod:shop/client/eth0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_service_without_endpoints_is_refused_at_forward() {
     let text = SHOP.replace("labels: {app: cart}", "labels: {app: card}");
-    check_leg(&text, "shop/client", "http://10.96.118.52/", LegKind::Request, &expect![[r#"
+    check_leg(
+        &text,
+        "shop/client",
+        "http://10.96.118.52/",
+        LegKind::Request,
+        &expect![[r#"
         SYN tcp refused
         1 client eth0: SYN to 10.96.118.52:80 [] if:pod:shop/client/eth0
         2 vethb9b9f8bd: enters worker-1 [] on the wire
         3 cni0: up the bridge to IP [] if:node:worker-1/cni0
         4 route: next hop 172.18.0.1 on eth0 [] on the wire
         5 FORWARD: filter rejects it [REJECT, TTL 63] hook:node:worker-1/FORWARD
-    "#]]);
+    "#]],
+    );
     let (_, timeline) = followed(&text, "shop/client", "http://10.96.118.52/", Density::Wide);
     let stop = &timeline.stops[timeline.interesting as usize];
     assert!(stop.tags.iter().any(|t| t.kind == "deny"), "{stop:?}");
@@ -126,14 +157,27 @@ fn a_service_without_endpoints_is_refused_at_forward() {
 #[test]
 fn every_stop_stands_in_the_drawing_and_every_way_joins_the_one_before() {
     for density in [Density::Wide, Density::Middle, Density::Phone] {
-        for to in ["http://cart.shop/", "http://cart/", "icmp:10.96.118.52", "http://203.0.113.7/", "http://nowhere.shop/"] {
+        for to in [
+            "http://cart.shop/",
+            "http://cart/",
+            "icmp:10.96.118.52",
+            "http://203.0.113.7/",
+            "http://nowhere.shop/",
+        ] {
             let (scene, timeline) = followed(SHOP, "shop/client", to, density);
             assert!(!timeline.legs.is_empty(), "{to}");
             for leg in &timeline.legs {
                 let stops = &timeline.stops[leg.first as usize..leg.end as usize];
                 for (i, stop) in stops.iter().enumerate() {
-                    let within = stop.at.x >= 0.0 && stop.at.x <= scene.width && stop.at.y >= 0.0 && stop.at.y <= scene.height;
-                    assert!(within, "{density:?} {to} {}: {:?} is outside of the drawing", leg.label, stop.at);
+                    let within = stop.at.x >= 0.0
+                        && stop.at.x <= scene.width
+                        && stop.at.y >= 0.0
+                        && stop.at.y <= scene.height;
+                    assert!(
+                        within,
+                        "{density:?} {to} {}: {:?} is outside of the drawing",
+                        leg.label, stop.at
+                    );
                     if let Some(id) = &stop.shape {
                         assert!(scene.shapes.iter().any(|s| s.id == *id), "{id}");
                     }
@@ -144,9 +188,20 @@ fn every_stop_stands_in_the_drawing_and_every_way_joins_the_one_before() {
                         assert!((last.x - stop.at.x).abs() < 0.1 && (last.y - stop.at.y).abs() < 0.1);
                         let before = &stops[i - 1].at;
                         let joins = (first.x - before.x).abs() < 0.1 && (first.y - before.y).abs() < 0.1;
-                        assert!(joins, "{density:?} {to} {} {}: {first:?} after {before:?}", leg.label, stop.name);
-                        let square = stop.path.windows(2).all(|p| (p[0].x - p[1].x).abs() < 0.1 || (p[0].y - p[1].y).abs() < 0.1);
-                        assert!(square, "{density:?} {to} {} {}: {:?}", leg.label, stop.name, stop.path);
+                        assert!(
+                            joins,
+                            "{density:?} {to} {} {}: {first:?} after {before:?}",
+                            leg.label, stop.name
+                        );
+                        let square = stop
+                            .path
+                            .windows(2)
+                            .all(|p| (p[0].x - p[1].x).abs() < 0.1 || (p[0].y - p[1].y).abs() < 0.1);
+                        assert!(
+                            square,
+                            "{density:?} {to} {} {}: {:?}",
+                            leg.label, stop.name, stop.path
+                        );
                     }
                 }
             }
@@ -160,17 +215,34 @@ fn a_rewritten_address_leads_to_its_service_and_lights_the_endpoint() {
     let stop = &timeline.stops[timeline.interesting as usize];
     assert_eq!(stop.name, "PREROUTING");
     assert_eq!(stop.lit, ["service:shop/cart", "pod:shop/cart"]);
-    let origin = stop.origin.as_ref().expect("a rule of kube-proxy comes from a Service");
-    assert_eq!((origin.object.as_str(), origin.file.as_deref()), ("Service shop/cart", Some("shop.yaml")));
-    let ip = stop.packet.iter().find(|l| l.name == "IPv4").expect("an IP header");
+    let origin = stop
+        .origin
+        .as_ref()
+        .expect("a rule of kube-proxy comes from a Service");
+    assert_eq!(
+        (origin.object.as_str(), origin.file.as_deref()),
+        ("Service shop/cart", Some("shop.yaml"))
+    );
+    let ip = stop
+        .packet
+        .iter()
+        .find(|l| l.name == "IPv4")
+        .expect("an IP header");
     let dst = ip.fields.iter().find(|f| f.name == "dst").expect("a destination");
     assert_eq!(dst.before.as_deref(), Some("10.96.118.52"));
-    assert!(stop.rules.iter().any(|r| r.matched && r.text.contains("DNAT")), "{:?}", stop.rules);
+    assert!(
+        stop.rules.iter().any(|r| r.matched && r.text.contains("DNAT")),
+        "{:?}",
+        stop.rules
+    );
 }
 
 #[test]
 fn hostile_names_are_text_in_a_figure() {
-    let text = SHOP.replace("image: curlimages/curl", "image: \"x/<script>alert(1)</script>\\u202e\"");
+    let text = SHOP.replace(
+        "image: curlimages/curl",
+        "image: \"x/<script>alert(1)</script>\\u202e\"",
+    );
     let world = world(&text);
     let drawn = scene(&world, &Options::of(Density::Wide));
     for figure in [Figure::Embedded, Figure::Standalone] {

@@ -10,7 +10,13 @@ mod worlds;
 const DENSITIES: [Density; 3] = [Density::Wide, Density::Middle, Density::Phone];
 
 fn drawn(world: &Input, density: Density, keep: &[String]) -> Scene {
-    layout(world, &Options { keep: keep.to_vec(), ..Options::of(density) })
+    layout(
+        world,
+        &Options {
+            keep: keep.to_vec(),
+            ..Options::of(density)
+        },
+    )
 }
 
 fn overlap(a: &Shape, b: &Shape) -> bool {
@@ -46,7 +52,11 @@ fn check(scene: &Scene) -> Result<(), String> {
         return Err("two shapes of one id".into());
     }
     for shape in &scene.shapes {
-        if shape.x < 0.0 || shape.y < 0.0 || shape.x + shape.w > scene.width + 0.01 || shape.y + shape.h > scene.height + 0.01 {
+        if shape.x < 0.0
+            || shape.y < 0.0
+            || shape.x + shape.w > scene.width + 0.01
+            || shape.y + shape.h > scene.height + 0.01
+        {
             return Err(format!("{} hangs out of the drawing", shape.id));
         }
         if shape.spoken.is_empty() {
@@ -61,7 +71,13 @@ fn check(scene: &Scene) -> Result<(), String> {
     for (i, a) in scene.shapes.iter().enumerate() {
         for b in &scene.shapes[i + 1..] {
             if overlap(a, b) && !may_touch(a, b) {
-                return Err(format!("{} {:?} overlaps {} {:?}", a.id, (a.x, a.y, a.w, a.h), b.id, (b.x, b.y, b.w, b.h)));
+                return Err(format!(
+                    "{} {:?} overlaps {} {:?}",
+                    a.id,
+                    (a.x, a.y, a.w, a.h),
+                    b.id,
+                    (b.x, b.y, b.w, b.h)
+                ));
             }
         }
     }
@@ -78,17 +94,34 @@ fn check(scene: &Scene) -> Result<(), String> {
             return Err(format!("{} has no points", edge.id));
         };
         if edge.points.len() < 2 || !on_border(*a, from) || !on_border(*b, to) {
-            return Err(format!("{} does not end on its shapes' borders: {:?}", edge.id, edge.points));
+            return Err(format!(
+                "{} does not end on its shapes' borders: {:?}",
+                edge.id, edge.points
+            ));
         }
         for shape in &scene.shapes {
             let passed = edge.kind == EdgeKind::Writes && matches!(shape.kind, ShapeKind::Bridge);
             let own = shape.id == edge.from || shape.id == edge.to;
-            if passed || own || matches!(shape.kind, ShapeKind::Node | ShapeKind::Network | ShapeKind::Caption) {
+            if passed
+                || own
+                || matches!(
+                    shape.kind,
+                    ShapeKind::Node | ShapeKind::Network | ShapeKind::Caption
+                )
+            {
                 continue;
             }
             let crossed = edge.points.windows(2).any(|p| {
-                let (x0, x1, y0, y1) = (p[0].x.min(p[1].x), p[0].x.max(p[1].x), p[0].y.min(p[1].y), p[0].y.max(p[1].y));
-                x0 < shape.x + shape.w - 0.5 && x1 > shape.x + 0.5 && y0 < shape.y + shape.h - 0.5 && y1 > shape.y + 0.5
+                let (x0, x1, y0, y1) = (
+                    p[0].x.min(p[1].x),
+                    p[0].x.max(p[1].x),
+                    p[0].y.min(p[1].y),
+                    p[0].y.max(p[1].y),
+                );
+                x0 < shape.x + shape.w - 0.5
+                    && x1 > shape.x + 0.5
+                    && y0 < shape.y + shape.h - 0.5
+                    && y1 > shape.y + 0.5
             });
             if crossed {
                 return Err(format!("{} runs through {}", edge.id, shape.id));
@@ -101,10 +134,16 @@ fn check(scene: &Scene) -> Result<(), String> {
 #[test]
 fn nothing_overlaps_in_the_worlds_that_people_see_first() {
     for density in DENSITIES {
-        for world in [worlds::shop(), worlds::boutique(), worlds::many(30, 400, 60), worlds::many(1, 3, 1)] {
+        for world in [
+            worlds::shop(),
+            worlds::boutique(),
+            worlds::many(30, 400, 60),
+            worlds::many(1, 3, 1),
+        ] {
             check(&drawn(&world, density, &[])).unwrap_or_else(|e| panic!("{density:?}: {e}"));
         }
-        check(&drawn(&worlds::shop(), density, &worlds::path())).unwrap_or_else(|e| panic!("path, {density:?}: {e}"));
+        check(&drawn(&worlds::shop(), density, &worlds::path()))
+            .unwrap_or_else(|e| panic!("path, {density:?}: {e}"));
     }
 }
 
@@ -120,24 +159,43 @@ fn an_empty_world_has_an_empty_drawing() {
 fn a_small_edit_moves_few_shapes() {
     let before = drawn(&worlds::shop(), Density::Wide, &[]);
     let mut world = worlds::shop();
-    world.pods.push(worlds::pod("shop", "zz", "", "worker-2", "10.244.2.9", 0));
+    world
+        .pods
+        .push(worlds::pod("shop", "zz", "", "worker-2", "10.244.2.9", 0));
     let after = drawn(&world, Density::Wide, &[]);
     let moved = before
         .shapes
         .iter()
-        .filter(|a| after.shapes.iter().find(|b| b.id == a.id).is_none_or(|b| (a.x - b.x).abs() > 60.0))
+        .filter(|a| {
+            after
+                .shapes
+                .iter()
+                .find(|b| b.id == a.id)
+                .is_none_or(|b| (a.x - b.x).abs() > 60.0)
+        })
         .count();
-    assert!(moved * 4 < before.shapes.len(), "{moved} of {} moved", before.shapes.len());
+    assert!(
+        moved * 4 < before.shapes.len(),
+        "{moved} of {} moved",
+        before.shapes.len()
+    );
 }
 
 #[test]
 fn what_is_kept_is_drawn() {
     let world = worlds::many(30, 400, 60);
-    let keep = ["pod:load/app-3-7d8f9c-x123".to_owned(), "service:load/svc-59".to_owned(), "node:node-9".to_owned()];
+    let keep = [
+        "pod:load/app-3-7d8f9c-x123".to_owned(),
+        "service:load/svc-59".to_owned(),
+        "node:node-9".to_owned(),
+    ];
     for density in DENSITIES {
         let scene = drawn(&world, density, &keep);
         // On a phone the path is drawn, and Services are never on it.
-        for id in keep.iter().filter(|id| density != Density::Phone || !id.starts_with("service:")) {
+        for id in keep
+            .iter()
+            .filter(|id| density != Density::Phone || !id.starts_with("service:"))
+        {
             assert!(scene.shapes.iter().any(|s| s.id == *id), "{density:?}: {id}");
         }
     }
@@ -146,31 +204,67 @@ fn what_is_kept_is_drawn() {
 #[test]
 fn services_are_reached_in_their_own_protocol() {
     let scene = drawn(&worlds::boutique(), Density::Wide, &[]);
-    let target = |id: &str| scene.shapes.iter().find(|s| s.id == id).map(|s| s.targets.join(" ")).unwrap_or_default();
+    let target = |id: &str| {
+        scene
+            .shapes
+            .iter()
+            .find(|s| s.id == id)
+            .map(|s| s.targets.join(" "))
+            .unwrap_or_default()
+    };
     assert_eq!(target("service:default/frontend"), "http://frontend.default/");
     assert_eq!(target("service:default/redis-cart"), "redis-cart.default:6379");
-    assert_eq!(target("service:default/recommendationservice"), "http://recommendationservice.default:8080/");
+    assert_eq!(
+        target("service:default/recommendationservice"),
+        "http://recommendationservice.default:8080/"
+    );
 }
 
 fn a_world() -> impl Strategy<Value = (Input, Vec<String>)> {
     let name = "[a-z][a-z0-9-]{0,40}[a-z0-9]";
     let pods = prop::collection::vec((name, 0usize..8, 0u8..4, 0u8..6), 0..60);
     let services = prop::collection::vec((name, 0usize..4), 0..30);
-    (0usize..18, pods, services, any::<bool>(), prop::collection::vec(0usize..80, 0..6), any::<bool>(), any::<bool>(), 0u8..8).prop_map(
-        |(nodes, pods, services, tunnel, kept, router, outside, hooks)| {
+    (
+        0usize..18,
+        pods,
+        services,
+        any::<bool>(),
+        prop::collection::vec(0usize..80, 0..6),
+        any::<bool>(),
+        any::<bool>(),
+        0u8..8,
+    )
+        .prop_map(|(nodes, pods, services, tunnel, kept, router, outside, hooks)| {
             let mut world = worlds::shop();
             world.pods.clear();
             world.services.clear();
-            world.nodes = (0..nodes).map(|i| worlds::node(&format!("n{i}"), i, i == 0)).collect();
+            world.nodes = (0..nodes)
+                .map(|i| worlds::node(&format!("n{i}"), i, i == 0))
+                .collect();
             for node in &mut world.nodes {
                 if !tunnel {
                     node.tunnel = None;
                 }
             }
             for (i, (name, node, state, owner)) in pods.into_iter().enumerate() {
-                let owner = if owner == 0 { String::new() } else { format!("app{owner}") };
-                let name = if owner.is_empty() { format!("{name}{i}") } else { format!("{owner}-{name}-x{i}") };
-                let mut pod = worlds::pod("ns", &name, &owner, &format!("n{node}"), &format!("10.244.{node}.{i}"), 80);
+                let owner = if owner == 0 {
+                    String::new()
+                } else {
+                    format!("app{owner}")
+                };
+                let name = if owner.is_empty() {
+                    format!("{name}{i}")
+                } else {
+                    format!("{owner}-{name}-x{i}")
+                };
+                let mut pod = worlds::pod(
+                    "ns",
+                    &name,
+                    &owner,
+                    &format!("n{node}"),
+                    &format!("10.244.{node}.{i}"),
+                    80,
+                );
                 match state {
                     1 => pod.state = PodState::NotReady("probe fails".into()),
                     2 => {
@@ -186,21 +280,41 @@ fn a_world() -> impl Strategy<Value = (Input, Vec<String>)> {
             for (i, (name, n)) in services.into_iter().enumerate() {
                 let behind: Vec<PodInput> = world.pods.iter().take(n).cloned().collect();
                 let behind: Vec<&PodInput> = behind.iter().collect();
-                world.services.push(worlds::service("ns", &format!("{name}{i}"), &format!("10.96.0.{i}"), 80, &behind));
+                world.services.push(worlds::service(
+                    "ns",
+                    &format!("{name}{i}"),
+                    &format!("10.96.0.{i}"),
+                    80,
+                    &behind,
+                ));
             }
             if router {
-                world.router = Some(RouterInput { name: "gw".into(), address: "172.18.0.1".into() });
+                world.router = Some(RouterInput {
+                    name: "gw".into(),
+                    address: "172.18.0.1".into(),
+                });
             }
             if !outside {
                 world.outside.clear();
             }
-            let mut keep: Vec<String> =
-                kept.iter().filter_map(|i| world.pods.get(*i)).filter(|p| p.node.is_some()).map(PodInput::id).collect();
+            let mut keep: Vec<String> = kept
+                .iter()
+                .filter_map(|i| world.pods.get(*i))
+                .filter(|p| p.node.is_some())
+                .map(PodInput::id)
+                .collect();
             if let Some(service) = world.services.first() {
                 keep.push(service.id());
             }
             if hooks > 0 && nodes > 0 {
-                let all = ["PREROUTING", "PREROUTING@up", "POSTROUTING", "POSTROUTING@up", "INPUT", "OUTPUT"];
+                let all = [
+                    "PREROUTING",
+                    "PREROUTING@up",
+                    "POSTROUTING",
+                    "POSTROUTING@up",
+                    "INPUT",
+                    "OUTPUT",
+                ];
                 for (i, hook) in all.iter().enumerate() {
                     if (hooks as usize * 7 + i * 5).is_multiple_of(3) {
                         keep.push(format!("hook:node:n{}/{hook}", hooks as usize % nodes));
@@ -209,8 +323,7 @@ fn a_world() -> impl Strategy<Value = (Input, Vec<String>)> {
                 keep.push(format!("direct:node:n{}", hooks as usize % nodes));
             }
             (world, keep)
-        },
-    )
+        })
 }
 
 proptest! {

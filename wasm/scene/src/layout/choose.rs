@@ -50,8 +50,19 @@ impl<'a> Pods<'a> {
 
 /// By namespace (the cluster's own last), owner, ordinal, name.
 fn order(pod: &PodInput) -> (bool, &str, &str, u64, &str) {
-    let ordinal = pod.name.rsplit('-').next().and_then(|last| last.parse().ok()).unwrap_or(0);
-    (pod.namespace.starts_with("kube-"), &pod.namespace, &pod.owner, ordinal, &pod.name)
+    let ordinal = pod
+        .name
+        .rsplit('-')
+        .next()
+        .and_then(|last| last.parse().ok())
+        .unwrap_or(0);
+    (
+        pod.namespace.starts_with("kube-"),
+        &pod.namespace,
+        &pod.owner,
+        ordinal,
+        &pod.name,
+    )
 }
 
 /// Opens the nodes on the path; where that leaves room, the workers with the most pods.
@@ -61,7 +72,12 @@ pub(crate) fn nodes<'a>(input: &'a Input, pods: &Pods<'a>, keep: &Keep, density:
     for (i, node) in input.nodes.iter().enumerate() {
         if let Some(place) = keep.node(&node.name) {
             wanted.push((place, i));
-        } else if let Some(place) = pods.on(&node.name).iter().filter_map(|p| keep.place(&p.id())).min() {
+        } else if let Some(place) = pods
+            .on(&node.name)
+            .iter()
+            .filter_map(|p| keep.place(&p.id()))
+            .min()
+        {
             holding.push((place, i));
         }
     }
@@ -83,7 +99,13 @@ pub(crate) fn nodes<'a>(input: &'a Input, pods: &Pods<'a>, keep: &Keep, density:
     opened.sort_unstable();
     Nodes {
         opened: opened.iter().filter_map(|i| input.nodes.get(*i)).collect(),
-        compact: input.nodes.iter().enumerate().filter(|(i, _)| !opened.contains(i)).map(|(_, n)| n).collect(),
+        compact: input
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| !opened.contains(i))
+            .map(|(_, n)| n)
+            .collect(),
     }
 }
 
@@ -92,7 +114,11 @@ fn busiest(input: &Input, pods: &Pods<'_>) -> Vec<usize> {
     let mut all: Vec<usize> = (0..input.nodes.len()).collect();
     all.sort_by_key(|i| {
         let node = &input.nodes[*i];
-        (node.control_plane, std::cmp::Reverse(pods.on(&node.name).len()), *i)
+        (
+            node.control_plane,
+            std::cmp::Reverse(pods.on(&node.name).len()),
+            *i,
+        )
     });
     all
 }

@@ -50,7 +50,13 @@ pub(crate) fn draw(input: &Input, options: &Options, keep: &Keep) -> Draft {
     let pods = Pods::of(input);
     let sorted = services::sorted(input.services.iter());
     let chosen = choose::nodes(input, &pods, keep, options.density);
-    let plan = Plan { options, keep, pods: &pods, services: &sorted, chosen: &chosen };
+    let plan = Plan {
+        options,
+        keep,
+        pods: &pods,
+        services: &sorted,
+        chosen: &chosen,
+    };
     let fold = match options.density {
         Density::Wide => Fold::Beyond(SINGLE),
         _ if keep.is_empty() => Fold::Beyond(4),
@@ -85,15 +91,33 @@ impl<'a> Plan<'a, '_> {
         let density = self.options.density;
         let forms = Services::forms(self.services, self.keep, density);
         let chosen = self.chosen;
-        let few: &[&NodeInput] = if chosen.compact.len() > CROWD { &[] } else { &chosen.compact };
-        let compact: Vec<Compact<'a>> = few.iter().map(|n| Compact::measure(n, self.pods.on(&n.name), self.keep)).collect();
-        let context = Context { services: self.services, keep: self.keep, density, fold };
+        let few: &[&NodeInput] = if chosen.compact.len() > CROWD {
+            &[]
+        } else {
+            &chosen.compact
+        };
+        let compact: Vec<Compact<'a>> = few
+            .iter()
+            .map(|n| Compact::measure(n, self.pods.on(&n.name), self.keep))
+            .collect();
+        let context = Context {
+            services: self.services,
+            keep: self.keep,
+            density,
+            fold,
+        };
         let n = chosen.opened.len().max(1) as f64;
         let narrow = forms.iter().map(|f| f.width).fold(f64::INFINITY, f64::min);
         let rest = self.options.width - 2.0 * EDGE - GAP * n;
         let fair = ((rest - narrow) / n).floor();
-        let (least, most) = if density == Density::Middle { (232.0, 380.0) } else { (290.0, 440.0) };
-        let mut widths: Vec<f64> = [fair, fair * 0.9, fair * 1.15, fair * 1.3].map(|w| w.floor().clamp(least, most)).to_vec();
+        let (least, most) = if density == Density::Middle {
+            (232.0, 380.0)
+        } else {
+            (290.0, 440.0)
+        };
+        let mut widths: Vec<f64> = [fair, fair * 0.9, fair * 1.15, fair * 1.3]
+            .map(|w| w.floor().clamp(least, most))
+            .to_vec();
         widths.dedup();
         let mut best: Option<Measured<'a>> = None;
         for wide in widths {
@@ -119,16 +143,38 @@ impl<'a> Plan<'a, '_> {
     }
 
     /// One way to place everything: `under` compact nodes stand below the Services.
-    fn measured(&self, opened: &[Opened<'a>], form: &Services<'a>, compact: &[Compact<'a>], under: usize) -> Measured<'a> {
+    fn measured(
+        &self,
+        opened: &[Opened<'a>],
+        form: &Services<'a>,
+        compact: &[Compact<'a>],
+        under: usize,
+    ) -> Measured<'a> {
         let (options, pods) = (self.options, self.pods);
         let (middle, aside) = compact.split_at(under.min(compact.len()));
-        let below: f64 = middle.iter().map(|c| c.height + GAP + compact::CARD.1 / 2.0).sum();
-        let homeless =
-            if pods.homeless.is_empty() { 0.0 } else { 20.0 + 30.0 * pods.homeless.len().min(HOMELESS) as f64 };
-        let least = if options.density == Density::Middle { 118.0 } else { 150.0 };
+        let below: f64 = middle
+            .iter()
+            .map(|c| c.height + GAP + compact::CARD.1 / 2.0)
+            .sum();
+        let homeless = if pods.homeless.is_empty() {
+            0.0
+        } else {
+            20.0 + 30.0 * pods.homeless.len().min(HOMELESS) as f64
+        };
+        let least = if options.density == Density::Middle {
+            118.0
+        } else {
+            150.0
+        };
         let has_middle = !form.is_empty() || !middle.is_empty() || !pods.homeless.is_empty();
-        let middle_width =
-            if has_middle { middle.iter().map(|c| c.width).fold(form.width.max(least), f64::max) } else { 0.0 };
+        let middle_width = if has_middle {
+            middle
+                .iter()
+                .map(|c| c.width)
+                .fold(form.width.max(least), f64::max)
+        } else {
+            0.0
+        };
         let lanes: Vec<&Lane> = opened.iter().map(|o| &o.lane).collect();
         let tallest = opened.iter().map(Opened::pods_height).fold(0.0, f64::max);
         let table = opened.iter().map(Opened::table_height).fold(0.0, f64::max);
@@ -150,7 +196,11 @@ impl<'a> Plan<'a, '_> {
             middle: middle.to_vec(),
             middle_width,
             aside: aside.to_vec(),
-            crowd: if self.chosen.compact.len() > CROWD { self.chosen.compact.clone() } else { Vec::new() },
+            crowd: if self.chosen.compact.len() > CROWD {
+                self.chosen.compact.clone()
+            } else {
+                Vec::new()
+            },
             levels,
             column,
             scale,
@@ -160,7 +210,11 @@ impl<'a> Plan<'a, '_> {
 
 fn arrange(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, m: Measured<'_>) -> Draft {
     let mut draft = Draft::default();
-    let bottom = if m.opened.is_empty() { m.column.max(TOP + 60.0) } else { m.levels.bottom };
+    let bottom = if m.opened.is_empty() {
+        m.column.max(TOP + 60.0)
+    } else {
+        m.levels.bottom
+    };
     // Feet of cards, with the network that each is plugged into.
     let mut feet: Vec<(String, String, Point)> = Vec::new();
     let mut x = EDGE;
@@ -173,7 +227,8 @@ fn arrange(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, m: Me
     }
     if m.middle_width > 0.0 {
         let services_height = m.services.height;
-        m.services.draw(&mut draft, x, TOP + 2.0, m.middle_width, keep, options.density);
+        m.services
+            .draw(&mut draft, x, TOP + 2.0, m.middle_width, keep, options.density);
         let mut below = bottom;
         let mut gutter = 0.0;
         for (i, node) in m.middle.iter().enumerate() {
@@ -184,7 +239,13 @@ fn arrange(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, m: Me
             feet.push((card(node.node), node.node.network.clone(), foot));
             below -= node.height + GAP + compact::CARD.1 / 2.0;
         }
-        homeless(&mut draft, &pods.homeless, x, TOP + 2.0 + services_height + GAP, m.middle_width);
+        homeless(
+            &mut draft,
+            &pods.homeless,
+            x,
+            TOP + 2.0 + services_height + GAP,
+            m.middle_width,
+        );
         x += m.middle_width + GAP + gutter;
     }
     for node in columns {
@@ -209,7 +270,13 @@ fn arrange(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, m: Me
 }
 
 /// Compact nodes in columns of their own, filled from the bottom; cables go down in the gap right of each column.
-fn beside(draft: &mut Draft, nodes: &[Compact<'_>], mut x: f64, bottom: f64, feet: &mut Vec<(String, String, Point)>) -> f64 {
+fn beside(
+    draft: &mut Draft,
+    nodes: &[Compact<'_>],
+    mut x: f64,
+    bottom: f64,
+    feet: &mut Vec<(String, String, Point)>,
+) -> f64 {
     let mut i = 0;
     while i < nodes.len() {
         let mut end = i;
@@ -227,7 +294,11 @@ fn beside(draft: &mut Draft, nodes: &[Compact<'_>], mut x: f64, bottom: f64, fee
         let mut below = bottom;
         for node in column.iter().rev() {
             let foot = node.draw(draft, x, wide, below);
-            feet.push((format!("if:node:{}/{}", node.node.name, node.node.uplink.name), node.node.network.clone(), foot));
+            feet.push((
+                format!("if:node:{}/{}", node.node.name, node.node.uplink.name),
+                node.node.network.clone(),
+                foot,
+            ));
             below -= node.height + GAP + compact::CARD.1 / 2.0;
         }
         x += wide + GAP + if column.len() > 1 { GUTTER } else { 0.0 };
@@ -241,10 +312,19 @@ fn homeless(draft: &mut Draft, pods: &[&PodInput], x: f64, y: f64, wide: f64) {
     if pods.is_empty() {
         return;
     }
-    let mut caption = shapes::plain("caption:pending", ShapeKind::Caption, Rect::new(x, y, wide, 14.0), "Not running");
+    let mut caption = shapes::plain(
+        "caption:pending",
+        ShapeKind::Caption,
+        Rect::new(x, y, wide, 14.0),
+        "Not running",
+    );
     caption.spoken = format!("{} on no node", counted(pods.len(), "pod", "pods"));
     draft.put(caption);
-    let alone = if pods.len() > HOMELESS { HOMELESS - 1 } else { pods.len() };
+    let alone = if pods.len() > HOMELESS {
+        HOMELESS - 1
+    } else {
+        pods.len()
+    };
     let mut y = y + 18.0;
     for pod in &pods[..alone] {
         let mut shape = shapes::pod(pod, Rect::new(x, y, wide, 26.0), "", PodDetail::Name);
@@ -255,7 +335,12 @@ fn homeless(draft: &mut Draft, pods: &[&PodInput], x: f64, y: f64, wide: f64) {
     let rest = &pods[alone..];
     if !rest.is_empty() {
         let rect = Rect::new(x, y, wide, 26.0);
-        let mut shape = shapes::plain("stack:", ShapeKind::PodStack, rect, format!("{} more pods", rest.len()));
+        let mut shape = shapes::plain(
+            "stack:",
+            ShapeKind::PodStack,
+            rect,
+            format!("{} more pods", rest.len()),
+        );
         shape.spoken = format!("{} more pods on no node", rest.len());
         shape.health = crate::Health::Trouble;
         draft.put(shape);
@@ -280,9 +365,10 @@ fn wire_below(draft: &mut Draft, input: &Input, feet: &[(String, String, Point)]
     let line = ground::network(draft, first, 8.0, y, draft.width - 16.0);
     let mut beside = 0.0;
     for (card, _, foot) in feet {
-        let blocked = draft.shapes.iter().any(|s| {
-            s.kind == ShapeKind::Node && s.y >= foot.y - 1.0 && s.x < foot.x && s.x + s.w > foot.x
-        });
+        let blocked = draft
+            .shapes
+            .iter()
+            .any(|s| s.kind == ShapeKind::Node && s.y >= foot.y - 1.0 && s.x < foot.x && s.x + s.w > foot.x);
         if !blocked {
             ground::cable(draft, card, *foot, &first.name, line);
             continue;
@@ -299,11 +385,27 @@ fn wire_below(draft: &mut Draft, input: &Input, feet: &[(String, String, Point)]
         let turn = foot.y + 5.0;
         let points = vec![*foot, at(foot.x, turn), at(x, turn), at(x, line.y)];
         let network = format!("network:{}", first.name);
-        draft.wire(format!("cable:{card}"), crate::EdgeKind::Cable, card, &network, points);
+        draft.wire(
+            format!("cable:{card}"),
+            crate::EdgeKind::Cable,
+            card,
+            &network,
+            points,
+        );
     }
     let lowest = ground::outside(draft, input, EDGE, &first.name, line);
-    let (right, low) = hosts::draw(draft, input, lowest + 24.0, draft.width, Some((&first.name, line)));
-    let floor = if input.hosts.is_empty() { lowest.max(line.bottom() + 22.0) + 8.0 } else { low };
+    let (right, low) = hosts::draw(
+        draft,
+        input,
+        lowest + 24.0,
+        draft.width,
+        Some((&first.name, line)),
+    );
+    let floor = if input.hosts.is_empty() {
+        lowest.max(line.bottom() + 22.0) + 8.0
+    } else {
+        low
+    };
     draft.width = draft.width.max(right + EDGE);
     draft.height = floor;
 }

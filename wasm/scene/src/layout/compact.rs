@@ -42,9 +42,19 @@ impl<'a> Compact<'a> {
             Cell::Stack(_, label, _) => width(label, Face::Name),
         });
         let near = kept.iter().map(|p| width(&p.label(), Face::Name) + GUTTER);
-        let wide = boxes.chain(near).fold(head, |w, b| w.max(b + 2.0 * PAD + 18.0)).min(260.0);
+        let wide = boxes
+            .chain(near)
+            .fold(head, |w, b| w.max(b + 2.0 * PAD + 18.0))
+            .min(260.0);
         let rows = folded.len() as f64 * (ROW + GAP) + kept.len() as f64 * (KEPT + GAP);
-        Self { node, pods: pods.len(), folded, kept, width: wide.ceil(), height: HEAD + rows + 6.0 + CARD.1 }
+        Self {
+            node,
+            pods: pods.len(),
+            folded,
+            kept,
+            width: wide.ceil(),
+            height: HEAD + rows + 6.0 + CARD.1,
+        }
     }
 
     /// Draws it with its lower edge at `bottom`; gives the point where its cable leaves.
@@ -52,7 +62,12 @@ impl<'a> Compact<'a> {
         let ground = Rect::new(x, bottom - self.height, wide, self.height);
         let id = format!("node:{}", self.node.name);
         draft.put(shapes::node(self.node, ground, self.pods));
-        let card = Rect::new(ground.mid_x() - CARD.0 / 2.0, bottom - CARD.1 / 2.0, CARD.0, CARD.1);
+        let card = Rect::new(
+            ground.mid_x() - CARD.0 / 2.0,
+            bottom - CARD.1 / 2.0,
+            CARD.0,
+            CARD.1,
+        );
         let mut interface = shapes::device(&self.node.name, &self.node.uplink, ShapeKind::Interface, card);
         interface.lines.clear();
         let uplink = interface.id.clone();
@@ -79,8 +94,19 @@ impl<'a> Compact<'a> {
             draft.put(shapes::pod(pod, rect, &id, PodDetail::Address));
             let lane = ground.x + PAD + 2.0 + 3.0 * (i % 2) as f64;
             let mid = rect.mid_y().round();
-            let points = vec![at(rect.x, mid), at(lane, mid), at(lane, card.mid_y()), at(card.x, card.mid_y())];
-            draft.wire(format!("veth:{}", pod.id()), EdgeKind::Veth, &pod.id(), &uplink, points);
+            let points = vec![
+                at(rect.x, mid),
+                at(lane, mid),
+                at(lane, card.mid_y()),
+                at(card.x, card.mid_y()),
+            ];
+            draft.wire(
+                format!("veth:{}", pod.id()),
+                EdgeKind::Veth,
+                &pod.id(),
+                &uplink,
+                points,
+            );
         }
         let foot = at(card.mid_x(), card.bottom());
         draft.put(interface);
@@ -97,9 +123,16 @@ fn folded<'a>(node: &NodeInput, off: Vec<&'a PodInput>) -> Vec<Cell<'a>> {
 pub(crate) fn crowd(draft: &mut Draft, nodes: &[&NodeInput], pods: usize, rect: Rect) -> Point {
     let id = "nodes:more";
     let mut shape = shapes::plain(id, ShapeKind::Node, rect, format!("{} more nodes", nodes.len()));
-    shape.lines.push(shapes::line("address", shapes::counted(pods, "pod", "pods")));
+    shape
+        .lines
+        .push(shapes::line("address", shapes::counted(pods, "pod", "pods")));
     let names: Vec<&str> = nodes.iter().take(5).map(|n| n.name.as_str()).collect();
-    shape.spoken = format!("{} more nodes with {}: {} and more", nodes.len(), shapes::counted(pods, "pod", "pods"), names.join(", "));
+    shape.spoken = format!(
+        "{} more nodes with {}: {} and more",
+        nodes.len(),
+        shapes::counted(pods, "pod", "pods"),
+        names.join(", ")
+    );
     if nodes.iter().any(|n| !n.ready) {
         shape.health = crate::Health::Trouble;
     }

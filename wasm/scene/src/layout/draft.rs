@@ -14,11 +14,21 @@ pub(crate) struct Rect {
 
 impl Rect {
     pub(crate) fn new(x: f64, y: f64, w: f64, h: f64) -> Self {
-        Self { x: x.round(), y: y.round(), w: w.round(), h: h.round() }
+        Self {
+            x: x.round(),
+            y: y.round(),
+            w: w.round(),
+            h: h.round(),
+        }
     }
 
     pub(crate) fn of(shape: &Shape) -> Self {
-        Self { x: shape.x, y: shape.y, w: shape.w, h: shape.h }
+        Self {
+            x: shape.x,
+            y: shape.y,
+            w: shape.w,
+            h: shape.h,
+        }
     }
 
     pub(crate) fn right(self) -> f64 {
@@ -94,7 +104,14 @@ impl Draft {
             }
             line.push(point);
         }
-        self.edges.push(Edge { id, from: from.to_owned(), to: to.to_owned(), points: line, kind, label: None });
+        self.edges.push(Edge {
+            id,
+            from: from.to_owned(),
+            to: to.to_owned(),
+            points: line,
+            kind,
+            label: None,
+        });
     }
 
     /// Grounds first, then the rest in the order of drawing.

@@ -20,13 +20,22 @@ pub(crate) fn network(draft: &mut Draft, network: &NetworkInput, x: f64, y: f64,
     let mut shape = shapes::plain(id.clone(), ShapeKind::Network, rect, network.label.clone());
     let cidrs = network.cidrs.join(", ");
     shape.lines = network.cidrs.iter().map(|c| line("address", c.clone())).collect();
-    shape.spoken = if cidrs.is_empty() { format!("Network {}", network.name) } else { format!("Network {}, {cidrs}", network.name) };
+    shape.spoken = if cidrs.is_empty() {
+        format!("Network {}", network.name)
+    } else {
+        format!("Network {}, {cidrs}", network.name)
+    };
     shape.origin.clone_from(&network.origin);
     draft.put(shape);
     let room = width(&network.label, Face::Chip) + width(&cidrs, Face::Mono) + 10.0;
     let room = room.ceil().min(wide - 8.0);
     let place = Rect::new(rect.right() - room - 4.0, rect.bottom() + 6.0, room, 14.0);
-    let mut caption = shapes::plain(format!("caption:{id}"), ShapeKind::Caption, place, network.label.clone());
+    let mut caption = shapes::plain(
+        format!("caption:{id}"),
+        ShapeKind::Caption,
+        place,
+        network.label.clone(),
+    );
     caption.lines = network.cidrs.iter().map(|c| line("address", c.clone())).collect();
     caption.spoken = format!("Network {}, {cidrs}", network.name);
     draft.put(caption);
@@ -37,7 +46,13 @@ pub(crate) fn network(draft: &mut Draft, network: &NetworkInput, x: f64, y: f64,
 pub(crate) fn cable(draft: &mut Draft, from: &str, foot: Point, network: &str, line: Rect) {
     let y = if foot.y < line.y { line.y } else { line.bottom() };
     let id = format!("network:{network}");
-    draft.wire(format!("cable:{from}"), EdgeKind::Cable, from, &id, vec![foot, at(foot.x, y)]);
+    draft.wire(
+        format!("cable:{from}"),
+        EdgeKind::Cable,
+        from,
+        &id,
+        vec![foot, at(foot.x, y)],
+    );
 }
 
 /// The outside and the router that leads there, below a network's left end; gives the lowest edge.
@@ -46,7 +61,12 @@ pub(crate) fn outside(draft: &mut Draft, input: &Input, x: f64, network: &str, l
     let pills: Vec<(String, f64)> = input
         .outside
         .iter()
-        .map(|o| (o.address.clone(), (width(&o.address, Face::Mono).max(width("outside", Face::Name)) + 52.0).ceil()))
+        .map(|o| {
+            (
+                o.address.clone(),
+                (width(&o.address, Face::Mono).max(width("outside", Face::Name)) + 52.0).ceil(),
+            )
+        })
         .collect();
     let y = line.bottom() + 18.0;
     let mut left = x;
@@ -58,7 +78,10 @@ pub(crate) fn outside(draft: &mut Draft, input: &Input, x: f64, network: &str, l
         pill.lines.push(shapes::line("address", address.clone()));
         pill.spoken = format!("A machine on the Internet, {address}");
         pill.source = Some(id.clone());
-        pill.targets = vec![format!("http://{}/", shapes::bracketed(address)), format!("icmp:{address}")];
+        pill.targets = vec![
+            format!("http://{}/", shapes::bracketed(address)),
+            format!("icmp:{address}"),
+        ];
         draft.put(pill);
         lowest = lowest.max(rect.bottom());
         left = rect.right() + 28.0;
@@ -76,15 +99,25 @@ pub(crate) fn outside(draft: &mut Draft, input: &Input, x: f64, network: &str, l
         let rect = Rect::new(left, y, ROUTER, ROUTER);
         let mut shape = shapes::plain(id.clone(), ShapeKind::Router, rect, router.name.clone());
         shape.lines.push(shapes::line("address", router.address.clone()));
-        shape.spoken = format!("Router {} between {network} and the Internet, {}", router.name, router.address);
+        shape.spoken = format!(
+            "Router {} between {network} and the Internet, {}",
+            router.name, router.address
+        );
         draft.put(shape);
         lowest = lowest.max(rect.bottom());
         cable(draft, &id, at(rect.mid_x(), rect.y), network, line);
         let name = format!("{} ", router.name);
         let room = (width(&name, Face::Chip) + width(&router.address, Face::Mono) + 8.0).ceil();
         let place = Rect::new(rect.right() + 8.0, rect.mid_y() - 7.0, room, 14.0);
-        let mut caption = shapes::plain(format!("caption:{id}"), ShapeKind::Caption, place, router.name.clone());
-        caption.lines.push(shapes::line("address", router.address.clone()));
+        let mut caption = shapes::plain(
+            format!("caption:{id}"),
+            ShapeKind::Caption,
+            place,
+            router.name.clone(),
+        );
+        caption
+            .lines
+            .push(shapes::line("address", router.address.clone()));
         caption.spoken = format!("Router {}, {}", router.name, router.address);
         draft.put(caption);
         // Each machine outside is reached through the router: by the nearest pill's edge.
@@ -102,7 +135,12 @@ pub(crate) fn outside(draft: &mut Draft, input: &Input, x: f64, network: &str, l
                 // Below the pills between.
                 let below = place.bottom() + 6.0 + 5.0 * i as f64;
                 lowest = lowest.max(below);
-                vec![at(place.mid_x(), place.bottom()), at(place.mid_x(), below), at(rect.mid_x(), below), at(rect.mid_x(), rect.bottom())]
+                vec![
+                    at(place.mid_x(), place.bottom()),
+                    at(place.mid_x(), below),
+                    at(rect.mid_x(), below),
+                    at(rect.mid_x(), rect.bottom()),
+                ]
             };
             draft.wire(format!("cable:{pill}"), EdgeKind::Cable, &pill, &id, points);
         }

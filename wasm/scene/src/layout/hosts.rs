@@ -18,15 +18,26 @@ fn card_width(name: &str) -> f64 {
 
 fn wide(host: &HostInput) -> f64 {
     let cards: f64 = host.interfaces.iter().map(|i| card_width(&i.name) + 8.0).sum();
-    let lines = lines(host).iter().map(|l| width(&l.text, Face::Mono) + 44.0).fold(0.0, f64::max);
-    (width(&host.name, Face::Title) + 60.0).max(cards + 16.0).max(lines).max(110.0).ceil()
+    let lines = lines(host)
+        .iter()
+        .map(|l| width(&l.text, Face::Mono) + 44.0)
+        .fold(0.0, f64::max);
+    (width(&host.name, Face::Title) + 60.0)
+        .max(cards + 16.0)
+        .max(lines)
+        .max(110.0)
+        .ceil()
 }
 
 fn lines(host: &HostInput) -> Vec<crate::ShapeLine> {
     let mut lines: Vec<_> = host
         .interfaces
         .iter()
-        .filter_map(|i| i.address.as_ref().map(|a| line("address", format!("{} {a}", i.name))))
+        .filter_map(|i| {
+            i.address
+                .as_ref()
+                .map(|a| line("address", format!("{} {a}", i.name)))
+        })
         .take(3)
         .collect();
     if !host.namespaces.is_empty() {
@@ -39,7 +50,13 @@ fn lines(host: &HostInput) -> Vec<crate::ShapeLine> {
 }
 
 /// Draws them with the upper edge at `top`; `known` is the nodes' network if it is drawn already. Gives the size.
-pub(crate) fn draw(draft: &mut Draft, input: &Input, top: f64, least: f64, known: Option<(&str, Rect)>) -> (f64, f64) {
+pub(crate) fn draw(
+    draft: &mut Draft,
+    input: &Input,
+    top: f64,
+    least: f64,
+    known: Option<(&str, Rect)>,
+) -> (f64, f64) {
     if input.hosts.is_empty() {
         return (0.0, top);
     }
@@ -65,13 +82,22 @@ pub(crate) fn draw(draft: &mut Draft, input: &Input, top: f64, least: f64, known
         let said: Vec<String> = host
             .interfaces
             .iter()
-            .map(|i| format!("{} {} on network {}", i.name, i.address.as_deref().unwrap_or("without address"), i.network))
+            .map(|i| {
+                format!(
+                    "{} {} on network {}",
+                    i.name,
+                    i.address.as_deref().unwrap_or("without address"),
+                    i.network
+                )
+            })
             .collect();
         shape.spoken = format!("{what} {}, {}", host.name, said.join(", "));
         shape.source = Some(id.clone());
         if let Some(address) = host.interfaces.iter().find_map(|i| i.address.as_ref()) {
             let name = shapes::bracketed(address);
-            shape.targets.extend(host.listens.iter().map(|p| shapes::target(&name, p, p.port)));
+            shape
+                .targets
+                .extend(host.listens.iter().map(|p| shapes::target(&name, p, p.port)));
             shape.targets.push(format!("icmp:{address}"));
         }
         shape.origin.clone_from(&host.origin);
@@ -87,10 +113,22 @@ pub(crate) fn draw(draft: &mut Draft, input: &Input, top: f64, least: f64, known
             let card = Rect::new(*slot, edge - CARD / 2.0, card_width(&interface.name), CARD);
             *slot = card.right() + 8.0;
             let card_id = format!("if:{id}/{}", interface.name);
-            let mut shape = shapes::plain(card_id.clone(), ShapeKind::Interface, card, interface.name.clone());
+            let mut shape = shapes::plain(
+                card_id.clone(),
+                ShapeKind::Interface,
+                card,
+                interface.name.clone(),
+            );
             shape.parent = Some(id.clone());
-            let address = interface.address.as_ref().map(|a| format!(", {a}")).unwrap_or_default();
-            shape.spoken = format!("Interface {} of {}{address}, on network {}", interface.name, host.name, interface.network);
+            let address = interface
+                .address
+                .as_ref()
+                .map(|a| format!(", {a}"))
+                .unwrap_or_default();
+            shape.spoken = format!(
+                "Interface {} of {}{address}, on network {}",
+                interface.name, host.name, interface.network
+            );
             draft.put(shape);
             let foot = at(card.mid_x(), if up { card.y } else { card.bottom() });
             feet.push((card_id, interface.network.clone(), foot, up));
@@ -102,7 +140,11 @@ pub(crate) fn draw(draft: &mut Draft, input: &Input, top: f64, least: f64, known
         if drawn(&network.name) || !feet.iter().any(|(_, n, ..)| *n == network.name) {
             continue;
         }
-        bottom += if bottom == y + high + CARD / 2.0 { DROP } else { APART };
+        bottom += if bottom == y + high + CARD / 2.0 {
+            DROP
+        } else {
+            APART
+        };
         let rect = ground::network(draft, network, 8.0, bottom, wide);
         for (card, _, foot, _) in feet.iter().filter(|(_, n, ..)| *n == network.name) {
             ground::cable(draft, card, *foot, &network.name, rect);

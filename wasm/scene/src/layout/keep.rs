@@ -52,7 +52,10 @@ impl Keep {
         self.ids
             .iter()
             .filter(|(id, _)| {
-                **id == node || ["if:", "hook:"].iter().any(|p| id.strip_prefix(p).is_some_and(|r| r.starts_with(&inside)))
+                **id == node
+                    || ["if:", "hook:"]
+                        .iter()
+                        .any(|p| id.strip_prefix(p).is_some_and(|r| r.starts_with(&inside)))
             })
             .map(|(_, place)| *place)
             .min()

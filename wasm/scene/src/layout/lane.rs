@@ -60,7 +60,10 @@ impl Lane {
         if pre == Some(Way::Up) {
             slots.push(Slot::Hook(HookName::Prerouting));
         }
-        Self { above_bridge: pre == Some(Way::Down), slots }
+        Self {
+            above_bridge: pre == Some(Way::Down),
+            slots,
+        }
     }
 
     fn needs(slot: Slot) -> f64 {
@@ -106,7 +109,11 @@ impl Levels {
         let above = lanes.iter().any(|l| l.above_bridge);
         let mut union: Vec<(u8, Slot)> = Vec::new();
         for lane in lanes {
-            let forward = lane.slots.iter().position(|s| *s == Slot::Hook(HookName::Forward)).unwrap_or(0);
+            let forward = lane
+                .slots
+                .iter()
+                .position(|s| *s == Slot::Hook(HookName::Forward))
+                .unwrap_or(0);
             for (i, slot) in lane.slots.iter().enumerate() {
                 let entry = (rank(*slot, i < forward), *slot);
                 if !union.contains(&entry) {
@@ -154,7 +161,11 @@ impl Levels {
     /// Upper edge and height of a slot.
     pub(crate) fn slot(&self, slot: Slot, above_forward: bool) -> (f64, f64) {
         let rank = rank(slot, above_forward);
-        let y = self.slots.iter().find(|(s, _, r)| *s == slot && *r == rank).map_or(self.bridge, |(_, y, _)| *y);
+        let y = self
+            .slots
+            .iter()
+            .find(|(s, _, r)| *s == slot && *r == rank)
+            .map_or(self.bridge, |(_, y, _)| *y);
         (y, Lane::needs(slot))
     }
 }

@@ -22,8 +22,8 @@ mod tree;
 use crate::input::Input;
 use crate::{Density, Scene};
 pub(crate) use draft::Rect;
-pub(crate) use keep::{DIRECT, UP};
 use keep::Keep;
+pub(crate) use keep::{DIRECT, UP};
 
 /// How to lay out.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +47,12 @@ impl Options {
             Density::Middle => (644.0, 528.0),
             Density::Phone => (390.0, 348.0),
         };
-        Self { density, width, height, keep: Vec::new() }
+        Self {
+            density,
+            width,
+            height,
+            keep: Vec::new(),
+        }
     }
 }
 
@@ -72,5 +77,9 @@ pub fn layout(input: &Input, options: &Options) -> Scene {
 pub fn opened(input: &Input, options: &Options) -> Vec<String> {
     let keep = Keep::of(&options.keep);
     let pods = choose::Pods::of(input);
-    choose::nodes(input, &pods, &keep, options.density).opened.iter().map(|n| n.name.clone()).collect()
+    choose::nodes(input, &pods, &keep, options.density)
+        .opened
+        .iter()
+        .map(|n| n.name.clone())
+        .collect()
 }

@@ -44,8 +44,16 @@ struct LaneSize {
 impl LaneSize {
     fn of(density: Density) -> Self {
         match density {
-            Density::Wide => Self { lane: 128.0, chip: 136.0, beside: 14.0 },
-            _ => Self { lane: 118.0, chip: 128.0, beside: 14.0 },
+            Density::Wide => Self {
+                lane: 128.0,
+                chip: 136.0,
+                beside: 14.0,
+            },
+            _ => Self {
+                lane: 118.0,
+                chip: 128.0,
+                beside: 14.0,
+            },
         }
     }
 }
@@ -60,7 +68,12 @@ pub(crate) struct Context<'a, 'k> {
 
 impl<'a> Opened<'a> {
     /// Measures a node that should be `wide` pixels wide and may be wider.
-    pub(crate) fn measure(node: &'a NodeInput, pods: &[&'a PodInput], context: &Context<'a, '_>, wide: f64) -> Self {
+    pub(crate) fn measure(
+        node: &'a NodeInput,
+        pods: &[&'a PodInput],
+        context: &Context<'a, '_>,
+        wide: f64,
+    ) -> Self {
         let keep = context.keep;
         let lane = Lane::of(node, keep);
         let size = LaneSize::of(context.density);
@@ -75,7 +88,12 @@ impl<'a> Opened<'a> {
             (false, true) => size.beside + 98.0,
             (false, false) => 0.0,
         };
-        let needed = [rows.needed, size.lane + beside + rows.indent() + rows.outdent(), head - 2.0 * PAD, card + 40.0];
+        let needed = [
+            rows.needed,
+            size.lane + beside + rows.indent() + rows.outdent(),
+            head - 2.0 * PAD,
+            card + 40.0,
+        ];
         let width = needed.into_iter().fold(wide - 2.0 * PAD, f64::max) + 2.0 * PAD;
         let table_room = width - 2.0 * PAD - rows.indent() - size.lane - size.beside;
         let most = if context.density == Density::Wide { 4 } else { 3 };
@@ -104,7 +122,11 @@ impl<'a> Opened<'a> {
 
     /// Height of its kube-proxy table.
     pub(crate) fn table_height(&self) -> f64 {
-        if self.node.proxy { proxy::height(self.table.len()) } else { 0.0 }
+        if self.node.proxy {
+            proxy::height(self.table.len())
+        } else {
+            0.0
+        }
     }
 
     /// Draws it; gives the point where its cable leaves.
@@ -139,7 +161,8 @@ impl<'a> Opened<'a> {
                 draft.wire(format!("inside:{id}"), EdgeKind::Inside, id, &bridge.id, points);
             }
         }
-        let mut hooks: Vec<(HookName, Rect)> = above.iter().map(|(_, r)| (HookName::Prerouting, *r)).collect();
+        let mut hooks: Vec<(HookName, Rect)> =
+            above.iter().map(|(_, r)| (HookName::Prerouting, *r)).collect();
         let start = bridge.map(|(shape, rect)| {
             let id = shape.id.clone();
             draft.put(shape);
@@ -151,7 +174,10 @@ impl<'a> Opened<'a> {
     }
 
     /// Draws what stands below the bridge; the lane's wire joins each thing to the next.
-    #[expect(clippy::too_many_arguments, reason = "one caller; a struct would only rename them")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one caller; a struct would only rename them"
+    )]
     fn draw_lane(
         &self,
         draft: &mut Draft,
@@ -163,7 +189,12 @@ impl<'a> Opened<'a> {
         hooks: &mut Vec<(HookName, Rect)>,
     ) -> Point {
         let node = self.node;
-        let forward = self.lane.slots.iter().position(|s| *s == Slot::Hook(HookName::Forward)).unwrap_or(0);
+        let forward = self
+            .lane
+            .slots
+            .iter()
+            .position(|s| *s == Slot::Hook(HookName::Forward))
+            .unwrap_or(0);
         let mut above: Option<(String, f64)> = start;
         // Where the way beside the tunnel leaves the lane.
         let mut over_tunnel: Option<(String, f64)> = None;
@@ -175,8 +206,16 @@ impl<'a> Opened<'a> {
             let (y, h) = levels.slot(*slot, i < forward);
             let (id, rect) = match slot {
                 Slot::Hook(hook) => {
-                    let w = if *hook == HookName::Forward { self.size.lane - 8.0 } else { self.size.chip };
-                    let x = if *hook == HookName::Forward { lane - w / 2.0 } else { inner };
+                    let w = if *hook == HookName::Forward {
+                        self.size.lane - 8.0
+                    } else {
+                        self.size.chip
+                    };
+                    let x = if *hook == HookName::Forward {
+                        lane - w / 2.0
+                    } else {
+                        inner
+                    };
                     let rect = Rect::new(x, y, w, h);
                     (self.hook(draft, *hook, rect, keep), rect)
                 }
@@ -207,8 +246,14 @@ impl<'a> Opened<'a> {
             self.join(draft, above.take(), (&id, rect.y), lane);
             above = Some((id, rect.bottom()));
         }
-        let half = ((width(&node.uplink.name, Face::Mono) + width(&node.uplink.detail, Face::Mono) + 26.0) / 2.0).max(62.0);
-        let right = if over_tunnel.is_some() { (aside - lane + 12.0).max(half) } else { half };
+        let half = ((width(&node.uplink.name, Face::Mono) + width(&node.uplink.detail, Face::Mono) + 26.0)
+            / 2.0)
+            .max(62.0);
+        let right = if over_tunnel.is_some() {
+            (aside - lane + 12.0).max(half)
+        } else {
+            half
+        };
         let card = Rect::new((lane - half).max(inner), levels.card, 0.0, CARD);
         let card = Rect::new(card.x, card.y, lane + right - card.x, CARD);
         let shape = shapes::device(&node.name, &node.uplink, ShapeKind::Interface, card);
@@ -246,12 +291,24 @@ impl<'a> Opened<'a> {
     fn pass_tunnel(&self, draft: &mut Draft, from: (String, f64), lane: f64, aside: f64, to: (&str, f64)) {
         let turn = from.1 + GAP / 2.0;
         let points = vec![at(lane, from.1), at(lane, turn), at(aside, turn), at(aside, to.1)];
-        draft.wire(format!("{}node:{}", super::DIRECT, self.node.name), EdgeKind::Inside, &from.0, to.0, points);
+        draft.wire(
+            format!("{}node:{}", super::DIRECT, self.node.name),
+            EdgeKind::Inside,
+            &from.0,
+            to.0,
+            points,
+        );
     }
 
     fn join(&self, draft: &mut Draft, from: Option<(String, f64)>, to: (&str, f64), lane: f64) {
         if let Some((from, y)) = from {
-            draft.wire(format!("inside:{}", to.0), EdgeKind::Inside, &from, to.0, vec![at(lane, y), at(lane, to.1)]);
+            draft.wire(
+                format!("inside:{}", to.0),
+                EdgeKind::Inside,
+                &from,
+                to.0,
+                vec![at(lane, y), at(lane, to.1)],
+            );
         }
     }
 
@@ -260,13 +317,24 @@ impl<'a> Opened<'a> {
         let id = format!("hook:node:{node}/{hook}");
         let mut shape = shapes::plain(id.clone(), ShapeKind::Hook, rect, hook.to_string());
         shape.parent = Some(format!("node:{node}"));
-        let idle = if keep.hook(node, hook).is_some() || keep.has(&id) { "" } else { ", not on the path" };
+        let idle = if keep.hook(node, hook).is_some() || keep.has(&id) {
+            ""
+        } else {
+            ", not on the path"
+        };
         shape.spoken = format!("Netfilter hook {hook} of {node}{idle}");
         draft.put(shape);
         id
     }
 
-    fn draw_table(&self, draft: &mut Draft, inner: f64, ground: Rect, levels: &Levels, hooks: &[(HookName, Rect)]) {
+    fn draw_table(
+        &self,
+        draft: &mut Draft,
+        inner: f64,
+        ground: Rect,
+        levels: &Levels,
+        hooks: &[(HookName, Rect)],
+    ) {
         if !self.node.proxy {
             return;
         }
@@ -277,17 +345,34 @@ impl<'a> Opened<'a> {
         let table = proxy::draw(draft, self.node, rect, self.table.clone(), self.services);
         // It wrote the rules of the hook that rewrites towards an endpoint.
         let written = [HookName::Prerouting, HookName::Output];
-        let Some((hook, chip)) = hooks.iter().find(|(h, _)| written.contains(h)) else { return };
+        let Some((hook, chip)) = hooks.iter().find(|(h, _)| written.contains(h)) else {
+            return;
+        };
         let id = format!("hook:node:{}/{hook}", self.node.name);
         let from = rect.x + 14.0;
         let points = if *hook == HookName::Output {
             vec![at(from, rect.bottom()), at(from, chip.y)]
         } else if chip.y < rect.y {
-            vec![at(from, rect.y), at(from, chip.mid_y().round()), at(chip.right(), chip.mid_y().round())]
+            vec![
+                at(from, rect.y),
+                at(from, chip.mid_y().round()),
+                at(chip.right(), chip.mid_y().round()),
+            ]
         } else {
             let (x, y) = (rect.x - 3.0, chip.mid_y().round());
-            vec![at(rect.x, rect.y + 12.0), at(x, rect.y + 12.0), at(x, y), at(chip.right(), y)]
+            vec![
+                at(rect.x, rect.y + 12.0),
+                at(x, rect.y + 12.0),
+                at(x, y),
+                at(chip.right(), y),
+            ]
         };
-        draft.wire(format!("writes:{}", self.node.name), EdgeKind::Writes, &table, &id, points);
+        draft.wire(
+            format!("writes:{}", self.node.name),
+            EdgeKind::Writes,
+            &table,
+            &id,
+            points,
+        );
     }
 }

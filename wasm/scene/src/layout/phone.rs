@@ -41,13 +41,32 @@ pub(crate) fn draw(input: &Input, options: &Options, keep: &Keep) -> Draft {
         return strips(input, options, keep, &pods, &chosen.opened);
     }
     let density = crate::Density::Middle;
-    columns::draw(&path_only(input, keep, &chosen.opened), &Options { density, ..options.clone() }, keep)
+    columns::draw(
+        &path_only(input, keep, &chosen.opened),
+        &Options {
+            density,
+            ..options.clone()
+        },
+        keep,
+    )
 }
 
 /// Pods at which the path itself begins or ends; those of side trips only where there is no other.
 fn ends<'a>(pods: &[&'a PodInput], keep: &Keep) -> Vec<&'a PodInput> {
-    let on_path: Vec<&PodInput> = pods.iter().copied().filter(|p| keep.has(&format!("if:{}/eth0", p.id()))).collect();
-    if on_path.is_empty() { pods.iter().copied().filter(|p| keep.has(&p.id())).take(1).collect() } else { on_path }
+    let on_path: Vec<&PodInput> = pods
+        .iter()
+        .copied()
+        .filter(|p| keep.has(&format!("if:{}/eth0", p.id())))
+        .collect();
+    if on_path.is_empty() {
+        pods.iter()
+            .copied()
+            .filter(|p| keep.has(&p.id()))
+            .take(1)
+            .collect()
+    } else {
+        on_path
+    }
 }
 
 /// The world without what is off the path.
@@ -55,13 +74,24 @@ fn path_only(input: &Input, keep: &Keep, opened: &[&NodeInput]) -> Input {
     let named = |n: &NodeInput| keep.node(&n.name).is_some();
     let any = opened.iter().any(|n| named(n));
     let mut path = input.clone();
-    path.nodes.retain(|n| if any { named(n) } else { opened.iter().any(|o| o.name == n.name) });
+    path.nodes.retain(|n| {
+        if any {
+            named(n)
+        } else {
+            opened.iter().any(|o| o.name == n.name)
+        }
+    });
     for node in &mut path.nodes {
         node.proxy = false;
     }
     path.services.clear();
-    path.pods.retain(|p| p.node.as_ref().is_some_and(|n| path.nodes.iter().any(|k| k.name == *n)));
-    path.outside.retain(|o| keep.has(&format!("external:{}", o.address)));
+    path.pods.retain(|p| {
+        p.node
+            .as_ref()
+            .is_some_and(|n| path.nodes.iter().any(|k| k.name == *n))
+    });
+    path.outside
+        .retain(|o| keep.has(&format!("external:{}", o.address)));
     if path.outside.is_empty() {
         path.router = None;
     }
@@ -86,15 +116,33 @@ enum Thing<'a> {
 fn items<'a>(node: &'a NodeInput, pods: &[&'a PodInput], keep: &Keep) -> Vec<Item<'a>> {
     let mut items = Vec::new();
     for pod in ends(pods, keep) {
-        let w = (width(&pod.label(), Face::Name).max(width(pod.address.as_deref().unwrap_or(""), Face::Mono)) + 18.0).ceil();
-        items.push(Item { id: pod.id(), w: w.clamp(78.0, 190.0), h: TALL, what: Thing::Pod(pod) });
+        let w = (width(&pod.label(), Face::Name)
+            .max(width(pod.address.as_deref().unwrap_or(""), Face::Mono))
+            + 18.0)
+            .ceil();
+        items.push(Item {
+            id: pod.id(),
+            w: w.clamp(78.0, 190.0),
+            h: TALL,
+            what: Thing::Pod(pod),
+        });
     }
     let hook = |items: &mut Vec<Item<'a>>, hook: HookName, w: f64, h: f64| {
-        items.push(Item { id: format!("hook:node:{}/{hook}", node.name), w, h, what: Thing::Hook(hook) });
+        items.push(Item {
+            id: format!("hook:node:{}/{hook}", node.name),
+            w,
+            h,
+            what: Thing::Hook(hook),
+        });
     };
     let device = |items: &mut Vec<Item<'a>>, device: &'a DeviceInput, kind, h| {
         let w = (width(&device.name, Face::Mono) + 16.0).ceil().max(44.0);
-        items.push(Item { id: format!("if:node:{}/{}", node.name, device.name), w, h, what: Thing::Device(device, kind) });
+        items.push(Item {
+            id: format!("if:node:{}/{}", node.name, device.name),
+            w,
+            h,
+            what: Thing::Device(device, kind),
+        });
     };
     let way = |h| keep.hook(&node.name, h);
     if way(HookName::Prerouting) == Some(Way::Down) {
@@ -128,7 +176,10 @@ fn items<'a>(node: &'a NodeInput, pods: &[&'a PodInput], keep: &Keep) -> Vec<Ite
 }
 
 fn strips(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, nodes: &[&NodeInput]) -> Draft {
-    let mut draft = Draft { width: options.width.max(320.0), ..Draft::default() };
+    let mut draft = Draft {
+        width: options.width.max(320.0),
+        ..Draft::default()
+    };
     let wide = draft.width - 2.0 * EDGE;
     let card_x = (draft.width * 0.62).round();
     let mut y = EDGE;
@@ -139,7 +190,15 @@ fn strips(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, nodes:
         if below {
             y += CARD.1 / 2.0;
         }
-        let (bottom, foot) = strip(&mut draft, node, pods.on(&node.name), keep, Rect::new(EDGE, y, wide, 0.0), card_x, below);
+        let (bottom, foot) = strip(
+            &mut draft,
+            node,
+            pods.on(&node.name),
+            keep,
+            Rect::new(EDGE, y, wide, 0.0),
+            card_x,
+            below,
+        );
         feet.push((format!("if:node:{}/{}", node.name, node.uplink.name), foot));
         y = bottom;
         if i == 0
@@ -148,11 +207,21 @@ fn strips(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, nodes:
             y += CARD.1 / 2.0 + 24.0;
             let rect = ground::network(&mut draft, network, EDGE, y, wide);
             line = Some((network.name.clone(), rect));
-            let far = keep.place(&format!("router:{}", input.router.as_ref().map_or("", |r| r.name.as_str())));
-            let outside = input.outside.iter().any(|o| keep.has(&format!("external:{}", o.address)));
+            let far = keep.place(&format!(
+                "router:{}",
+                input.router.as_ref().map_or("", |r| r.name.as_str())
+            ));
+            let outside = input
+                .outside
+                .iter()
+                .any(|o| keep.has(&format!("external:{}", o.address)));
             y = rect.bottom() + 26.0;
             // Its name stands at the left, clear of the next node's cable.
-            if let Some(name) = draft.shapes.iter_mut().find(|s| s.id == format!("caption:network:{}", network.name)) {
+            if let Some(name) = draft
+                .shapes
+                .iter_mut()
+                .find(|s| s.id == format!("caption:network:{}", network.name))
+            {
                 name.x = EDGE + 4.0;
             }
             if far.is_some() || outside {
@@ -168,8 +237,14 @@ fn strips(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, nodes:
         }
     }
     draft.height = y + EDGE;
-    for (node, pod) in nodes.iter().flat_map(|n| pods.on(&n.name).iter().map(move |p| (n, p))) {
-        draft.drawn.entry(pod.id()).or_insert_with(|| format!("node:{}", node.name));
+    for (node, pod) in nodes
+        .iter()
+        .flat_map(|n| pods.on(&n.name).iter().map(move |p| (n, p)))
+    {
+        draft
+            .drawn
+            .entry(pod.id())
+            .or_insert_with(|| format!("node:{}", node.name));
     }
     draft
 }
@@ -199,13 +274,21 @@ fn strip(
     let id = format!("node:{}", node.name);
     let mut drawn: Vec<(String, Rect)> = Vec::new();
     let ground = draft.shapes.len();
-    draft.put(shapes::node(node, Rect::new(place.x, top, place.w, HEAD), pods.len()));
+    draft.put(shapes::node(
+        node,
+        Rect::new(place.x, top, place.w, HEAD),
+        pods.len(),
+    ));
     for (r, row) in rows.iter().enumerate() {
         let high = row.iter().map(|i| i.h).fold(0.0, f64::max);
         let used: f64 = row.iter().map(|i| i.w).sum();
         let spare = ((inner - used) / (row.len().max(2) - 1) as f64).min(40.0);
         let back = r % 2 == 1;
-        let mut x = if back { place.x + PAD + inner } else { place.x + PAD };
+        let mut x = if back {
+            place.x + PAD + inner
+        } else {
+            place.x + PAD
+        };
         for item in row {
             if back {
                 x -= item.w;
@@ -232,18 +315,42 @@ fn strip(
         let points = if below {
             // Between the head's text and the boxes.
             let turn = top + HEAD - 1.0;
-            vec![at(rect.mid_x(), rect.y), at(rect.mid_x(), turn), at(card.mid_x(), turn), at(card.mid_x(), card.bottom())]
+            vec![
+                at(rect.mid_x(), rect.y),
+                at(rect.mid_x(), turn),
+                at(card.mid_x(), turn),
+                at(card.mid_x(), card.bottom()),
+            ]
         } else {
             let turn = y + 8.0;
-            vec![at(rect.mid_x(), rect.bottom()), at(rect.mid_x(), turn), at(card.mid_x(), turn), at(card.mid_x(), card.y)]
+            vec![
+                at(rect.mid_x(), rect.bottom()),
+                at(rect.mid_x(), turn),
+                at(card.mid_x(), turn),
+                at(card.mid_x(), card.y),
+            ]
         };
         let row_of_one = rows.len() == 1 || !below;
         if row_of_one {
-            draft.wire(format!("inside:{uplink}"), EdgeKind::Inside, last, &uplink, points);
+            draft.wire(
+                format!("inside:{uplink}"),
+                EdgeKind::Inside,
+                last,
+                &uplink,
+                points,
+            );
         } else {
             // Past the upper rows, along the edge.
-            let side = if rows.len().is_multiple_of(2) { place.x + 3.0 } else { place.right() - 3.0 };
-            let from = if rows.len().is_multiple_of(2) { rect.x } else { rect.right() };
+            let side = if rows.len().is_multiple_of(2) {
+                place.x + 3.0
+            } else {
+                place.right() - 3.0
+            };
+            let from = if rows.len().is_multiple_of(2) {
+                rect.x
+            } else {
+                rect.right()
+            };
             let turn = top + HEAD - 1.0;
             let points = vec![
                 at(from, rect.mid_y().round()),
@@ -252,10 +359,19 @@ fn strip(
                 at(card.mid_x(), turn),
                 at(card.mid_x(), card.bottom()),
             ];
-            draft.wire(format!("inside:{uplink}"), EdgeKind::Inside, last, &uplink, points);
+            draft.wire(
+                format!("inside:{uplink}"),
+                EdgeKind::Inside,
+                last,
+                &uplink,
+                points,
+            );
         }
     }
-    (bottom, at(card.mid_x(), if below { card.y } else { card.bottom() }))
+    (
+        bottom,
+        at(card.mid_x(), if below { card.y } else { card.bottom() }),
+    )
 }
 
 fn put(draft: &mut Draft, node: &NodeInput, item: &Item<'_>, rect: Rect, parent: &str, keep: &Keep) {
@@ -267,7 +383,11 @@ fn put(draft: &mut Draft, node: &NodeInput, item: &Item<'_>, rect: Rect, parent:
         Thing::Hook(hook) => {
             let mut shape = shapes::plain(item.id.clone(), ShapeKind::Hook, rect, hook.to_string());
             shape.parent = Some(parent.to_owned());
-            let idle = if keep.hook(&node.name, *hook).is_some() { "" } else { ", not on the path" };
+            let idle = if keep.hook(&node.name, *hook).is_some() {
+                ""
+            } else {
+                ", not on the path"
+            };
             shape.spoken = format!("Netfilter hook {hook} of {}{idle}", node.name);
             draft.put(shape);
         }
@@ -283,19 +403,35 @@ fn put(draft: &mut Draft, node: &NodeInput, item: &Item<'_>, rect: Rect, parent:
 fn join(draft: &mut Draft, from: &str, a: Rect, to: &str, b: Rect) {
     let points = if b.y < a.bottom() && a.y < b.bottom() {
         let y = a.mid_y().round();
-        if b.x > a.x { vec![at(a.right(), y), at(b.x, y)] } else { vec![at(a.x, y), at(b.right(), y)] }
+        if b.x > a.x {
+            vec![at(a.right(), y), at(b.x, y)]
+        } else {
+            vec![at(a.x, y), at(b.right(), y)]
+        }
     } else {
         let turn = a.bottom().max(b.y - 16.0) + 8.0;
         let x = b.mid_x().clamp(b.x + 6.0, b.right() - 6.0);
-        vec![at(a.mid_x(), a.bottom()), at(a.mid_x(), turn.min(b.y - 4.0)), at(x, turn.min(b.y - 4.0)), at(x, b.y)]
+        vec![
+            at(a.mid_x(), a.bottom()),
+            at(a.mid_x(), turn.min(b.y - 4.0)),
+            at(x, turn.min(b.y - 4.0)),
+            at(x, b.y),
+        ]
     };
-    let kind = if from.starts_with("pod:") { EdgeKind::Veth } else { EdgeKind::Inside };
+    let kind = if from.starts_with("pod:") {
+        EdgeKind::Veth
+    } else {
+        EdgeKind::Inside
+    };
     draft.wire(format!("inside:{to}"), kind, from, to, points);
 }
 
 /// Nodes with their pods folded, then Services: a list to choose from.
 fn overview(input: &Input, options: &Options, pods: &Pods<'_>) -> Draft {
-    let mut draft = Draft { width: options.width.max(320.0), ..Draft::default() };
+    let mut draft = Draft {
+        width: options.width.max(320.0),
+        ..Draft::default()
+    };
     let wide = draft.width - 2.0 * EDGE;
     let mut y = EDGE;
     for node in input.nodes.iter().take(12) {
@@ -332,14 +468,23 @@ fn overview(input: &Input, options: &Options, pods: &Pods<'_>) -> Draft {
                 }
             }
         }
-        let bottom = if boxes.is_empty() { y + HEAD } else { row + 26.0 + PAD };
+        let bottom = if boxes.is_empty() {
+            y + HEAD
+        } else {
+            row + 26.0 + PAD
+        };
         draft.shapes[ground].h = bottom - y;
         y = bottom + 8.0;
     }
     if input.nodes.len() > 12 {
         let rest = &input.nodes[12..];
         let rect = Rect::new(EDGE, y, wide, HEAD);
-        let mut shape = shapes::plain("nodes:more", ShapeKind::Node, rect, format!("{} more nodes", rest.len()));
+        let mut shape = shapes::plain(
+            "nodes:more",
+            ShapeKind::Node,
+            rect,
+            format!("{} more nodes", rest.len()),
+        );
         shape.spoken = format!("{} more nodes", rest.len());
         draft.put(shape);
         for node in rest {
@@ -354,7 +499,12 @@ fn overview(input: &Input, options: &Options, pods: &Pods<'_>) -> Draft {
 fn services(draft: &mut Draft, input: &Input, mut y: f64, wide: f64) {
     let all = sorted(input.services.iter());
     if !all.is_empty() {
-        let mut caption = shapes::plain("caption:services", ShapeKind::Caption, Rect::new(EDGE + 2.0, y, wide, 14.0), "Services");
+        let mut caption = shapes::plain(
+            "caption:services",
+            ShapeKind::Caption,
+            Rect::new(EDGE + 2.0, y, wide, 14.0),
+            "Services",
+        );
         caption.lines.push(shapes::line("note", "are rules only"));
         caption.spoken = "Services are rules only: no machine has their addresses".to_owned();
         draft.put(caption);
@@ -363,13 +513,28 @@ fn services(draft: &mut Draft, input: &Input, mut y: f64, wide: f64) {
     let half = ((wide - 8.0) / 2.0).floor();
     let shown = if all.len() > 20 { 19 } else { all.len() };
     for (i, service) in all.iter().take(shown).enumerate() {
-        let rect = Rect::new(EDGE + (i % 2) as f64 * (half + 8.0), y + (i / 2) as f64 * 54.0, half, 46.0);
+        let rect = Rect::new(
+            EDGE + (i % 2) as f64 * (half + 8.0),
+            y + (i / 2) as f64 * 54.0,
+            half,
+            46.0,
+        );
         let lines = vec![shapes::line("address", shapes::service_address(service))];
         draft.put(plaque(service, rect, lines));
     }
     if all.len() > shown {
-        let rect = Rect::new(EDGE + (shown % 2) as f64 * (half + 8.0), y + (shown / 2) as f64 * 54.0, half, 46.0);
-        let mut shape = shapes::plain("services:more", ShapeKind::Service, rect, format!("{} more Services", all.len() - shown));
+        let rect = Rect::new(
+            EDGE + (shown % 2) as f64 * (half + 8.0),
+            y + (shown / 2) as f64 * 54.0,
+            half,
+            46.0,
+        );
+        let mut shape = shapes::plain(
+            "services:more",
+            ShapeKind::Service,
+            rect,
+            format!("{} more Services", all.len() - shown),
+        );
         shape.spoken = format!("{} more Services", all.len() - shown);
         draft.put(shape);
         for service in &all[shown..] {

@@ -63,11 +63,15 @@ impl Cell<'_> {
                 let mark = if pod.state == PodState::Ready { 0.0 } else { 22.0 };
                 let name = width(&pod.label(), Face::Name) + mark;
                 let lines = shapes::pod_lines(pod, detail);
-                lines.iter().fold(name, |w, l| w.max(width(&l.text, Face::Mono) + if l.kind == "listen" { 12.0 } else { 0.0 }))
+                lines.iter().fold(name, |w, l| {
+                    w.max(width(&l.text, Face::Mono) + if l.kind == "listen" { 12.0 } else { 0.0 })
+                })
             }
             Self::Stack(_, label, pods) => {
                 let lines = stack_lines(pods, detail, label);
-                lines.iter().fold(width(label, Face::Name), |w, l| w.max(width(l, Face::Small)))
+                lines
+                    .iter()
+                    .fold(width(label, Face::Name), |w, l| w.max(width(l, Face::Small)))
             }
         };
         (wide + 18.0).ceil().clamp(58.0, WIDEST)
@@ -116,13 +120,23 @@ pub(crate) fn by_workload<'a>(node: &str, pods: Vec<&'a PodInput>, limit: usize)
     let mut groups: Vec<(bool, Vec<&PodInput>)> = Vec::new();
     for pod in pods {
         match groups.last_mut() {
-            Some((_, group)) if group[0].namespace == pod.namespace && group[0].owner == pod.owner => group.push(pod),
+            Some((_, group)) if group[0].namespace == pod.namespace && group[0].owner == pod.owner => {
+                group.push(pod)
+            }
             _ => groups.push((false, vec![pod])),
         }
     }
-    let boxes = |groups: &[(bool, Vec<&PodInput>)]| groups.iter().map(|(f, g)| if *f { 1 } else { g.len() }).sum::<usize>();
+    let boxes = |groups: &[(bool, Vec<&PodInput>)]| {
+        groups
+            .iter()
+            .map(|(f, g)| if *f { 1 } else { g.len() })
+            .sum::<usize>()
+    };
     while boxes(&groups) > limit {
-        let largest = groups.iter_mut().filter(|(folded, g)| !folded && g.len() > 1).max_by_key(|(_, g)| g.len());
+        let largest = groups
+            .iter_mut()
+            .filter(|(folded, g)| !folded && g.len() > 1)
+            .max_by_key(|(_, g)| g.len());
         match largest {
             Some((folded, _)) => *folded = true,
             None => break,
@@ -147,7 +161,11 @@ pub(crate) fn by_workload<'a>(node: &str, pods: Vec<&'a PodInput>, limit: usize)
                 Cell::Stack(_, _, pods) => pods,
             })
             .collect();
-        cells.push(Cell::Stack(format!("stack:{node}"), format!("{} more pods", rest.len()), rest));
+        cells.push(Cell::Stack(
+            format!("stack:{node}"),
+            format!("{} more pods", rest.len()),
+            rest,
+        ));
     }
     cells
 }
@@ -180,7 +198,13 @@ impl<'a> Rows<'a> {
             }
             gutters = now;
         }
-        best.unwrap_or(Self { rows: Vec::new(), detail: PodDetail::Listens, left: 0, right: 0, needed: 0.0 })
+        best.unwrap_or(Self {
+            rows: Vec::new(),
+            detail: PodDetail::Listens,
+            left: 0,
+            right: 0,
+            needed: 0.0,
+        })
     }
 
     fn packed(cells: &[Cell<'a>], room: f64, lane: Option<f64>, wired: bool) -> Self {
@@ -188,9 +212,18 @@ impl<'a> Rows<'a> {
         let (rows, detail) = if row_width(one.first().map_or(&[], Vec::as_slice)) <= room {
             (one, PodDetail::Listens)
         } else {
-            (Self::filled(cells, room, lane, PodDetail::Address), PodDetail::Address)
+            (
+                Self::filled(cells, room, lane, PodDetail::Address),
+                PodDetail::Address,
+            )
         };
-        let mut packed = Self { rows, detail, left: 0, right: 0, needed: 0.0 };
+        let mut packed = Self {
+            rows,
+            detail,
+            left: 0,
+            right: 0,
+            needed: 0.0,
+        };
         if wired {
             for row in packed.upper() {
                 let n = row.iter().filter(|(c, _)| c.wired()).count();
@@ -204,7 +237,12 @@ impl<'a> Rows<'a> {
     }
 
     /// Kept boxes stand in the last row, nearest to the bridge, the path's first pod first.
-    fn filled(cells: &[Cell<'a>], room: f64, lane: Option<f64>, detail: PodDetail) -> Vec<Vec<(Cell<'a>, f64)>> {
+    fn filled(
+        cells: &[Cell<'a>],
+        room: f64,
+        lane: Option<f64>,
+        detail: PodDetail,
+    ) -> Vec<Vec<(Cell<'a>, f64)>> {
         let mut rows: Vec<Vec<(Cell<'a>, f64)>> = Vec::new();
         let mut last: Vec<(Cell<'a>, f64)> = Vec::new();
         for (i, cell) in cells.iter().enumerate() {
@@ -212,8 +250,13 @@ impl<'a> Rows<'a> {
             if let (0, true, Some(lane)) = (i, cell.kept(), lane) {
                 wide = wide.max(lane);
             }
-            let row = if cell.kept() { &mut last } else {
-                if rows.last().is_none_or(|r| row_width(r) + GAP + wide > room && !r.is_empty()) {
+            let row = if cell.kept() {
+                &mut last
+            } else {
+                if rows
+                    .last()
+                    .is_none_or(|r| row_width(r) + GAP + wide > room && !r.is_empty())
+                {
                     rows.push(Vec::new());
                 }
                 rows.last_mut().expect("a row was pushed when there was none")
@@ -247,7 +290,11 @@ impl<'a> Rows<'a> {
     }
 
     fn gutter(&self, wires: usize) -> f64 {
-        if wires == 0 { 0.0 } else { WIRES * wires as f64 + 3.0 }
+        if wires == 0 {
+            0.0
+        } else {
+            WIRES * wires as f64 + 3.0
+        }
     }
 
     /// Where boxes may start, from the node's inner left edge.
@@ -275,13 +322,18 @@ impl<'a> Rows<'a> {
     }
 
     fn row_gap(&self, row: usize) -> f64 {
-        let wires = self.rows.get(row).map_or(0, |r| r.iter().filter(|(c, _)| c.wired()).count());
+        let wires = self
+            .rows
+            .get(row)
+            .map_or(0, |r| r.iter().filter(|(c, _)| c.wired()).count());
         HANGS + TURN + WIRES * wires.div_ceil(2) as f64 + 4.0
     }
 
     /// Height of all rows.
     pub(crate) fn height(&self) -> f64 {
-        let gaps: f64 = (0..self.rows.len().saturating_sub(1)).map(|r| self.row_gap(r)).sum();
+        let gaps: f64 = (0..self.rows.len().saturating_sub(1))
+            .map(|r| self.row_gap(r))
+            .sum();
         self.rows.len() as f64 * self.row_height() + gaps
     }
 
@@ -299,8 +351,13 @@ impl<'a> Rows<'a> {
             let last = r + 1 == self.rows.len();
             let mut ports = Vec::new();
             for (cell, rect) in placed(row, inner, y, self.row_height()) {
-                let over_lane = last && (rect.x - inner.x).abs() < 1.0 && (cell.kept() || area.hook.is_some());
-                let x = if over_lane && area.lane < rect.right() - 20.0 { area.lane } else { rect.mid_x().round() };
+                let over_lane =
+                    last && (rect.x - inner.x).abs() < 1.0 && (cell.kept() || area.hook.is_some());
+                let x = if over_lane && area.lane < rect.right() - 20.0 {
+                    area.lane
+                } else {
+                    rect.mid_x().round()
+                };
                 if let Some(port) = self.draw_cell(draft, area, cell, rect, x) {
                     ports.push((cell.clone(), port, over_lane));
                 }
@@ -328,7 +385,14 @@ impl<'a> Rows<'a> {
         }
     }
 
-    fn draw_cell(&self, draft: &mut Draft, area: &Area<'_>, cell: &Cell<'a>, rect: Rect, x: f64) -> Option<Point> {
+    fn draw_cell(
+        &self,
+        draft: &mut Draft,
+        area: &Area<'_>,
+        cell: &Cell<'a>,
+        rect: Rect,
+        x: f64,
+    ) -> Option<Point> {
         let parent = format!("node:{}", area.node);
         match cell {
             Cell::Pod(pod, _) => {
@@ -349,7 +413,14 @@ impl<'a> Rows<'a> {
                 Some(foot)
             }
             Cell::Stack(id, label, pods) => {
-                draft.put(stack(id, label, pods, rect, area.node, &stack_lines(pods, self.detail, label)));
+                draft.put(stack(
+                    id,
+                    label,
+                    pods,
+                    rect,
+                    area.node,
+                    &stack_lines(pods, self.detail, label),
+                ));
                 for pod in pods {
                     draft.fold(pod.id(), id);
                 }
@@ -363,13 +434,33 @@ impl<'a> Rows<'a> {
         let from = source_of(cell);
         match &area.hook {
             Some((hook, rect)) if over_lane => {
-                draft.wire(veth(cell), EdgeKind::Veth, &from, hook, vec![port, at(port.x, rect.y)]);
+                draft.wire(
+                    veth(cell),
+                    EdgeKind::Veth,
+                    &from,
+                    hook,
+                    vec![port, at(port.x, rect.y)],
+                );
                 let id = format!("inside:{hook}");
-                draft.wire(id, EdgeKind::Inside, hook, bridge, vec![at(port.x, rect.bottom()), at(port.x, *y)]);
+                draft.wire(
+                    id,
+                    EdgeKind::Inside,
+                    hook,
+                    bridge,
+                    vec![at(port.x, rect.bottom()), at(port.x, *y)],
+                );
             }
-            _ => draft.wire(veth(cell), EdgeKind::Veth, &from, bridge, vec![port, at(port.x, *y)]),
+            _ => draft.wire(
+                veth(cell),
+                EdgeKind::Veth,
+                &from,
+                bridge,
+                vec![port, at(port.x, *y)],
+            ),
         }
-        if let (Cell::Pod(pod, true), Some(edge)) = (cell, draft.edges.iter_mut().rev().find(|e| e.id == veth(cell))) {
+        if let (Cell::Pod(pod, true), Some(edge)) =
+            (cell, draft.edges.iter_mut().rev().find(|e| e.id == veth(cell)))
+        {
             edge.label.clone_from(&pod.veth);
         }
     }
@@ -395,7 +486,14 @@ fn source_of(cell: &Cell<'_>) -> String {
 }
 
 /// Several pods in one box.
-pub(crate) fn stack(id: &str, label: &str, pods: &[&PodInput], rect: Rect, node: &str, lines: &[String]) -> crate::Shape {
+pub(crate) fn stack(
+    id: &str,
+    label: &str,
+    pods: &[&PodInput],
+    rect: Rect,
+    node: &str,
+    lines: &[String],
+) -> crate::Shape {
     let mut shape = shapes::plain(id, ShapeKind::PodStack, rect, label);
     shape.parent = Some(format!("node:{node}"));
     shape.lines = lines.iter().map(|l| shapes::line("note", l.clone())).collect();
@@ -403,7 +501,11 @@ pub(crate) fn stack(id: &str, label: &str, pods: &[&PodInput], rect: Rect, node:
     if pods.len() > 5 {
         names.push(format!("and {} more", pods.len() - 5));
     }
-    shape.spoken = format!("{} on {node}: {}. Open", counted(pods.len(), "pod", "pods"), names.join(", "));
+    shape.spoken = format!(
+        "{} on {node}: {}. Open",
+        counted(pods.len(), "pod", "pods"),
+        names.join(", ")
+    );
     if pods.iter().any(|p| p.state != PodState::Ready) {
         shape.health = crate::Health::Trouble;
     }

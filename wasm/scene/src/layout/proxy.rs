@@ -45,11 +45,21 @@ pub(crate) fn height(rows: usize) -> f64 {
 }
 
 /// Draws the table.
-pub(crate) fn draw(draft: &mut Draft, node: &NodeInput, rect: Rect, rows: Vec<ShapeLine>, services: usize) -> String {
+pub(crate) fn draw(
+    draft: &mut Draft,
+    node: &NodeInput,
+    rect: Rect,
+    rows: Vec<ShapeLine>,
+    services: usize,
+) -> String {
     let id = format!("proxy:{}", node.name);
     let mut shape = shapes::plain(id.clone(), ShapeKind::ProxyTable, rect, "kube-proxy");
     shape.parent = Some(format!("node:{}", node.name));
-    shape.spoken = format!("kube-proxy's rules on {}, for {}", node.name, counted(services, "Service", "Services"));
+    shape.spoken = format!(
+        "kube-proxy's rules on {}, for {}",
+        node.name,
+        counted(services, "Service", "Services")
+    );
     shape.lines = rows;
     draft.put(shape);
     id

@@ -52,7 +52,11 @@ impl<'a> Services<'a> {
         let mut forms = Self::unfolded(services, keep, density, MOST);
         if !keep.is_empty() && services.len() > ON_PATH {
             // Beside a path, what is off it may fold.
-            forms.extend(Self::unfolded(services, keep, density, ON_PATH).into_iter().take(2));
+            forms.extend(
+                Self::unfolded(services, keep, density, ON_PATH)
+                    .into_iter()
+                    .take(2),
+            );
         }
         forms
     }
@@ -60,7 +64,8 @@ impl<'a> Services<'a> {
     fn unfolded(services: &[&'a ServiceInput], keep: &Keep, density: Density, most: usize) -> Vec<Self> {
         let (mut shown, mut more) = (services.to_vec(), Vec::new());
         if shown.len() > most {
-            let (kept, rest): (Vec<&ServiceInput>, Vec<&ServiceInput>) = services.iter().partition(|s| keep.has(&s.id()));
+            let (kept, rest): (Vec<&ServiceInput>, Vec<&ServiceInput>) =
+                services.iter().partition(|s| keep.has(&s.id()));
             let stay = (most - 1).saturating_sub(kept.len());
             more = rest.iter().skip(stay).copied().collect();
             shown = sorted(kept.into_iter().chain(rest.into_iter().take(stay)));
@@ -69,15 +74,32 @@ impl<'a> Services<'a> {
             Density::Middle => (118.0, 180.0),
             _ => (150.0, 240.0),
         };
-        let forms = [(Detail::Full, 1), (Detail::Short, 1), (Detail::Name, 1), (Detail::Short, 2), (Detail::Name, 2)];
+        let forms = [
+            (Detail::Full, 1),
+            (Detail::Short, 1),
+            (Detail::Name, 1),
+            (Detail::Short, 2),
+            (Detail::Name, 2),
+        ];
         let few = if shown.len() < 4 { 3 } else { forms.len() };
         forms[..few]
             .iter()
             .map(|(detail, columns)| {
                 let (detail, columns) = (*detail, *columns);
-                let mut this =
-                    Self { shown: shown.clone(), more: more.clone(), detail, columns, column: 0.0, width: 0.0, height: 0.0 };
-                let wide = this.shown.iter().map(|s| this.wide(s, keep, density)).fold(least, f64::max);
+                let mut this = Self {
+                    shown: shown.clone(),
+                    more: more.clone(),
+                    detail,
+                    columns,
+                    column: 0.0,
+                    width: 0.0,
+                    height: 0.0,
+                };
+                let wide = this
+                    .shown
+                    .iter()
+                    .map(|s| this.wide(s, keep, density))
+                    .fold(least, f64::max);
                 this.column = wide.min(widest).ceil();
                 this.width = this.column * columns as f64 + GAP * (columns - 1) as f64;
                 let (rects, height) = this.places(0.0, 0.0, keep, density);
@@ -96,7 +118,11 @@ impl<'a> Services<'a> {
     }
 
     fn wide(&self, service: &ServiceInput, keep: &Keep, density: Density) -> f64 {
-        let mark = if shapes::service_health(service) == crate::Health::Plain { 0.0 } else { 22.0 };
+        let mark = if shapes::service_health(service) == crate::Health::Plain {
+            0.0
+        } else {
+            22.0
+        };
         let name = width(&service.name, Face::Title) + 22.0 + 18.0 + mark;
         self.lines(service, keep, density)
             .iter()
@@ -117,14 +143,21 @@ impl<'a> Services<'a> {
             Detail::Name => Vec::new(),
             Detail::Short => vec![line("address", shapes::service_address(service))],
             Detail::Full => {
-                vec![line("address", shapes::service_address(service)), line("note", shapes::endpoints_summary(service))]
+                vec![
+                    line("address", shapes::service_address(service)),
+                    line("note", shapes::endpoints_summary(service)),
+                ]
             }
         }
     }
 
     fn high(&self, service: &ServiceInput, keep: &Keep, density: Density) -> f64 {
         let lines = self.lines(service, keep, density).len();
-        if lines == 0 { 26.0 } else { 30.0 + 15.0 * lines as f64 }
+        if lines == 0 {
+            26.0
+        } else {
+            30.0 + 15.0 * lines as f64
+        }
     }
 
     /// Where the plaques stand, the one for the rest last, and the height of all.
@@ -154,13 +187,26 @@ impl<'a> Services<'a> {
     }
 
     /// Draws the column with its upper left corner there; `wide` is at least its width.
-    pub(crate) fn draw(mut self, draft: &mut Draft, x: f64, y: f64, wide: f64, keep: &Keep, density: Density) {
+    pub(crate) fn draw(
+        mut self,
+        draft: &mut Draft,
+        x: f64,
+        y: f64,
+        wide: f64,
+        keep: &Keep,
+        density: Density,
+    ) {
         if self.is_empty() {
             return;
         }
         let gaps = GAP * (self.columns - 1) as f64;
         self.column = ((wide - gaps) / self.columns as f64).floor();
-        let mut caption = shapes::plain("caption:services", ShapeKind::Caption, Rect::new(x, y, wide, 14.0), "Services");
+        let mut caption = shapes::plain(
+            "caption:services",
+            ShapeKind::Caption,
+            Rect::new(x, y, wide, 14.0),
+            "Services",
+        );
         if density == Density::Wide {
             caption.lines.push(line("note", "are rules only"));
         }
@@ -173,9 +219,18 @@ impl<'a> Services<'a> {
         }
         if let (false, Some(rect)) = (self.more.is_empty(), rects.last()) {
             let id = "services:more";
-            let mut shape = shapes::plain(id, ShapeKind::Service, *rect, format!("{} more Services", self.more.len()));
+            let mut shape = shapes::plain(
+                id,
+                ShapeKind::Service,
+                *rect,
+                format!("{} more Services", self.more.len()),
+            );
             let names: Vec<&str> = self.more.iter().take(5).map(|s| s.name.as_str()).collect();
-            shape.spoken = format!("{} more Services: {} and others", self.more.len(), names.join(", "));
+            shape.spoken = format!(
+                "{} more Services: {} and others",
+                self.more.len(),
+                names.join(", ")
+            );
             draft.put(shape);
             for service in &self.more {
                 draft.fold(service.id(), id);
@@ -199,20 +254,36 @@ pub(crate) fn plaque(service: &ServiceInput, rect: Rect, lines: Vec<ShapeLine>) 
 pub(crate) fn opened_lines(service: &ServiceInput, density: Density) -> Vec<ShapeLine> {
     let mut lines = vec![line("address", shapes::service_address(service))];
     let ready = service.endpoints.iter().filter(|e| e.ready).count();
-    let shown = if service.endpoints.len() > ENDPOINTS { ENDPOINTS - 1 } else { ENDPOINTS };
+    let shown = if service.endpoints.len() > ENDPOINTS {
+        ENDPOINTS - 1
+    } else {
+        ENDPOINTS
+    };
     for endpoint in service.endpoints.iter().take(shown) {
-        let kind = if endpoint.ready { "endpointReady" } else { "endpointNotReady" };
+        let kind = if endpoint.ready {
+            "endpointReady"
+        } else {
+            "endpointNotReady"
+        };
         let mut row = line(kind, endpoint.address.clone());
         row.value = match (endpoint.ready, density) {
             (true, Density::Wide) => Some(format!("1 in {ready}")),
             (false, Density::Wide) => Some("not ready".to_owned()),
             _ => None,
         };
-        row.reference = Some(endpoint.pod.clone().unwrap_or_else(|| format!("address:{}", endpoint.address)));
+        row.reference = Some(
+            endpoint
+                .pod
+                .clone()
+                .unwrap_or_else(|| format!("address:{}", endpoint.address)),
+        );
         lines.push(row);
     }
     if service.endpoints.len() > shown {
-        lines.push(line("note", format!("{} more endpoints", service.endpoints.len() - shown)));
+        lines.push(line(
+            "note",
+            format!("{} more endpoints", service.endpoints.len() - shown),
+        ));
     }
     if service.endpoints.is_empty() {
         lines.push(line("note", shapes::endpoints_summary(service)));

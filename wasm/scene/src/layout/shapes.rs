@@ -26,7 +26,12 @@ pub(crate) fn plain(id: impl Into<String>, kind: ShapeKind, rect: Rect, label: i
 
 /// A line.
 pub(crate) fn line(kind: &str, text: impl Into<String>) -> ShapeLine {
-    ShapeLine { text: text.into(), value: None, kind: kind.to_owned(), reference: None }
+    ShapeLine {
+        text: text.into(),
+        value: None,
+        kind: kind.to_owned(),
+        reference: None,
+    }
 }
 
 /// `1 pod`, `2 pods`.
@@ -130,7 +135,11 @@ fn pod_spoken(pod: &PodInput) -> String {
     match &pod.state {
         PodState::Ready => said.push_str(", ready"),
         PodState::NotReady(why) | PodState::Pending(why) => {
-            said.push_str(if matches!(pod.state, PodState::NotReady(_)) { ", not ready" } else { ", pending" });
+            said.push_str(if matches!(pod.state, PodState::NotReady(_)) {
+                ", not ready"
+            } else {
+                ", pending"
+            });
             if !why.is_empty() {
                 said.push_str(&format!(": {why}"));
             }
@@ -141,21 +150,33 @@ fn pod_spoken(pod: &PodInput) -> String {
 
 /// An IPv6 address stands in brackets before a port.
 pub(crate) fn bracketed(address: &str) -> String {
-    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
+    if address.contains(':') {
+        format!("[{address}]")
+    } else {
+        address.to_owned()
+    }
 }
 
 /// Ports whose servers do not speak HTTP, by IANA's and the servers' own defaults.
-const NOT_HTTP: [u16; 16] =
-    [22, 25, 53, 143, 389, 993, 1883, 2181, 3306, 5432, 5672, 6379, 9042, 9092, 11211, 27017];
+const NOT_HTTP: [u16; 16] = [
+    22, 25, 53, 143, 389, 993, 1883, 2181, 3306, 5432, 5672, 6379, 9042, 9092, 11211, 27017,
+];
 
 /// Beginnings of port names and values of `appProtocol` that say what is spoken.
 fn speaks_http(port: &PortInput) -> bool {
-    let said = port.app_protocol.as_deref().unwrap_or(&port.name).to_ascii_lowercase();
+    let said = port
+        .app_protocol
+        .as_deref()
+        .unwrap_or(&port.name)
+        .to_ascii_lowercase();
     let word = said.rsplit('/').next().unwrap_or(&said);
     if word.starts_with("http") || word == "web" || word == "h2c" || word == "ws" {
         return !word.starts_with("https");
     }
-    let others = ["tcp", "tls", "redis", "postgres", "mysql", "mongo", "amqp", "kafka", "grpc", "memcache", "db", "dns", "smtp"];
+    let others = [
+        "tcp", "tls", "redis", "postgres", "mysql", "mongo", "amqp", "kafka", "grpc", "memcache", "db",
+        "dns", "smtp",
+    ];
     !others.iter().any(|o| word.starts_with(o)) && !NOT_HTTP.contains(&port.port)
 }
 
@@ -204,7 +225,10 @@ pub(crate) fn service_address(service: &ServiceInput) -> String {
 
 /// What a screen reader says of a Service.
 pub(crate) fn service_spoken(service: &ServiceInput) -> String {
-    let mut said = format!("Service {} in namespace {}, {}", service.name, service.namespace, service.kind);
+    let mut said = format!(
+        "Service {} in namespace {}, {}",
+        service.name, service.namespace, service.kind
+    );
     match &service.cluster_ip {
         Some(ip) => said.push_str(&format!(", address {ip}")),
         None if service.external_name.is_none() => said.push_str(", headless"),
@@ -214,7 +238,12 @@ pub(crate) fn service_spoken(service: &ServiceInput) -> String {
         let word = if service.ports.len() == 1 { "port" } else { "ports" };
         said.push_str(&format!(", {word} {}", ports(&service.ports)));
     }
-    let exposed: Vec<_> = service.ports.iter().filter_map(|p| p.node_port).map(|p| p.to_string()).collect();
+    let exposed: Vec<_> = service
+        .ports
+        .iter()
+        .filter_map(|p| p.node_port)
+        .map(|p| p.to_string())
+        .collect();
     if !exposed.is_empty() {
         said.push_str(&format!(", on every node at {}", exposed.join(", ")));
     }
@@ -230,12 +259,30 @@ pub(crate) fn service_health(service: &ServiceInput) -> Health {
 
 /// A node's ground.
 pub(crate) fn node(node: &NodeInput, rect: Rect, pods: usize) -> Shape {
-    let mut shape = plain(format!("node:{}", node.name), ShapeKind::Node, rect, node.name.clone());
+    let mut shape = plain(
+        format!("node:{}", node.name),
+        ShapeKind::Node,
+        rect,
+        node.name.clone(),
+    );
     shape.lines.push(line("address", node.address.clone()));
-    shape.health = if node.ready { Health::Plain } else { Health::Trouble };
-    let role = if node.control_plane { "Control plane node" } else { "Node" };
+    shape.health = if node.ready {
+        Health::Plain
+    } else {
+        Health::Trouble
+    };
+    let role = if node.control_plane {
+        "Control plane node"
+    } else {
+        "Node"
+    };
     let state = if node.ready { "ready" } else { "not ready" };
-    shape.spoken = format!("{role} {}, address {}, {}, {state}", node.name, node.address, counted(pods, "pod", "pods"));
+    shape.spoken = format!(
+        "{role} {}, address {}, {}, {state}",
+        node.name,
+        node.address,
+        counted(pods, "pod", "pods")
+    );
     (shape.source, shape.targets) = node_ends(node);
     shape.origin.clone_from(&node.origin);
     shape
@@ -243,12 +290,20 @@ pub(crate) fn node(node: &NodeInput, rect: Rect, pods: usize) -> Shape {
 
 /// What a node means as the source and as the target of a request.
 pub(crate) fn node_ends(node: &NodeInput) -> (Option<String>, Vec<String>) {
-    (Some(format!("node:{}", node.name)), vec![format!("icmp:{}", node.address)])
+    (
+        Some(format!("node:{}", node.name)),
+        vec![format!("icmp:{}", node.address)],
+    )
 }
 
 /// A bridge, tunnel or card of a node.
 pub(crate) fn device(node: &str, device: &DeviceInput, kind: ShapeKind, rect: Rect) -> Shape {
-    let mut shape = plain(format!("if:node:{node}/{}", device.name), kind, rect, device.name.clone());
+    let mut shape = plain(
+        format!("if:node:{node}/{}", device.name),
+        kind,
+        rect,
+        device.name.clone(),
+    );
     shape.parent = Some(format!("node:{node}"));
     if !device.detail.is_empty() {
         shape.lines.push(line("address", device.detail.clone()));
@@ -258,7 +313,11 @@ pub(crate) fn device(node: &str, device: &DeviceInput, kind: ShapeKind, rect: Re
         ShapeKind::Tunnel => "Tunnel",
         _ => "Interface",
     };
-    let detail = if device.detail.is_empty() { String::new() } else { format!(", {}", device.detail) };
+    let detail = if device.detail.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", device.detail)
+    };
     shape.spoken = format!("{what} {} of {node}{detail}", device.name);
     shape
 }

@@ -29,18 +29,31 @@ pub(crate) fn of(input: &Input, drawn: &Drawn) -> Vec<TreeItem> {
     let mut tree = Vec::new();
     if !input.nodes.is_empty() {
         let mut cluster = item("cluster", "cluster", format!("cluster {}", input.cluster), "");
-        cluster.children = input.nodes.iter().map(|n| node(n, pods.on(&n.name), drawn)).collect();
+        cluster.children = input
+            .nodes
+            .iter()
+            .map(|n| node(n, pods.on(&n.name), drawn))
+            .collect();
         tree.push(cluster);
     }
     if !pods.homeless.is_empty() {
-        let mut nowhere = item("pending", "object", "not running", counted(pods.homeless.len(), "pod", "pods"));
+        let mut nowhere = item(
+            "pending",
+            "object",
+            "not running",
+            counted(pods.homeless.len(), "pod", "pods"),
+        );
         nowhere.children = pods.homeless.iter().map(|p| pod(p, drawn)).collect();
         tree.push(nowhere);
     }
     tree.extend(namespaces(input, drawn));
     for host in &input.hosts {
         let id = format!("host:{}", host.name);
-        let address = host.interfaces.iter().find_map(|i| i.address.clone()).unwrap_or_default();
+        let address = host
+            .interfaces
+            .iter()
+            .find_map(|i| i.address.clone())
+            .unwrap_or_default();
         let mut row = item(id.clone(), "outside", host.name.clone(), address.clone());
         row.shape = drawn.get(&id).cloned();
         row.source = Some(id);
@@ -55,7 +68,10 @@ pub(crate) fn of(input: &Input, drawn: &Drawn) -> Vec<TreeItem> {
         let mut row = item(id.clone(), "outside", "outside", outside.address.clone());
         row.shape = drawn.get(&id).cloned();
         row.source = Some(id);
-        row.targets = vec![format!("http://{}/", shapes::bracketed(&outside.address)), format!("icmp:{}", outside.address)];
+        row.targets = vec![
+            format!("http://{}/", shapes::bracketed(&outside.address)),
+            format!("icmp:{}", outside.address),
+        ];
         tree.push(row);
     }
     tree
@@ -68,9 +84,17 @@ fn node(node: &NodeInput, pods: &[&PodInput], drawn: &Drawn) -> TreeItem {
     (row.source, row.targets) = shapes::node_ends(node);
     row.origin.clone_from(&node.origin);
     row.children = pods.iter().map(|p| pod(p, drawn)).collect();
-    for device in [node.bridge.as_ref(), node.tunnel.as_ref(), Some(&node.uplink)].into_iter().flatten() {
+    for device in [node.bridge.as_ref(), node.tunnel.as_ref(), Some(&node.uplink)]
+        .into_iter()
+        .flatten()
+    {
         let id = format!("if:node:{}/{}", node.name, device.name);
-        let mut interface = item(id.clone(), "interface", device.name.clone(), device.detail.clone());
+        let mut interface = item(
+            id.clone(),
+            "interface",
+            device.name.clone(),
+            device.detail.clone(),
+        );
         interface.shape = drawn.get(&id).cloned();
         row.children.push(interface);
     }
@@ -107,9 +131,25 @@ fn namespaces(input: &Input, drawn: &Drawn) -> Vec<TreeItem> {
     names
         .into_iter()
         .map(|(_, name)| {
-            let mut row = item(format!("namespace:{name}"), "namespace", format!("namespace {name}"), "");
-            row.children.extend(services.iter().filter(|s| s.namespace == name).map(|s| service(s, drawn)));
-            row.children.extend(input.workloads.iter().filter(|w| w.namespace == name).map(workload));
+            let mut row = item(
+                format!("namespace:{name}"),
+                "namespace",
+                format!("namespace {name}"),
+                "",
+            );
+            row.children.extend(
+                services
+                    .iter()
+                    .filter(|s| s.namespace == name)
+                    .map(|s| service(s, drawn)),
+            );
+            row.children.extend(
+                input
+                    .workloads
+                    .iter()
+                    .filter(|w| w.namespace == name)
+                    .map(workload),
+            );
             row
         })
         .collect()
@@ -117,7 +157,10 @@ fn namespaces(input: &Input, drawn: &Drawn) -> Vec<TreeItem> {
 
 fn service(service: &ServiceInput, drawn: &Drawn) -> TreeItem {
     let id = service.id();
-    let value = service.cluster_ip.clone().unwrap_or_else(|| shapes::service_address(service));
+    let value = service
+        .cluster_ip
+        .clone()
+        .unwrap_or_else(|| shapes::service_address(service));
     let mut row = item(id.clone(), "service", service.name.clone(), value);
     row.shape = drawn.get(&id).cloned();
     row.targets = shapes::service_targets(service);
@@ -126,7 +169,10 @@ fn service(service: &ServiceInput, drawn: &Drawn) -> TreeItem {
 }
 
 fn workload(workload: &WorkloadInput) -> TreeItem {
-    let id = format!("workload:{}/{}/{}", workload.kind, workload.namespace, workload.name);
+    let id = format!(
+        "workload:{}/{}/{}",
+        workload.kind, workload.namespace, workload.name
+    );
     let value = format!("{} of {}", workload.ready, workload.wanted);
     let mut row = item(id, "workload", workload.name.clone(), value);
     row.origin.clone_from(&workload.origin);

@@ -13,7 +13,12 @@ pub(crate) fn escaped(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => {
+            '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{fffe}'
+            | '\u{ffff}' => {
                 out.extend(c.escape_unicode());
             }
             c if c.is_control() => out.extend(c.escape_unicode()),
@@ -26,7 +31,11 @@ pub(crate) fn escaped(text: &str) -> String {
 /// A number as short as it can be.
 pub(crate) fn number(value: f64) -> String {
     let tenths = (value * 10.0).round() / 10.0;
-    if tenths == tenths.trunc() { format!("{}", tenths as i64) } else { format!("{tenths:.1}") }
+    if tenths == tenths.trunc() {
+        format!("{}", tenths as i64)
+    } else {
+        format!("{tenths:.1}")
+    }
 }
 
 /// Markup that grows.
@@ -50,7 +59,13 @@ impl Markup {
     /// Text with its baseline at `y`.
     pub(crate) fn text(&mut self, class: &str, x: f64, y: f64, text: &str) {
         if !text.is_empty() {
-            let _ = write!(self.0, r#"<text class="{class}" x="{}" y="{}">{}</text>"#, number(x), number(y), escaped(text));
+            let _ = write!(
+                self.0,
+                r#"<text class="{class}" x="{}" y="{}">{}</text>"#,
+                number(x),
+                number(y),
+                escaped(text)
+            );
         }
     }
 
@@ -61,7 +76,13 @@ impl Markup {
 
     /// A circle.
     pub(crate) fn circle(&mut self, class: &str, x: f64, y: f64, r: f64) {
-        let _ = write!(self.0, r#"<circle class="{class}" cx="{}" cy="{}" r="{}"/>"#, number(x), number(y), number(r));
+        let _ = write!(
+            self.0,
+            r#"<circle class="{class}" cx="{}" cy="{}" r="{}"/>"#,
+            number(x),
+            number(y),
+            number(r)
+        );
     }
 }
 
@@ -71,7 +92,10 @@ mod tests {
 
     #[test]
     fn markup_and_control_characters_are_text() {
-        assert_eq!(escaped("<a href='x'>&\u{0}\u{202e}"), "&lt;a href=&#39;x&#39;&gt;&amp;\\u{0}\\u{202e}");
+        assert_eq!(
+            escaped("<a href='x'>&\u{0}\u{202e}"),
+            "&lt;a href=&#39;x&#39;&gt;&amp;\\u{0}\\u{202e}"
+        );
     }
 
     #[test]

@@ -42,8 +42,12 @@ impl Progress {
     /// Of the stop with this index; of none when there is no such stop.
     pub(crate) fn at(timeline: &Timeline, index: usize) -> Self {
         let mut this = Self::default();
-        let Some(current) = timeline.stops.get(index) else { return this };
-        let Some(leg) = timeline.legs.get(current.leg as usize) else { return this };
+        let Some(current) = timeline.stops.get(index) else {
+            return this;
+        };
+        let Some(leg) = timeline.legs.get(current.leg as usize) else {
+            return this;
+        };
         this.kind = leg.kind;
         let first = leg.first as usize;
         for (i, stop) in timeline.stops.iter().enumerate().take(index + 1).skip(first) {
@@ -75,18 +79,43 @@ impl Progress {
 
     /// Discs with the numbers of the stops, on the edges of the shapes passed.
     pub(crate) fn footprints(&self, out: &mut Markup, scene: &Scene) {
-        for shape in scene.shapes.iter().filter(|s| !matches!(s.kind, ShapeKind::Network | ShapeKind::Node)) {
-            let Some(numbers) = self.numbers.get(&shape.id) else { continue };
+        for shape in scene
+            .shapes
+            .iter()
+            .filter(|s| !matches!(s.kind, ShapeKind::Network | ShapeKind::Node))
+        {
+            let Some(numbers) = self.numbers.get(&shape.id) else {
+                continue;
+            };
             let text = match numbers.as_slice() {
                 [] => continue,
                 [first, .., last] if numbers.len() > 2 => format!("{first} to {last}"),
-                some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                some => some
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
             };
             let wide = (width(&text, Face::Chip) + 8.0).max(18.0);
-            let out_by = if shape.kind == ShapeKind::Interface && shape.w < 50.0 { 8.0 } else { 0.0 };
-            let (x, y) = (shape.x - out_by, if shape.h > 44.0 { shape.y } else { shape.y + shape.h / 2.0 });
+            let out_by = if shape.kind == ShapeKind::Interface && shape.w < 50.0 {
+                8.0
+            } else {
+                0.0
+            };
+            let (x, y) = (
+                shape.x - out_by,
+                if shape.h > 44.0 {
+                    shape.y
+                } else {
+                    shape.y + shape.h / 2.0
+                },
+            );
             let x = x.max(wide / 2.0 + 1.0);
-            out.rect(&format!("disc {}", hue(self.kind)), (x - wide / 2.0, y - 9.0, wide, 18.0), 9.0);
+            out.rect(
+                &format!("disc {}", hue(self.kind)),
+                (x - wide / 2.0, y - 9.0, wide, 18.0),
+                9.0,
+            );
             out.text(&format!("number {}", hue(self.kind)), x, y + 4.0, &text);
         }
     }
@@ -99,20 +128,37 @@ impl Progress {
         let boxes = packet.tunnels.min(3);
         for i in (1..=boxes).rev() {
             let by = 8.0 * f64::from(i);
-            out.rect("boxed", (x - w - by, y - 10.0 - by, 2.0 * (w + by), 2.0 * (10.0 + by)), 7.0);
+            out.rect(
+                "boxed",
+                (x - w - by, y - 10.0 - by, 2.0 * (w + by), 2.0 * (10.0 + by)),
+                7.0,
+            );
         }
         let mut data = String::new();
         match self.kind {
             LegKind::Side => {
                 let wide = w + 4.0;
-                let _ = write!(data, "M{} {}l{wide} -15l{wide} 15l-{wide} 15z", number(x - wide), number(y));
+                let _ = write!(
+                    data,
+                    "M{} {}l{wide} -15l{wide} 15l-{wide} 15z",
+                    number(x - wide),
+                    number(y)
+                );
             }
             kind => {
                 let d = if kind == LegKind::Reply { -1.0 } else { 1.0 };
                 let tail = x - d * w;
                 let (near, far) = (x + d * (w - 8.0), x + d * (w + 1.0));
                 let _ = write!(data, "M{} {}", number(tail), number(y - 10.0));
-                let _ = write!(data, "H{}L{} {}L{} {}", number(near), number(far), number(y), number(near), number(y + 10.0));
+                let _ = write!(
+                    data,
+                    "H{}L{} {}L{} {}",
+                    number(near),
+                    number(far),
+                    number(y),
+                    number(near),
+                    number(y + 10.0)
+                );
                 let _ = write!(data, "H{}", number(tail));
                 match packet.protocol.as_str() {
                     "udp" => {
@@ -131,7 +177,10 @@ impl Progress {
         out.path(&format!("packet {class}"), &data);
         out.text(&format!("flag {class}"), x, y + 4.0, &packet.flag);
         if packet.dropped {
-            out.path("bar", &format!("M{} {}v36", number(x + w + 12.0), number(y - 18.0)));
+            out.path(
+                "bar",
+                &format!("M{} {}v36", number(x + w + 12.0), number(y - 18.0)),
+            );
         }
     }
 }
@@ -155,5 +204,9 @@ fn rewritten(stop: &Stop) -> Option<(String, String, String)> {
     };
     let old_port = port.map(|p| p.before.as_deref().unwrap_or(&p.now));
     let before = whole(address.before.as_deref().unwrap_or_default(), old_port);
-    Some((before, whole(&address.now, port.map(|p| p.now.as_str())), tag.text.clone()))
+    Some((
+        before,
+        whole(&address.now, port.map(|p| p.now.as_str())),
+        tag.text.clone(),
+    ))
 }

@@ -85,7 +85,9 @@ fn hook_of(step: &Step) -> Option<HookName> {
 fn decides(step: &Step) -> bool {
     match &step.kind {
         StepKind::Nat { .. } => true,
-        StepKind::Hook { hook, hits, verdict, .. } => match verdict {
+        StepKind::Hook {
+            hook, hits, verdict, ..
+        } => match verdict {
             RuleVerdict::Accept => {
                 // FORWARD is where passing is a decision; elsewhere passing is the rule.
                 *hook == HookName::Forward && hits.iter().any(|h| h.matched && h.text.ends_with("-j ACCEPT"))
@@ -98,7 +100,12 @@ fn decides(step: &Step) -> bool {
 
 /// Folds a leg.
 pub(crate) fn fold(leg: &Leg) -> Vec<Raw<'_>> {
-    let mut folder = Folder { stops: Vec::new(), pending: Vec::new(), up: false, to_pod: false };
+    let mut folder = Folder {
+        stops: Vec::new(),
+        pending: Vec::new(),
+        up: false,
+        to_pod: false,
+    };
     let mut before = leg.steps().next().map(|(_, s)| Arc::clone(&s.packet));
     for (i, hop) in leg.hops.iter().enumerate() {
         let from = i.checked_sub(1).and_then(|p| leg.hops.get(p)).map(|h| &h.place);
@@ -109,7 +116,9 @@ pub(crate) fn fold(leg: &Leg) -> Vec<Raw<'_>> {
             .steps
             .iter()
             .map(|step| {
-                let came = before.replace(Arc::clone(&step.packet)).unwrap_or_else(|| Arc::clone(&step.packet));
+                let came = before
+                    .replace(Arc::clone(&step.packet))
+                    .unwrap_or_else(|| Arc::clone(&step.packet));
                 (step, came)
             })
             .collect();
@@ -133,7 +142,14 @@ impl<'t> Folder<'t> {
         let lead = steps.len() - 1;
         // POSTROUTING stands where packets go on; any other hook where they come from.
         let up = self.up || (self.to_pod && what == What::Hook(HookName::Postrouting));
-        self.stops.push(Raw { what, place, shape, steps, lead, up });
+        self.stops.push(Raw {
+            what,
+            place,
+            shape,
+            steps,
+            lead,
+            up,
+        });
     }
 
     /// To the stop before, if it is at the same place; else to the next.
@@ -158,16 +174,28 @@ impl<'t> Folder<'t> {
         {
             // The wire has no step of its own: what it carries is what left, unchanged.
             let steps = vec![(*last, Arc::clone(&last.packet))];
-            self.stops.push(Raw { what: What::Wire, place: from, shape: None, steps, lead: 0, up: self.up });
+            self.stops.push(Raw {
+                what: What::Wire,
+                place: from,
+                shape: None,
+                steps,
+                lead: 0,
+                up: self.up,
+            });
         }
-        let forwarded = matches!(steps.first().map(|(s, _)| &s.kind), Some(StepKind::Ingress { .. }));
+        let forwarded = matches!(
+            steps.first().map(|(s, _)| &s.kind),
+            Some(StepKind::Ingress { .. })
+        );
         for (i, taken) in steps.iter().enumerate() {
             let (step, _) = taken;
             let (first, last) = (i == 0, i + 1 == steps.len());
             let next = steps.get(i + 1).map(|(s, _)| &s.kind);
             let taken = taken.clone();
             match &step.kind {
-                StepKind::Originate { .. } => self.stop(What::Leaves, place, Some(origin_shape(place, steps)), taken),
+                StepKind::Originate { .. } => {
+                    self.stop(What::Leaves, place, Some(origin_shape(place, steps)), taken)
+                }
                 StepKind::Ingress { device } if first => {
                     if in_pod {
                         self.stop(What::Arrives, place, Some(interface(place, device)), taken);
@@ -185,7 +213,9 @@ impl<'t> Folder<'t> {
                         self.attach(place, taken);
                     } else if last && between_pods(to) {
                         match self.stops.last() {
-                            Some(stop) if stop.what == What::Bridge && stop.place == place => self.attach(place, taken),
+                            Some(stop) if stop.what == What::Bridge && stop.place == place => {
+                                self.attach(place, taken)
+                            }
                             _ => self.stop(What::CardOut, place, None, taken),
                         }
                     } else if last {
@@ -196,30 +226,44 @@ impl<'t> Folder<'t> {
                         self.attach(place, taken);
                     }
                 }
-                StepKind::Bridge { bridge, .. } => self.stop(What::Bridge, place, Some(interface(place, bridge)), taken),
-                StepKind::Encap { device, .. } => self.stop(What::Boxed, place, Some(interface(place, device)), taken),
-                StepKind::Decap { device, .. } => self.stop(What::Unboxed, place, Some(interface(place, device)), taken),
+                StepKind::Bridge { bridge, .. } => {
+                    self.stop(What::Bridge, place, Some(interface(place, bridge)), taken)
+                }
+                StepKind::Encap { device, .. } => {
+                    self.stop(What::Boxed, place, Some(interface(place, device)), taken)
+                }
+                StepKind::Decap { device, .. } => {
+                    self.stop(What::Unboxed, place, Some(interface(place, device)), taken)
+                }
                 StepKind::Route { decision, .. } => match decision {
                     RouteDecision::NoRoute | RouteDecision::Refused { .. } => {
                         let shape = self.here(place);
                         self.stop(What::Route, place, shape, taken);
                     }
-                    RouteDecision::Unicast { .. } if forwarded && !closed && !in_pod && !is_outer(steps, i) => {
+                    RouteDecision::Unicast { .. }
+                        if forwarded && !closed && !in_pod && !is_outer(steps, i) =>
+                    {
                         self.stop(What::Route, place, None, taken);
                     }
                     _ => self.attach(place, taken),
                 },
-                StepKind::Neighbour { mac: None, state, .. } if *state == hoplab_trace::NeighbourState::Failed => {
+                StepKind::Neighbour { mac: None, state, .. }
+                    if *state == hoplab_trace::NeighbourState::Failed =>
+                {
                     let shape = self.here(place);
                     self.stop(What::Ends, place, shape, taken);
                 }
-                StepKind::Hook { hook, .. } | StepKind::Nat { hook, .. } => self.hook(place, *hook, steps, i, taken),
+                StepKind::Hook { hook, .. } | StepKind::Nat { hook, .. } => {
+                    self.hook(place, *hook, steps, i, taken)
+                }
                 StepKind::Conntrack { .. } => match next {
                     Some(StepKind::Hook { .. } | StepKind::Nat { .. }) => self.pending.push(taken),
                     _ => self.attach(place, taken),
                 },
                 // The tunnel's own socket: the device takes what is inside.
-                StepKind::Socket { .. } if matches!(next, Some(StepKind::Decap { .. })) => self.attach(place, taken),
+                StepKind::Socket { .. } if matches!(next, Some(StepKind::Decap { .. })) => {
+                    self.attach(place, taken)
+                }
                 StepKind::Socket { .. } => match self.stops.last_mut() {
                     Some(stop) if stop.place == place && stop.what == What::Arrives => {
                         stop.steps.append(&mut self.pending);
@@ -231,7 +275,9 @@ impl<'t> Folder<'t> {
                     }
                 },
                 StepKind::Drop { .. } | StepKind::Fault { .. } => match self.stops.last_mut() {
-                    Some(stop) if stop.place == place && says_no(stop) && self.pending.is_empty() => stop.steps.push(taken),
+                    Some(stop) if stop.place == place && says_no(stop) && self.pending.is_empty() => {
+                        stop.steps.push(taken)
+                    }
                     _ => {
                         let shape = self.here(place);
                         self.stop(What::Ends, place, shape, taken);
@@ -252,7 +298,13 @@ impl<'t> Folder<'t> {
 
     /// Where the packet is now, if it is at this place.
     fn here(&self, place: &Place) -> Option<String> {
-        match self.stops.iter().rev().take_while(|s| s.place == place).find_map(|s| s.shape.clone()) {
+        match self
+            .stops
+            .iter()
+            .rev()
+            .take_while(|s| s.place == place)
+            .find_map(|s| s.shape.clone())
+        {
             Some(shape) => Some(shape),
             None if matches!(place, Place::Pod(_)) => Some(interface(place, "eth0")),
             None => Some(body(place)),
@@ -263,7 +315,10 @@ impl<'t> Folder<'t> {
         if let Some(stop) = self.stops.last_mut()
             && stop.what == What::Hook(hook)
             && stop.place == place
-            && self.pending.iter().all(|(s, _)| matches!(s.kind, StepKind::Conntrack { .. }))
+            && self
+                .pending
+                .iter()
+                .all(|(s, _)| matches!(s.kind, StepKind::Conntrack { .. }))
         {
             stop.steps.append(&mut self.pending);
             stop.steps.push(taken.clone());
@@ -276,7 +331,9 @@ impl<'t> Folder<'t> {
             .iter()
             .map(|(s, _)| *s)
             .take_while(|s| hook_of(s) == Some(hook) || matches!(s.kind, StepKind::Conntrack { .. }));
-        if group.into_iter().any(decides) && !matches!(place, Place::Router(_) | Place::External(_) | Place::Pod(_)) {
+        if group.into_iter().any(decides)
+            && !matches!(place, Place::Router(_) | Place::External(_) | Place::Pod(_))
+        {
             let shape = match place {
                 Place::Node(_) => Some(format!("hook:{place}/{hook}")),
                 _ => Some(body(place)),
@@ -304,14 +361,18 @@ fn origin_shape(place: &Place, steps: &[Taken<'_>]) -> String {
 
 /// Whether a route at `i` is that of a tunnel's outer packet.
 fn is_outer(steps: &[Taken<'_>], i: usize) -> bool {
-    steps[..i].iter().any(|(s, _)| matches!(s.kind, StepKind::Encap { .. }))
+    steps[..i]
+        .iter()
+        .any(|(s, _)| matches!(s.kind, StepKind::Encap { .. }))
 }
 
 fn says_no(stop: &Raw<'_>) -> bool {
     stop.steps.iter().any(|(s, _)| match &s.kind {
         StepKind::Hook { verdict, .. } => matches!(verdict, RuleVerdict::Drop | RuleVerdict::Reject),
         StepKind::Socket { process, .. } => process.is_none(),
-        StepKind::Route { decision, .. } => matches!(decision, RouteDecision::NoRoute | RouteDecision::Refused { .. }),
+        StepKind::Route { decision, .. } => {
+            matches!(decision, RouteDecision::NoRoute | RouteDecision::Refused { .. })
+        }
         StepKind::Neighbour { mac, .. } => mac.is_none(),
         _ => false,
     })

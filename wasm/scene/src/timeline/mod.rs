@@ -19,16 +19,25 @@ pub fn animate(trace: &Trace, scene: &Scene, locate: &dyn Locate) -> Timeline {
     collect(trace, false, &mut told);
     told.sort_by_key(|(leg, _)| leg.start());
     let mut placer = Placer::of(scene);
-    let mut timeline = Timeline { legs: Vec::new(), stops: Vec::new(), interesting: 0 };
+    let mut timeline = Timeline {
+        legs: Vec::new(),
+        stops: Vec::new(),
+        interesting: 0,
+    };
     for (leg, kind) in told {
         let raws = fold(leg);
-        let Some(first) = leg.steps().next().map(|(_, s)| s) else { continue };
+        let Some(first) = leg.steps().next().map(|(_, s)| s) else {
+            continue;
+        };
         let sent = Arc::clone(&first.packet);
         let index = u32::try_from(timeline.legs.len()).unwrap_or(u32::MAX);
         let start = u32::try_from(timeline.stops.len()).unwrap_or(u32::MAX);
         let placed = placer.place(&raws);
         for (i, (raw, spot)) in raws.iter().zip(placed).enumerate() {
-            let came = raw.steps.first().map_or_else(|| Arc::clone(&sent), |(_, before)| Arc::clone(before));
+            let came = raw
+                .steps
+                .first()
+                .map_or_else(|| Arc::clone(&sent), |(_, before)| Arc::clone(before));
             let (lead, _) = raw.lead();
             let now = raw.steps.last().map_or(&lead.packet, |(s, _)| &s.packet);
             timeline.stops.push(Stop {
@@ -42,7 +51,11 @@ pub fn animate(trace: &Trace, scene: &Scene, locate: &dyn Locate) -> Timeline {
                 short: words::short(raw, &leg.label),
                 title: words::title(raw),
                 sentence: words::sentence(raw),
-                tags: if raw.what == What::Wire { Vec::new() } else { words::tags(raw) },
+                tags: if raw.what == What::Wire {
+                    Vec::new()
+                } else {
+                    words::tags(raw)
+                },
                 micros: lead.at.0,
                 packet: words::layers(now, &came, &sent),
                 rules: words::rules(raw, locate),
@@ -86,7 +99,13 @@ fn end_state(leg: &Leg) -> &'static str {
         LegEnd::Delivered => "delivered",
         LegEnd::Refused => "refused",
         LegEnd::Dropped => {
-            let cause = leg.steps().filter_map(|(_, s)| if let StepKind::Drop { cause } = &s.kind { Some(cause) } else { None });
+            let cause = leg.steps().filter_map(|(_, s)| {
+                if let StepKind::Drop { cause } = &s.kind {
+                    Some(cause)
+                } else {
+                    None
+                }
+            });
             match cause.last() {
                 Some(DropCause::NoRoute | DropCause::NeighbourFailed) => "unreachable",
                 Some(DropCause::TtlExceeded | DropCause::Loop) => "looped",
@@ -100,13 +119,29 @@ fn end_state(leg: &Leg) -> &'static str {
 
 /// Where it went wrong; else the first rewriting; else the last stop of the request.
 fn interesting(trace: &Trace, timeline: &Timeline) -> u32 {
-    let main = |stop: &Stop| timeline.legs.get(stop.leg as usize).is_some_and(|l| l.kind != LegKind::Side);
-    let find = |kind: &str, all: bool| {
-        timeline.stops.iter().position(|s| (all || main(s)) && s.tags.iter().any(|t| t.kind == kind))
+    let main = |stop: &Stop| {
+        timeline
+            .legs
+            .get(stop.leg as usize)
+            .is_some_and(|l| l.kind != LegKind::Side)
     };
-    let wrong = (trace.outcome != Outcome::Delivered).then(|| find("deny", false).or_else(|| find("deny", true))).flatten();
+    let find = |kind: &str, all: bool| {
+        timeline
+            .stops
+            .iter()
+            .position(|s| (all || main(s)) && s.tags.iter().any(|t| t.kind == kind))
+    };
+    let wrong = (trace.outcome != Outcome::Delivered)
+        .then(|| find("deny", false).or_else(|| find("deny", true)))
+        .flatten();
     let found = wrong.or_else(|| find("nat", false)).or_else(|| find("nat", true));
-    let fallback = || timeline.legs.iter().find(|l| l.kind == LegKind::Request).map(|l| l.end.saturating_sub(1) as usize);
+    let fallback = || {
+        timeline
+            .legs
+            .iter()
+            .find(|l| l.kind == LegKind::Request)
+            .map(|l| l.end.saturating_sub(1) as usize)
+    };
     u32::try_from(found.or_else(fallback).unwrap_or(0)).unwrap_or(0)
 }
 
@@ -160,7 +195,11 @@ fn keep_leg(leg: &Leg, kept: &mut Kept) {
     for raw in fold(leg) {
         kept.add(raw.place.to_string());
         if let Some(shape) = &raw.shape {
-            let suffix = if raw.up && matches!(raw.what, What::Hook(_)) { UP } else { "" };
+            let suffix = if raw.up && matches!(raw.what, What::Hook(_)) {
+                UP
+            } else {
+                ""
+            };
             kept.add(format!("{shape}{suffix}"));
         }
         for service in services(&raw) {
@@ -173,7 +212,8 @@ fn keep_leg(leg: &Leg, kept: &mut Kept) {
             let boxed = boxes(|k| matches!(k, StepKind::Encap { .. }));
             let unboxed = boxes(|k| matches!(k, StepKind::Decap { .. }));
             let index = leg.hops.iter().position(|h| std::ptr::eq(h, hop)).unwrap_or(0);
-            let beside = |other: Option<&hoplab_trace::Hop>| other.is_some_and(|h| !matches!(h.place, Place::Pod(_)));
+            let beside =
+                |other: Option<&hoplab_trace::Hop>| other.is_some_and(|h| !matches!(h.place, Place::Pod(_)));
             let comes = index > 0 && beside(leg.hops.get(index - 1)) && !unboxed;
             let goes = beside(leg.hops.get(index + 1)) && !boxed;
             if comes || goes {
@@ -190,10 +230,19 @@ fn services(raw: &Raw<'_>) -> Vec<String> {
         return found;
     }
     for (step, _) in &raw.steps {
-        let StepKind::Hook { hits, .. } = &step.kind else { continue };
-        let origins = hits.iter().filter(|h| h.matched).filter_map(|h| h.origin.as_deref());
+        let StepKind::Hook { hits, .. } = &step.kind else {
+            continue;
+        };
+        let origins = hits
+            .iter()
+            .filter(|h| h.matched)
+            .filter_map(|h| h.origin.as_deref());
         for origin in origins.chain(step.origin.as_deref()) {
-            if let Some(object) = origin.object.as_ref().filter(|o| o.kind == "Service" && o.group.is_empty()) {
+            if let Some(object) = origin
+                .object
+                .as_ref()
+                .filter(|o| o.kind == "Service" && o.group.is_empty())
+            {
                 let id = format!("service:{}/{}", object.namespace, object.name);
                 if !found.contains(&id) {
                     found.push(id);

@@ -50,7 +50,13 @@ impl<'s> Placer<'s> {
                 networks.insert(edge.from.as_str(), edge.to.as_str());
             }
         }
-        Self { scene, ways: Ways::of(scene), folded, networks, found: BTreeMap::new() }
+        Self {
+            scene,
+            ways: Ways::of(scene),
+            folded,
+            networks,
+            found: BTreeMap::new(),
+        }
     }
 
     /// The shape of a stop, if the scene holds it or what it is folded into.
@@ -62,14 +68,24 @@ impl<'s> Placer<'s> {
         if self.ways.shape(id).is_some() {
             return Some(id.to_owned());
         }
-        let folded = self.folded.get(id).copied().filter(|f| self.ways.shape(f).is_some());
+        let folded = self
+            .folded
+            .get(id)
+            .copied()
+            .filter(|f| self.ways.shape(f).is_some());
         let whole = || {
             let pod = id.strip_prefix("if:")?.rsplit_once('/')?.0;
             let pod = self.folded.get(pod).copied().unwrap_or(pod);
             // A closed node's inside is no place of its own: the packet is on its way through.
-            self.ways.shape(pod).filter(|s| s.kind != ShapeKind::Node).map(|_| pod)
+            self.ways
+                .shape(pod)
+                .filter(|s| s.kind != ShapeKind::Node)
+                .map(|_| pod)
         };
-        folded.filter(|f| self.ways.shape(f).is_some_and(|s| s.kind != ShapeKind::Node)).or_else(whole).map(ToOwned::to_owned)
+        folded
+            .filter(|f| self.ways.shape(f).is_some_and(|s| s.kind != ShapeKind::Node))
+            .or_else(whole)
+            .map(ToOwned::to_owned)
     }
 
     fn way(&mut self, from: &str, to: &str) -> Option<Way> {
@@ -96,14 +112,20 @@ impl<'s> Placer<'s> {
         // Shapes that wires lead to; a machine's ground has none, what happens there is beside the next thing.
         let anchored: Vec<Option<&str>> = shapes
             .iter()
-            .map(|s| s.as_deref().filter(|id| self.ways.shape(id).is_some_and(|s| s.kind != ShapeKind::Node)))
+            .map(|s| {
+                s.as_deref()
+                    .filter(|id| self.ways.shape(id).is_some_and(|s| s.kind != ShapeKind::Node))
+            })
             .collect();
         let anchored: Vec<Option<String>> = anchored.into_iter().map(|a| a.map(ToOwned::to_owned)).collect();
         let stretches = self.stretches(&anchored);
         let mut spots = self.spots(&anchored, &stretches);
         for ((spot, shape), raw) in spots.iter_mut().zip(shapes).zip(raws) {
             if raw.what == What::Wire {
-                spot.network = shape.as_deref().and_then(|s| self.ways.shape(s)).map(|s| s.label.clone());
+                spot.network = shape
+                    .as_deref()
+                    .and_then(|s| self.ways.shape(s))
+                    .map(|s| s.label.clone());
             }
             spot.shape = shape;
         }
@@ -118,7 +140,10 @@ impl<'s> Placer<'s> {
             match (shape, &from) {
                 (Some(to), Some(start)) if to != start => {
                     let way = self.way(start, to).unwrap_or_default();
-                    stretches.push(Stretch { way, stops: std::mem::take(&mut open) });
+                    stretches.push(Stretch {
+                        way,
+                        stops: std::mem::take(&mut open),
+                    });
                     from = Some(to.clone());
                 }
                 (Some(to), None) => from = Some(to.clone()),
@@ -126,7 +151,10 @@ impl<'s> Placer<'s> {
             }
             open.push(i);
         }
-        stretches.push(Stretch { way: Way::default(), stops: open });
+        stretches.push(Stretch {
+            way: Way::default(),
+            stops: open,
+        });
         stretches
     }
 
@@ -145,10 +173,15 @@ impl<'s> Placer<'s> {
             // Behind: the rest of the way here; then through the box; then the stretch to the next shape.
             let mut full = std::mem::take(&mut behind.0);
             let mut start = length(&full);
-            let shape = stretch.stops.first().and_then(|i| anchored.get(*i)).and_then(|s| s.as_deref());
+            let shape = stretch
+                .stops
+                .first()
+                .and_then(|i| anchored.get(*i))
+                .and_then(|s| s.as_deref());
             let shape = shape.and_then(|s| self.ways.shape(s));
             let mut on_network = None;
-            if let (Some(end), Some(first), Some(shape)) = (full.last().copied(), line.first().copied(), shape)
+            if let (Some(end), Some(first), Some(shape)) =
+                (full.last().copied(), line.first().copied(), shape)
                 && distance(end, first) > 0.5
             {
                 let across = through(shape, end, first);
@@ -178,7 +211,13 @@ impl<'s> Placer<'s> {
                 edges.dedup();
                 at = Some(here);
                 let path = if spots.is_empty() { Vec::new() } else { path };
-                spots.push(Spot { shape: None, path, at: here, edges, network: None });
+                spots.push(Spot {
+                    shape: None,
+                    path,
+                    at: here,
+                    edges,
+                    network: None,
+                });
             }
             behind = (cut(&full, done, start + total), stretch.way.edges.clone());
         }
@@ -198,8 +237,15 @@ impl<'s> Placer<'s> {
             let (way, edges) = std::mem::take(behind);
             let total = length(&way);
             // Before the box, never over its text.
-            let path = if way.len() > 1 { cut(&way, 0.0, (total - PARK).max(total / 2.0)) } else { Vec::new() };
-            let shape = anchored.get(*i).and_then(|s| s.as_deref()).and_then(|s| self.ways.shape(s));
+            let path = if way.len() > 1 {
+                cut(&way, 0.0, (total - PARK).max(total / 2.0))
+            } else {
+                Vec::new()
+            };
+            let shape = anchored
+                .get(*i)
+                .and_then(|s| s.as_deref())
+                .and_then(|s| self.ways.shape(s));
             let here = match (path.last(), shape, *at) {
                 (Some(end), ..) => *end,
                 (None, Some(shape), _) if k == 0 || at.is_none() => beside(Rect::of(shape)),
@@ -209,27 +255,48 @@ impl<'s> Placer<'s> {
             };
             *at = Some(here);
             let path = if spots.is_empty() { Vec::new() } else { path };
-            spots.push(Spot { shape: None, path, at: here, edges, network: None });
+            spots.push(Spot {
+                shape: None,
+                path,
+                at: here,
+                edges,
+                network: None,
+            });
         }
     }
 
     /// Where a leg is of which the drawing holds nothing.
     fn nowhere(&self, anchored: &[Option<String>]) -> Point {
-        let any = anchored.iter().flatten().find_map(|id| self.ways.shape(id)).map(|s| beside(Rect::of(s)));
-        any.unwrap_or(Point { x: self.scene.width / 2.0, y: self.scene.height / 2.0 })
+        let any = anchored
+            .iter()
+            .flatten()
+            .find_map(|id| self.ways.shape(id))
+            .map(|s| beside(Rect::of(s)));
+        any.unwrap_or(Point {
+            x: self.scene.width / 2.0,
+            y: self.scene.height / 2.0,
+        })
     }
 
     /// Rows to light: the Services whose rules decided, and the endpoint that was chosen.
     pub(crate) fn lit(&self, raw: &Raw<'_>) -> Vec<String> {
         let mut lit = services(raw);
         let chosen = raw.steps.iter().find_map(|(s, _)| match &s.kind {
-            StepKind::Hook { verdict: RuleVerdict::Dnat, .. } => s.packet.dst_ip(),
+            StepKind::Hook {
+                verdict: RuleVerdict::Dnat,
+                ..
+            } => s.packet.dst_ip(),
             _ => None,
         });
         if let Some(address) = chosen.filter(|_| raw.what != What::Wire) {
             let address = address.to_string();
             for shape in self.scene.shapes.iter().filter(|s| lit.contains(&s.id)) {
-                if let Some(row) = shape.lines.iter().find(|l| l.text == address).and_then(|l| l.reference.clone()) {
+                if let Some(row) = shape
+                    .lines
+                    .iter()
+                    .find(|l| l.text == address)
+                    .and_then(|l| l.reference.clone())
+                {
                     lit.push(row);
                     break;
                 }
@@ -241,7 +308,10 @@ impl<'s> Placer<'s> {
 
 /// Beside a box, where nothing is written.
 fn beside(rect: Rect) -> Point {
-    Point { x: rect.right() + PARK + 12.0, y: rect.mid_y() }
+    Point {
+        x: rect.right() + PARK + 12.0,
+        y: rect.mid_y(),
+    }
 }
 
 /// Ids of things that are folded into another shape.

@@ -25,13 +25,21 @@ const DETOUR: f64 = 100_000.0;
 
 impl<'s> Ways<'s> {
     pub(crate) fn of(scene: &'s Scene) -> Self {
-        let edges: Vec<&Edge> = scene.edges.iter().filter(|e| e.kind != EdgeKind::Writes && e.points.len() > 1).collect();
+        let edges: Vec<&Edge> = scene
+            .edges
+            .iter()
+            .filter(|e| e.kind != EdgeKind::Writes && e.points.len() > 1)
+            .collect();
         let mut ends: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (i, edge) in edges.iter().enumerate() {
             ends.entry(edge.from.as_str()).or_default().push(2 * i);
             ends.entry(edge.to.as_str()).or_default().push(2 * i + 1);
         }
-        Self { edges, shapes: scene.shapes.iter().map(|s| (s.id.as_str(), s)).collect(), ends }
+        Self {
+            edges,
+            shapes: scene.shapes.iter().map(|s| (s.id.as_str(), s)).collect(),
+            ends,
+        }
     }
 
     /// Whether the drawing has the shape.
@@ -42,12 +50,20 @@ impl<'s> Ways<'s> {
     /// Where an end of an edge is.
     fn point(&self, end: usize) -> Point {
         let points = &self.edges[end / 2].points;
-        if end.is_multiple_of(2) { points[0] } else { points[points.len() - 1] }
+        if end.is_multiple_of(2) {
+            points[0]
+        } else {
+            points[points.len() - 1]
+        }
     }
 
     fn owner(&self, end: usize) -> &'s str {
         let edge = self.edges[end / 2];
-        if end.is_multiple_of(2) { &edge.from } else { &edge.to }
+        if end.is_multiple_of(2) {
+            &edge.from
+        } else {
+            &edge.to
+        }
     }
 
     /// The shortest way along wires; `None`: there is none.
@@ -79,7 +95,9 @@ impl<'s> Ways<'s> {
             let length: f64 = points.windows(2).map(|p| distance(p[0], p[1])).sum();
             reach(end ^ 1, length);
             let here = self.owner(end);
-            if here != from && let Some(shape) = self.shapes.get(here) {
+            if here != from
+                && let Some(shape) = self.shapes.get(here)
+            {
                 let toll = match shape.kind {
                     ShapeKind::Tunnel | ShapeKind::Pod | ShapeKind::PodStack | ShapeKind::Outside => DETOUR,
                     _ => 1.0,
@@ -104,8 +122,11 @@ impl<'s> Ways<'s> {
             if a / 2 == b / 2 {
                 let edge = self.edges[a / 2];
                 way.edges.push(edge.id.clone());
-                let along: Vec<Point> =
-                    if a % 2 == 0 { edge.points.clone() } else { edge.points.iter().rev().copied().collect() };
+                let along: Vec<Point> = if a % 2 == 0 {
+                    edge.points.clone()
+                } else {
+                    edge.points.iter().rev().copied().collect()
+                };
                 way.points.extend(along);
             } else if let Some(shape) = self.shapes.get(self.owner(*a)) {
                 way.points.extend(through(shape, self.point(*a), self.point(*b)));
@@ -126,7 +147,12 @@ pub(crate) fn through(shape: &Shape, from: Point, to: Point) -> Vec<Point> {
         return vec![from, to];
     }
     let middle = Rect::of(shape).mid_y();
-    vec![from, Point { x: from.x, y: middle }, Point { x: to.x, y: middle }, to]
+    vec![
+        from,
+        Point { x: from.x, y: middle },
+        Point { x: to.x, y: middle },
+        to,
+    ]
 }
 
 /// The point after `run` pixels of a line, and the index of the stretch that it is on.
@@ -137,11 +163,20 @@ pub(crate) fn along(line: &[Point], run: f64) -> (Point, usize) {
         let stretch = distance(*a, *b);
         if left <= stretch && stretch > 0.0 {
             let part = left / stretch;
-            return (Point { x: a.x + (b.x - a.x) * part, y: a.y + (b.y - a.y) * part }, i);
+            return (
+                Point {
+                    x: a.x + (b.x - a.x) * part,
+                    y: a.y + (b.y - a.y) * part,
+                },
+                i,
+            );
         }
         left -= stretch;
     }
-    (line.last().copied().unwrap_or(Point { x: 0.0, y: 0.0 }), line.len().saturating_sub(2))
+    (
+        line.last().copied().unwrap_or(Point { x: 0.0, y: 0.0 }),
+        line.len().saturating_sub(2),
+    )
 }
 
 /// The stretch of a line between two distances from its start.

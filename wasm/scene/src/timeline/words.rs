@@ -28,7 +28,9 @@ fn whose(place: &hoplab_trace::Place) -> String {
         hoplab_trace::Place::Pod(name) => name.rsplit('/').next().unwrap_or(name).to_owned(),
         hoplab_trace::Place::HostNetNs(host, netns) => format!("{host} {netns}"),
         hoplab_trace::Place::External(address) => address.to_string(),
-        hoplab_trace::Place::Node(name) | hoplab_trace::Place::Host(name) | hoplab_trace::Place::Router(name) => name.to_string(),
+        hoplab_trace::Place::Node(name)
+        | hoplab_trace::Place::Host(name)
+        | hoplab_trace::Place::Router(name) => name.to_string(),
     }
 }
 
@@ -50,7 +52,9 @@ pub(crate) fn name(raw: &Raw<'_>, network: Option<&str>) -> String {
         What::CardOut if raw.shape.is_none() => device(raw).unwrap_or_default(),
         What::CardOut | What::CardIn => format!("{} {}", whose(raw.place), device(raw).unwrap_or_default()),
         What::Wire => match raw.place {
-            hoplab_trace::Place::External(_) | hoplab_trace::Place::Router(_) => network.unwrap_or("internet").to_owned(),
+            hoplab_trace::Place::External(_) | hoplab_trace::Place::Router(_) => {
+                network.unwrap_or("internet").to_owned()
+            }
             _ => network.unwrap_or("network").to_owned(),
         },
         What::Passes => whose(raw.place),
@@ -80,7 +84,12 @@ pub(crate) fn flag(packet: &Packet, label: &str) -> String {
             IcmpKind::EchoReply { .. } => "reply".to_owned(),
             _ => "ICMP".to_owned(),
         },
-        Some(Header::Arp(arp)) => if arp.op == ArpOp::Request { "who has" } else { "is at" }.to_owned(),
+        Some(Header::Arp(arp)) => if arp.op == ArpOp::Request {
+            "who has"
+        } else {
+            "is at"
+        }
+        .to_owned(),
         Some(Header::Udp(udp)) if udp.dst == 53 => "query".to_owned(),
         Some(Header::Udp(udp)) if udp.src == 53 => "answer".to_owned(),
         Some(Header::Udp(_)) => "UDP".to_owned(),
@@ -106,7 +115,11 @@ fn ip(address: Option<std::net::IpAddr>) -> String {
 }
 
 fn tunnels(packet: &Packet) -> usize {
-    packet.headers.iter().filter(|h| matches!(h, Header::Vxlan(_))).count()
+    packet
+        .headers
+        .iter()
+        .filter(|h| matches!(h, Header::Vxlan(_)))
+        .count()
 }
 
 /// The few words of the list.
@@ -116,14 +129,23 @@ pub(crate) fn short(raw: &Raw<'_>, label: &str) -> String {
     match raw.what {
         What::Leaves => {
             let to = hoplab_trace::destination(&lead.packet);
-            if to.is_empty() { label.to_owned() } else { format!("{} to {to}", flag(&lead.packet, label)) }
+            if to.is_empty() {
+                label.to_owned()
+            } else {
+                format!("{} to {to}", flag(&lead.packet, label))
+            }
         }
         What::Wire => format!("{} to {}", ip(lead.packet.src_ip()), ip(lead.packet.dst_ip())),
         What::CardOut if boxed => "outer packet leaves".to_owned(),
         What::CardIn if boxed => "outer packet arrives".to_owned(),
-        What::Passes => route(raw).map_or_else(|| lead.short(before, raw.place), |(s, b)| s.short(&b, raw.place)),
+        What::Passes => {
+            route(raw).map_or_else(|| lead.short(before, raw.place), |(s, b)| s.short(&b, raw.place))
+        }
         What::Bridge => match &lead.kind {
-            StepKind::Bridge { decision: hoplab_trace::BridgeDecision::Forward { port }, .. } => format!("to {port}"),
+            StepKind::Bridge {
+                decision: hoplab_trace::BridgeDecision::Forward { port },
+                ..
+            } => format!("to {port}"),
             _ => lead.short(before, raw.place),
         },
         _ => lead.short(before, raw.place),
@@ -131,7 +153,10 @@ pub(crate) fn short(raw: &Raw<'_>, label: &str) -> String {
 }
 
 fn route<'t>(raw: &Raw<'t>) -> Option<(&'t hoplab_trace::Step, Arc<Packet>)> {
-    raw.steps.iter().find(|(s, _)| matches!(s.kind, StepKind::Route { .. })).cloned()
+    raw.steps
+        .iter()
+        .find(|(s, _)| matches!(s.kind, StepKind::Route { .. }))
+        .cloned()
 }
 
 /// The heading of the inspector.
@@ -140,7 +165,9 @@ pub(crate) fn title(raw: &Raw<'_>) -> String {
     let (lead, _) = raw.lead();
     match raw.what {
         What::Leaves => match raw.place {
-            hoplab_trace::Place::Pod(_) if device(raw).as_deref() == Some("lo") => "Stays in the pod".to_owned(),
+            hoplab_trace::Place::Pod(_) if device(raw).as_deref() == Some("lo") => {
+                "Stays in the pod".to_owned()
+            }
             hoplab_trace::Place::Pod(_) => "Leaves the pod".to_owned(),
             _ => format!("Starts at {here}"),
         },
@@ -148,8 +175,14 @@ pub(crate) fn title(raw: &Raw<'_>) -> String {
         What::Hook(hook) => hook_title(raw, hook),
         What::Bridge => "Through the bridge".to_owned(),
         What::Route => match &lead.kind {
-            StepKind::Route { decision: RouteDecision::Unicast { device, .. }, .. } => format!("Routed to {device}"),
-            StepKind::Route { decision: RouteDecision::NoRoute, .. } => "No route".to_owned(),
+            StepKind::Route {
+                decision: RouteDecision::Unicast { device, .. },
+                ..
+            } => format!("Routed to {device}"),
+            StepKind::Route {
+                decision: RouteDecision::NoRoute,
+                ..
+            } => "No route".to_owned(),
             _ => "Not routed".to_owned(),
         },
         What::Boxed => "Boxed inside VXLAN".to_owned(),
@@ -198,9 +231,14 @@ pub(crate) fn sentence(raw: &Raw<'_>) -> String {
     if raw.what == What::Wire {
         let (from, to) = (ip(lead.packet.src_ip()), ip(lead.packet.dst_ip()));
         return if tunnels(&lead.packet) > 0 {
-            format!("Switches see only the outer headers, from {from} to {to}. What is boxed inside is hidden from them.")
+            format!(
+                "Switches see only the outer headers, from {from} to {to}. What is boxed inside is hidden from them."
+            )
         } else {
-            format!("The packet crosses the network from {from} to {to}, as it left {}.", raw.place.in_words())
+            format!(
+                "The packet crosses the network from {from} to {to}, as it left {}.",
+                raw.place.in_words()
+            )
         };
     }
     let mut said = lead.sentence(before, raw.place);
@@ -227,7 +265,10 @@ pub(crate) fn sentence(raw: &Raw<'_>) -> String {
 }
 
 fn tag(text: impl Into<String>, kind: &str) -> Tag {
-    Tag { text: text.into(), kind: kind.to_owned() }
+    Tag {
+        text: text.into(),
+        kind: kind.to_owned(),
+    }
 }
 
 /// Hops that the packet may still go: that of the header which routers look at here.
@@ -264,15 +305,21 @@ pub(crate) fn tags(raw: &Raw<'_>) -> Vec<Tag> {
             StepKind::Decap { overhead_bytes, .. } => tags.push(tag(format!("−{overhead_bytes} B"), "encap")),
             StepKind::Fragment { pieces, .. } => tags.push(tag(format!("{pieces} pieces"), "warn")),
             StepKind::Fault { .. } => tags.push(tag("fault", "deny")),
-            StepKind::Drop { .. } if !tags.iter().any(|t| t.kind == "deny") => tags.push(tag("dropped", "deny")),
-            StepKind::Originate { .. } if matches!(step.packet.headers.last(), Some(Header::Tcp(t)) if t.flags.rst) => {
+            StepKind::Drop { .. } if !tags.iter().any(|t| t.kind == "deny") => {
+                tags.push(tag("dropped", "deny"))
+            }
+            StepKind::Originate { .. } if matches!(step.packet.headers.last(), Some(Header::Tcp(t)) if t.flags.rst) =>
+            {
                 tags.push(tag("RST", "deny"));
             }
             _ => {}
         }
     }
     tags.dedup();
-    let (first, last) = (raw.steps.first().map(|(_, before)| before), raw.steps.last().map(|(s, _)| &s.packet));
+    let (first, last) = (
+        raw.steps.first().map(|(_, before)| before),
+        raw.steps.last().map(|(s, _)| &s.packet),
+    );
     if let (Some(before), Some(now)) = (first, last)
         && tunnels(before) == tunnels(now)
         && let (Some(old), Some(new)) = (ttl(before), ttl(now))
@@ -288,9 +335,15 @@ fn from_inside(layer: &HeaderFields, all: &[HeaderFields]) -> usize {
     all.last().map_or(0, |l| l.depth).saturating_sub(layer.depth)
 }
 
-fn same_layer<'l>(layer: &HeaderFields, of: &[HeaderFields], others: &'l [HeaderFields]) -> Option<&'l HeaderFields> {
+fn same_layer<'l>(
+    layer: &HeaderFields,
+    of: &[HeaderFields],
+    others: &'l [HeaderFields],
+) -> Option<&'l HeaderFields> {
     let depth = from_inside(layer, of);
-    others.iter().find(|o| o.layer == layer.layer && from_inside(o, others) == depth)
+    others
+        .iter()
+        .find(|o| o.layer == layer.layer && from_inside(o, others) == depth)
 }
 
 /// The headers of a packet as it leaves a stop, compared with how it came and how it was sent.
@@ -301,7 +354,10 @@ pub(crate) fn layers(now: &Packet, before: &Packet, sent: &Packet) -> Vec<Layer>
             let was = same_layer(layer, &now, &before);
             let first = same_layer(layer, &now, &sent);
             let differs = |other: Option<&HeaderFields>, name: &str, value: &str| {
-                other.and_then(|o| o.fields.iter().find(|(n, _)| *n == name)).map(|(_, v)| v.clone()).filter(|v| v != value)
+                other
+                    .and_then(|o| o.fields.iter().find(|(n, _)| *n == name))
+                    .map(|(_, v)| v.clone())
+                    .filter(|v| v != value)
             };
             Layer {
                 name: layer.title.to_owned(),
@@ -311,7 +367,11 @@ pub(crate) fn layers(now: &Packet, before: &Packet, sent: &Packet) -> Vec<Layer>
                     .fields
                     .iter()
                     .map(|(name, value)| LayerField {
-                        name: if *name == "ttl" { "TTL".to_owned() } else { (*name).to_owned() },
+                        name: if *name == "ttl" {
+                            "TTL".to_owned()
+                        } else {
+                            (*name).to_owned()
+                        },
                         now: value.clone(),
                         before: differs(was, name, value),
                         sent: differs(first, name, value),
@@ -329,7 +389,10 @@ pub(crate) fn rules(raw: &Raw<'_>, locate: &dyn Locate) -> Vec<RuleView> {
     }
     let mut rules = Vec::new();
     for (step, _) in &raw.steps {
-        if let StepKind::Hook { table, hits, verdict, .. } = &step.kind {
+        if let StepKind::Hook {
+            table, hits, verdict, ..
+        } = &step.kind
+        {
             rules.extend(hits.iter().map(|hit| rule(table, hit, *verdict, locate)));
         }
     }
@@ -340,7 +403,11 @@ fn rule(table: &str, hit: &RuleHit, verdict: RuleVerdict, locate: &dyn Locate) -
     let text = match (hit.text.is_empty(), hit.depth) {
         (false, _) => hit.text.to_string(),
         (true, 0) => {
-            let policy = if verdict == RuleVerdict::Drop { "DROP" } else { "ACCEPT" };
+            let policy = if verdict == RuleVerdict::Drop {
+                "DROP"
+            } else {
+                "ACCEPT"
+            };
             format!("-P {} {policy}", hit.chain)
         }
         (true, _) => format!("end of {}", hit.chain),
@@ -370,6 +437,14 @@ pub(crate) fn origin<'t>(raw: &Raw<'t>) -> Option<&'t Origin> {
         StepKind::Hook { hits, .. } => hits.as_slice(),
         _ => &[],
     };
-    let ruled = hits.iter().rev().filter(|h| h.matched).find_map(|h| h.origin.as_deref().filter(|o| o.object.is_some()));
-    ruled.or_else(|| raw.steps.iter().find_map(|(s, _)| s.origin.as_deref().filter(|o| o.object.is_some())))
+    let ruled = hits
+        .iter()
+        .rev()
+        .filter(|h| h.matched)
+        .find_map(|h| h.origin.as_deref().filter(|o| o.object.is_some()));
+    ruled.or_else(|| {
+        raw.steps
+            .iter()
+            .find_map(|(s, _)| s.origin.as_deref().filter(|o| o.object.is_some()))
+    })
 }
