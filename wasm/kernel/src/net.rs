@@ -56,7 +56,7 @@ pub trait StackSource: Send + Sync {
 /// All network state of a world. Cloning is cheap; clones share the stacks built so far.
 #[derive(Clone)]
 pub struct Net {
-    stacks: Vec<Arc<OnceLock<Arc<NetNs>>>>,
+    stacks: Arc<Vec<Arc<OnceLock<Arc<NetNs>>>>>,
     source: Arc<dyn StackSource>,
     /// Shared networks, by [`FabricId`].
     pub fabrics: Arc<Vec<Fabric>>,
@@ -66,7 +66,7 @@ impl Net {
     /// `count` stacks with ids from 0, built by `source` when first asked for.
     pub fn new(count: usize, fabrics: Vec<Fabric>, source: Arc<dyn StackSource>) -> Self {
         Self {
-            stacks: (0..count).map(|_| Arc::default()).collect(),
+            stacks: Arc::new((0..count).map(|_| Arc::default()).collect()),
             source,
             fabrics: Arc::new(fabrics),
         }
@@ -80,13 +80,13 @@ impl Net {
         source: Arc<dyn StackSource>,
         same: impl Fn(NetNsId) -> Option<NetNsId>,
     ) -> Self {
-        let mut net = Self::new(count, fabrics, source);
-        for (id, slot) in (0u32..).zip(net.stacks.iter_mut()) {
-            if let Some(kept) = same(NetNsId(id)).and_then(|o| old.stacks.get(o.0 as usize)) {
-                *slot = Arc::clone(kept);
-            }
+        let kept = |id: u32| same(NetNsId(id)).and_then(|o| old.stacks.get(o.0 as usize)).map(Arc::clone);
+        let stacks = (0u32..).take(count).map(|id| kept(id).unwrap_or_default());
+        Self {
+            stacks: Arc::new(stacks.collect()),
+            source,
+            fabrics: Arc::new(fabrics),
         }
-        net
     }
 
     /// How many stacks there are; those made on demand during a run are not counted.
