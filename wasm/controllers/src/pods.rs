@@ -1,7 +1,7 @@
 //! Pods while they are being worked on: the value and its view side by side, so that each is made once.
 
 use hoplab_objects::view::{Pod, Typed};
-use hoplab_objects::{Copied, Made, Object, Provenance, Store};
+use hoplab_objects::{Made, Object, Provenance, Store};
 use hoplab_source::{Gvk, ObjectKey};
 use serde_json::Value;
 use std::sync::Arc;
@@ -28,8 +28,7 @@ impl Draft {
         value: Value,
         view: Pod,
         owner: ObjectKey,
-        writer: &'static str,
-        copied: Vec<Copied>,
+        made: Arc<Made>,
     ) -> Self {
         let key = ObjectKey::new(
             "",
@@ -37,7 +36,7 @@ impl Draft {
             view.metadata.namespace.clone(),
             view.metadata.name.clone(),
         );
-        let provenance = Provenance::Made(Arc::new(Made { writer, copied }));
+        let provenance = Provenance::Made(made);
         Self {
             key,
             value,

@@ -70,12 +70,7 @@ pub(super) fn make_pods(store: &Store, exported: &Exported, pods: &mut Vec<Draft
             .spec
             .completions
             .map_or(parallelism, |completions| completions.min(parallelism));
-        let template = Template {
-            owner: object,
-            view: &view.spec.template,
-            path: "spec.template",
-            writer: "job-controller",
-        };
+        let template = Template::of(object, &view.spec.template, "spec.template", "job-controller");
         let labels = [
             ("batch.kubernetes.io/job-name", object.key.name.clone()),
             ("job-name", object.key.name.clone()),

@@ -12,24 +12,14 @@ use std::sync::Arc;
 /// Makes the pods that are missing.
 pub(super) fn make_pods(store: &Store, exported: &Exported, pods: &mut Vec<Draft>) {
     for (object, view) in store.all::<ReplicaSet>() {
-        let template = Template {
-            owner: object,
-            view: &view.spec.template,
-            path: "spec.template",
-            writer: "replicaset-controller",
-        };
+        let template = Template::of(object, &view.spec.template, "spec.template", "replicaset-controller");
         pods.extend(missing(object, view.spec.replicas, &template, exported));
     }
     for (object, view) in store.all::<ReplicationController>() {
         let Some(template) = &view.spec.template else {
             continue;
         };
-        let template = Template {
-            owner: object,
-            view: template,
-            path: "spec.template",
-            writer: "replication-controller",
-        };
+        let template = Template::of(object, template, "spec.template", "replication-controller");
         pods.extend(missing(object, view.spec.replicas, &template, exported));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::pods::Draft;
 use hoplab_objects::view::{OwnerReference, Pod, PodTemplateSpec};
-use hoplab_objects::{Copied, Object};
+use hoplab_objects::{Copied, Made, Object};
 use hoplab_source::FieldPath;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -14,16 +14,38 @@ pub(super) struct Template<'o> {
     /// Its template as it is read.
     pub view: &'o PodTemplateSpec,
     /// Where the template stands in the workload.
-    pub path: &'static str,
-    /// Who makes the pods.
-    pub writer: &'static str,
+    path: FieldPath,
+    /// Who makes the pods, and from what: the same for all of them.
+    made: Arc<Made>,
 }
 
-impl Template<'_> {
+impl<'o> Template<'o> {
+    /// The template at `path` of a workload, of which `writer` makes pods.
+    pub(super) fn of(
+        owner: &'o Arc<Object>,
+        view: &'o PodTemplateSpec,
+        path: &str,
+        writer: &'static str,
+    ) -> Self {
+        let below = |field: &str| format!("{path}.{field}");
+        let copied = vec![
+            Copied::new("", &owner.key, "metadata.name"),
+            Copied::new("metadata.labels", &owner.key, &below("metadata.labels")),
+            Copied::new("metadata.annotations", &owner.key, &below("metadata.annotations")),
+            Copied::new("spec", &owner.key, &below("spec")),
+        ];
+        Self {
+            owner,
+            view,
+            path: FieldPath::parse(path),
+            made: Arc::new(Made { writer, copied }),
+        }
+    }
+
     /// The template as it is written.
     pub(super) fn value(&self) -> Value {
         self.owner
-            .at(&FieldPath::parse(self.path))
+            .at(&self.path)
             .cloned()
             .unwrap_or_else(|| json!({}))
     }
@@ -84,22 +106,7 @@ impl Template<'_> {
         value.insert("metadata".to_owned(), Value::Object(metadata));
         value.insert("spec".to_owned(), Value::Object(spec));
         let value = Value::Object(value);
-        let owner = &self.owner.key;
-        let copied = vec![
-            Copied::new("", owner, "metadata.name"),
-            Copied::new(
-                "metadata.labels",
-                owner,
-                &format!("{}.metadata.labels", self.path),
-            ),
-            Copied::new(
-                "metadata.annotations",
-                owner,
-                &format!("{}.metadata.annotations", self.path),
-            ),
-            Copied::new("spec", owner, &format!("{}.spec", self.path)),
-        ];
-        Draft::made(value, view, owner.clone(), self.writer, copied)
+        Draft::made(value, view, self.owner.key.clone(), Arc::clone(&self.made))
     }
 }
 
