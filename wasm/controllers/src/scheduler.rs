@@ -27,21 +27,21 @@ pub(crate) fn place(
     let mut nodes: Vec<&NodeSettings> = settings.nodes.iter().collect();
     nodes.sort_by(|a, b| a.name.cmp(&b.name));
     let mut tally = Tally::of(&nodes);
+    let places = tally.places.clone();
     for pod in pods.iter().filter(|pod| !pod.view.spec.node_name.is_empty()) {
         tally.add(&pod.view.spec.node_name, pod);
     }
     // Pods that have a node already in the world before, first: they stay where they fit.
-    let before = |pod: &Draft| -> Option<String> {
+    let before = |pod: &Draft| -> Option<&NodeSettings> {
         let view = previous?.view::<Pod>(&pod.key.namespace, &pod.key.name)?;
-        (!view.spec.node_name.is_empty()).then(|| view.spec.node_name.clone())
+        places.get(&view.spec.node_name).map(|place| nodes[*place])
     };
     let waiting: Vec<usize> = (0..pods.len())
         .filter(|index| pods[*index].view.spec.node_name.is_empty() && !pods[*index].view.has_ended())
         .collect();
     let mut rest = Vec::new();
     for index in waiting {
-        let kept = before(&pods[index]).and_then(|name| nodes.iter().find(|node| node.name == name));
-        match kept.filter(|node| refusal(&pods[index].view.spec, node, false).is_none()) {
+        match before(&pods[index]).filter(|node| refusal(&pods[index].view.spec, node, false).is_none()) {
             Some(node) => {
                 tally.add(&node.name, &pods[index]);
                 bind(&mut pods[index], &node.name);
