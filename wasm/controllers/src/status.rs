@@ -1,7 +1,7 @@
 //! Statuses of workloads: how many of their pods there are and are ready.
 
 use crate::infrastructure::put;
-use hoplab_objects::relate::{Relations, pods_of};
+use hoplab_objects::relate::{Relations, pods_owned_by};
 use hoplab_objects::view::{
     DaemonSet, Deployment, Job, Pod, ReplicaSet, ReplicationController, StatefulSet, View,
 };
@@ -99,8 +99,8 @@ fn of_kind<T: View>(
 
 fn count(store: &Store, relations: &Relations, object: &Arc<Object>) -> Count {
     let mut count = Count::default();
-    for pod in pods_of(store, relations, &object.key)
-        .iter()
+    for pod in pods_owned_by(relations, &object.key)
+        .into_iter()
         .filter_map(|key| store.view::<Pod>(&key.namespace, &key.name))
     {
         match pod.status.phase.as_str() {

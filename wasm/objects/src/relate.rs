@@ -151,23 +151,26 @@ pub fn pods_of(store: &Store, relations: &Relations, key: &ObjectKey) -> Vec<Obj
             .into_iter()
             .collect(),
         ("", "Service") => relations.pods_of_service(key).to_vec(),
-        _ => {
-            let mut pods = Vec::new();
-            let mut owners = vec![key.clone()];
-            while let Some(owner) = owners.pop() {
-                for owned in relations.owned_by(&owner) {
-                    if owned.kind == "Pod" {
-                        pods.push(owned.clone())
-                    } else {
-                        owners.push(owned.clone())
-                    }
-                }
+        _ => pods_owned_by(relations, key).into_iter().cloned().collect(),
+    }
+}
+
+/// The pods that an object owns, directly or through others, by name, each once.
+pub fn pods_owned_by<'r>(relations: &'r Relations, key: &'r ObjectKey) -> Vec<&'r ObjectKey> {
+    let mut pods = Vec::new();
+    let mut owners = vec![key];
+    while let Some(owner) = owners.pop() {
+        for owned in relations.owned_by(owner) {
+            if owned.kind == "Pod" {
+                pods.push(owned);
+            } else {
+                owners.push(owned);
             }
-            pods.sort();
-            pods.dedup();
-            pods
         }
     }
+    pods.sort();
+    pods.dedup();
+    pods
 }
 
 /// What leads nowhere: Services that select no pod, and names of ports that a pod behind them does not have. To be
