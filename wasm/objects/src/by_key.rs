@@ -31,7 +31,11 @@ impl ByKey {
     }
 
     /// Those of a kind, in the order of their keys.
-    pub(crate) fn of_kind<'s>(&'s self, group: &str, kind: &str) -> impl Iterator<Item = &'s Arc<Object>> + use<'s> {
+    pub(crate) fn of_kind<'s>(
+        &'s self,
+        group: &str,
+        kind: &str,
+    ) -> impl Iterator<Item = &'s Arc<Object>> + use<'s> {
         let namespaces = self.groups.get(group).and_then(|kinds| kinds.get(kind));
         let names = namespaces.into_iter().flat_map(BTreeMap::values);
         names.flat_map(|names| names.values())
@@ -95,14 +99,22 @@ mod tests {
     #[test]
     fn objects_come_in_the_order_of_their_keys_and_a_copy_does_not_see_changes() {
         let mut map = ByKey::default();
-        let parts = [("v1", "Pod"), ("apps/v1", "Deployment"), ("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice")];
+        let parts = [
+            ("v1", "Pod"),
+            ("apps/v1", "Deployment"),
+            ("v1", "Service"),
+            ("discovery.k8s.io/v1", "EndpointSlice"),
+        ];
         for (api_version, kind) in parts {
             for (namespace, name) in [("b", "x"), ("a", "y"), ("a", "x"), ("a", "x")] {
                 map.insert(object(api_version, kind, namespace, name));
             }
         }
         let keys: Vec<&ObjectKey> = map.values().map(|object| &object.key).collect();
-        assert!(keys.is_sorted() && keys.len() == 12 && map.len() == 12, "{keys:?}");
+        assert!(
+            keys.is_sorted() && keys.len() == 12 && map.len() == 12,
+            "{keys:?}"
+        );
         let before = map.clone();
         let key = ObjectKey::new("", "Pod", "a", "x");
         assert!(map.remove(&key).is_some() && map.remove(&key).is_none());

@@ -46,7 +46,10 @@ impl Relations {
 
     /// The pods that a Service selects, by name. None for a Service without a selector.
     pub fn pods_of_service(&self, service: &ObjectKey) -> &[ObjectKey] {
-        self.selected.pods_of_service.get(service).map_or(&[], Vec::as_slice)
+        self.selected
+            .pods_of_service
+            .get(service)
+            .map_or(&[], Vec::as_slice)
     }
 
     /// The Services that select a pod, by name.
@@ -73,7 +76,12 @@ impl Selected {
         let asked: BTreeSet<&str> = selecting().map(|(_, _, key, _)| key.as_str()).collect();
         let mut by_label: IndexMap<(&str, &str, &str), Vec<Labelled<'_>>> = IndexMap::new();
         for (object, pod) in store.all::<Pod>() {
-            for (key, value) in pod.metadata.labels.iter().filter(|(key, _)| asked.contains(key.as_str())) {
+            for (key, value) in pod
+                .metadata
+                .labels
+                .iter()
+                .filter(|(key, _)| asked.contains(key.as_str()))
+            {
                 by_label
                     .entry((&object.key.namespace, key, value))
                     .or_default()

@@ -78,7 +78,9 @@ impl Store {
     /// A store of these objects, read from sources of these names. Of two objects with one key the later stays.
     pub fn of(objects: impl IntoIterator<Item = Object>, sources: Vec<String>) -> Self {
         let mut by_key = ByKey::default();
-        objects.into_iter().for_each(|object| by_key.insert(Arc::new(object)));
+        objects
+            .into_iter()
+            .for_each(|object| by_key.insert(Arc::new(object)));
         Self {
             objects: Arc::new(by_key),
             revision: Revision(1),
@@ -113,7 +115,8 @@ impl Store {
 
     /// The object with this key.
     pub fn find(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
-        self.objects.find(&key.group, &key.kind, &key.namespace, &key.name)
+        self.objects
+            .find(&key.group, &key.kind, &key.namespace, &key.name)
     }
 
     /// The objects of a kind, ordered by namespace, then name.
@@ -253,7 +256,10 @@ impl Store {
 impl PartialEq for Store {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len()
-            && self.iter().zip(other.iter()).all(|(a, b)| a.key == b.key && a.value == b.value)
+            && self
+                .iter()
+                .zip(other.iter())
+                .all(|(a, b)| a.key == b.key && a.value == b.value)
     }
 }
 

@@ -71,13 +71,12 @@ pub(crate) fn read<T: DeserializeOwned>(value: &Value, problems: &mut Vec<Proble
     let mut pruned: Option<Value> = None;
     for _ in 0..MOST_PROBLEMS {
         let current = pruned.as_ref().unwrap_or(value);
-        let error = match serde_path_to_error::deserialize::<_, T>(Strict(current)) {
+        let misfit = match T::deserialize(Strict(current)) {
             Ok(view) => return Some(view),
-            Err(error) => error,
+            Err(misfit) => misfit,
         };
-        let message = error.inner().to_string();
-        let mut path = field_path(error.path());
-        let cause = cause(&message, current, &mut path);
+        let mut path = misfit.path();
+        let cause = cause(&misfit.message, current, &mut path);
         problems.push(Problem {
             path: path.clone(),
             cause,
@@ -89,19 +88,6 @@ pub(crate) fn read<T: DeserializeOwned>(value: &Value, problems: &mut Vec<Proble
         pruned = Some(next);
     }
     None
-}
-
-fn field_path(path: &serde_path_to_error::Path) -> FieldPath {
-    use serde_path_to_error::Segment as At;
-    FieldPath(
-        path.iter()
-            .filter_map(|segment| match segment {
-                At::Seq { index } => Some(Segment::Index(*index)),
-                At::Map { key } => Some(Segment::Key(key.clone())),
-                At::Enum { .. } | At::Unknown => None,
-            })
-            .collect(),
-    )
 }
 
 fn cause(message: &str, value: &Value, path: &mut FieldPath) -> Cause {

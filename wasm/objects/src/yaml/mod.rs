@@ -87,7 +87,10 @@ pub fn documents(source: SourceId, text: &str, limits: &Limits) -> Warned<Vec<Do
 
 /// Whether a text that stands without quotes is read as that text, and not as a number, a boolean or nothing.
 pub fn reads_as_text(text: &str) -> bool {
-    matches!(scalar::plain(text), scalar::Plain::Value(serde_json::Value::String(_)))
+    matches!(
+        scalar::plain(text),
+        scalar::Plain::Value(serde_json::Value::String(_))
+    )
 }
 
 #[cfg(test)]

@@ -10,8 +10,7 @@ pub use check::{
 };
 pub use expect::{
     BackendStatus, DnsExpect, DroppedBy, Expect, HeadersAt, MirroredTo, Received, Redirect, Response, SameAs,
-    SourceExpect,
-    Tls,
+    SourceExpect, Tls,
 };
 pub use probe::{
     DnsRequest, GrpcRequest, HeaderList, HttpRequest, IcmpRequest, Probe, ProbeSpec, Request, Source,
