@@ -36,8 +36,16 @@ impl PodRef {
             return None;
         }
         Some(match c {
-            Some(name) => Self { namespace: a.into(), kind: Some(b.to_lowercase()), name: name.into() },
-            None => Self { namespace: a.into(), kind: None, name: b.into() },
+            Some(name) => Self {
+                namespace: a.into(),
+                kind: Some(b.to_lowercase()),
+                name: name.into(),
+            },
+            None => Self {
+                namespace: a.into(),
+                kind: None,
+                name: b.into(),
+            },
         })
     }
 }
@@ -54,7 +62,10 @@ impl fmt::Display for PodRef {
 impl From {
     /// From the one-string form of Probes and the command line.
     pub fn parse(text: &str) -> Result<Self, AskError> {
-        let bad = |expected| AskError::Malformed { found: text.to_owned(), expected };
+        let bad = |expected| AskError::Malformed {
+            found: text.to_owned(),
+            expected,
+        };
         if let Some(name) = text.strip_prefix("node:") {
             return Ok(Self::Node(name.to_owned()));
         }
@@ -62,7 +73,10 @@ impl From {
             return Ok(Self::Host(name.to_owned()));
         }
         if let Some(address) = text.strip_prefix("external:") {
-            return address.parse().map(Self::External).map_err(|_| bad("an IP address after `external:`"));
+            return address
+                .parse()
+                .map(Self::External)
+                .map_err(|_| bad("an IP address after `external:`"));
         }
         let pod = text.strip_prefix("pod:").unwrap_or(text);
         PodRef::parse(pod).map(Self::Pod).ok_or_else(|| {
@@ -106,31 +120,43 @@ pub enum Target {
 impl Target {
     /// From text without a port.
     pub fn parse(text: &str) -> Result<Self, AskError> {
-        let bad = |expected| AskError::Malformed { found: text.to_owned(), expected };
+        let bad = |expected| AskError::Malformed {
+            found: text.to_owned(),
+            expected,
+        };
         let namespaced = |rest: &str| {
             rest.split_once('/')
                 .filter(|(ns, name)| !ns.is_empty() && !name.is_empty() && !name.contains('/'))
                 .map(|(ns, name)| (ns.to_owned(), name.to_owned()))
                 .ok_or_else(|| bad("namespace/name"))
         };
-        let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|t| t.strip_suffix(']'))
+            .unwrap_or(text);
         if let Ok(address) = bare.parse() {
             return Ok(Self::Address(address));
         }
         if let Some((scheme, rest)) = text.split_once(':') {
             return match scheme {
-                "pod" => PodRef::parse(rest).map(Self::Pod).ok_or_else(|| bad("pod:namespace/name")),
+                "pod" => PodRef::parse(rest)
+                    .map(Self::Pod)
+                    .ok_or_else(|| bad("pod:namespace/name")),
                 "node" => Ok(Self::Node(rest.to_owned())),
                 "host" => Ok(Self::Host(rest.to_owned())),
                 "service" => namespaced(rest).map(|(ns, name)| Self::Service(ns, name)),
                 "lb" => namespaced(rest).map(|(ns, name)| Self::LoadBalancer(ns, name)),
                 "gateway" | "ingress" => Ok(Self::Edge(text.to_owned())),
-                _ => Err(bad("a host name, an address, or pod:, node:, host:, service: or lb: with a name")),
+                _ => Err(bad(
+                    "a host name, an address, or pod:, node:, host:, service: or lb: with a name",
+                )),
             };
         }
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '*');
         if text.is_empty() || text.len() > 254 || !text.chars().all(legal) {
-            return Err(bad("a host name, an address, or pod:, node:, host:, service: or lb: with a name"));
+            return Err(bad(
+                "a host name, an address, or pod:, node:, host:, service: or lb: with a name",
+            ));
         }
         Ok(Self::Name(text.to_owned()))
     }
@@ -267,38 +293,66 @@ fn help(near: &[String]) -> String {
 
 /// Splits `host:port`, where the host may hold colons of its own (`pod:ns/name:80`, `[::1]:80`).
 pub fn host_port(text: &str) -> Result<(Target, u16), AskError> {
-    let bad = || AskError::Malformed { found: text.to_owned(), expected: "HOST:PORT" };
+    let bad = || AskError::Malformed {
+        found: text.to_owned(),
+        expected: "HOST:PORT",
+    };
     let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
-    Ok((Target::parse(host)?, port.parse().ok().filter(|p| *p > 0).ok_or_else(bad)?))
+    Ok((
+        Target::parse(host)?,
+        port.parse().ok().filter(|p| *p > 0).ok_or_else(bad)?,
+    ))
 }
 
 impl Request {
     /// From the one-string form of `--to`: a URL, `host:port`, `udp:host:port`, `icmp:host`, `dns:name/TYPE`.
     pub fn parse(text: &str) -> Result<Self, AskError> {
-        let bad = |expected| AskError::Malformed { found: text.to_owned(), expected };
+        let bad = |expected| AskError::Malformed {
+            found: text.to_owned(),
+            expected,
+        };
         if text.contains("://") {
             return Http::parse(text).map(Self::Http);
         }
         if let Some(rest) = text.strip_prefix("udp:") {
             let (host, port) = host_port(rest)?;
-            return Ok(Self::Udp { host, port, payload_bytes: 32, dont_fragment: false });
+            return Ok(Self::Udp {
+                host,
+                port,
+                payload_bytes: 32,
+                dont_fragment: false,
+            });
         }
         if text.starts_with("sctp:") {
-            return Err(AskError::NotModelled { what: "SCTP".to_owned() });
+            return Err(AskError::NotModelled {
+                what: "SCTP".to_owned(),
+            });
         }
         if let Some(rest) = text.strip_prefix("icmp:") {
-            return Ok(Self::Icmp { host: Target::parse(rest)?, payload_bytes: 56, dont_fragment: false });
+            return Ok(Self::Icmp {
+                host: Target::parse(rest)?,
+                payload_bytes: 56,
+                dont_fragment: false,
+            });
         }
         if let Some(rest) = text.strip_prefix("dns:") {
             let (name, record) = rest.rsplit_once('/').unwrap_or((rest, "A"));
             if name.is_empty() {
                 return Err(bad("dns:NAME/TYPE"));
             }
-            return Ok(Self::Dns { name: name.to_owned(), record: record.to_uppercase(), server: None });
+            return Ok(Self::Dns {
+                name: name.to_owned(),
+                record: record.to_uppercase(),
+                server: None,
+            });
         }
         let rest = text.strip_prefix("tcp:").unwrap_or(text);
         match host_port(rest) {
-            Ok((host, port)) => Ok(Self::Tcp { host, port, payload_bytes: 32 }),
+            Ok((host, port)) => Ok(Self::Tcp {
+                host,
+                port,
+                payload_bytes: 32,
+            }),
             Err(AskError::Malformed { .. }) => {
                 Err(bad("a URL, HOST:PORT, udp:HOST:PORT, icmp:HOST or dns:NAME/TYPE"))
             }
@@ -310,7 +364,10 @@ impl Request {
 impl Http {
     /// From a URL. Fragments are dropped, as clients do.
     pub fn parse(url: &str) -> Result<Self, AskError> {
-        let bad = |expected| AskError::Malformed { found: url.to_owned(), expected };
+        let bad = |expected| AskError::Malformed {
+            found: url.to_owned(),
+            expected,
+        };
         let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("a URL"))?;
         let tls = match scheme {
             "http" => false,
@@ -330,12 +387,23 @@ impl Http {
         };
         let (authority, tail) = rest.split_at(authority_end);
         let tail = tail.split('#').next().unwrap_or_default();
-        let path = if tail.starts_with('/') { tail.to_owned() } else { format!("/{tail}") };
+        let path = if tail.starts_with('/') {
+            tail.to_owned()
+        } else {
+            format!("/{tail}")
+        };
         let default_port = if tls { 443 } else { 80 };
         let (host, port) = match authority.rsplit_once(':') {
-            Some((host, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
-                (host, Some(digits.parse().ok().filter(|p| *p > 0).ok_or_else(|| bad("a port from 1 to 65535"))?))
-            }
+            Some((host, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => (
+                host,
+                Some(
+                    digits
+                        .parse()
+                        .ok()
+                        .filter(|p| *p > 0)
+                        .ok_or_else(|| bad("a port from 1 to 65535"))?,
+                ),
+            ),
             _ => (authority, None),
         };
         let host = match host {
@@ -361,14 +429,20 @@ impl Http {
 
 /// RFC 9110's token: what methods and header names are made of.
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 impl Http {
     /// Sets the method; a word of letters, as RFC 9110 has it.
     pub fn set_method(&mut self, method: &str) -> Result<(), AskError> {
         if !is_token(method) {
-            return Err(AskError::Malformed { found: method.to_owned(), expected: "an HTTP method such as GET" });
+            return Err(AskError::Malformed {
+                found: method.to_owned(),
+                expected: "an HTTP method such as GET",
+            });
         }
         method.clone_into(&mut self.method);
         Ok(())
@@ -376,7 +450,10 @@ impl Http {
 
     /// Adds a header, from `Name: value`.
     pub fn add_header(&mut self, line: &str) -> Result<(), AskError> {
-        let bad = || AskError::Malformed { found: line.to_owned(), expected: "a header as `Name: value`" };
+        let bad = || AskError::Malformed {
+            found: line.to_owned(),
+            expected: "a header as `Name: value`",
+        };
         let (name, value) = line.split_once(':').ok_or_else(bad)?;
         let (name, value) = (name.trim(), value.trim());
         if !is_token(name) || value.chars().any(char::is_control) {
@@ -398,7 +475,9 @@ fn run_time_authority(rest: &str) -> usize {
             return port + 1 + digits;
         }
     }
-    rest.match_indices(['/', '?', '#']).nth(1).map_or(rest.len(), |(i, _)| i)
+    rest.match_indices(['/', '?', '#'])
+        .nth(1)
+        .map_or(rest.len(), |(i, _)| i)
 }
 
 #[cfg(test)]
@@ -407,33 +486,73 @@ mod tests {
 
     fn url(text: &str) -> (String, u16, String) {
         let http = Http::parse(text).expect("a URL");
-        (http.host.map(|h| h.to_string()).unwrap_or_default(), http.port, http.path)
+        (
+            http.host.map(|h| h.to_string()).unwrap_or_default(),
+            http.port,
+            http.path,
+        )
     }
 
     #[test]
     fn urls() {
-        assert_eq!(url("http://web.shop/cart?x=1"), ("web.shop".into(), 80, "/cart?x=1".into()));
+        assert_eq!(
+            url("http://web.shop/cart?x=1"),
+            ("web.shop".into(), 80, "/cart?x=1".into())
+        );
         assert_eq!(url("http://web.shop:8080"), ("web.shop".into(), 8080, "/".into()));
         assert_eq!(url("http://10.0.0.1?x"), ("10.0.0.1".into(), 80, "/?x".into()));
-        assert_eq!(url("http://[fd00::1]:81/a#b"), ("[fd00::1]".into(), 81, "/a".into()));
-        assert_eq!(url("http://pod:shop/web:8080/x"), ("pod:shop/web".into(), 8080, "/x".into()));
-        assert_eq!(url("http://service:shop/web/x/y"), ("service:shop/web".into(), 80, "/x/y".into()));
+        assert_eq!(
+            url("http://[fd00::1]:81/a#b"),
+            ("[fd00::1]".into(), 81, "/a".into())
+        );
+        assert_eq!(
+            url("http://pod:shop/web:8080/x"),
+            ("pod:shop/web".into(), 8080, "/x".into())
+        );
+        assert_eq!(
+            url("http://service:shop/web/x/y"),
+            ("service:shop/web".into(), 80, "/x/y".into())
+        );
         assert_eq!(url("http:///path"), (String::new(), 80, "/path".into()));
-        for wrong in ["ftp://x/", "http://a b/", "http://x:0/", "http://x:99999/", "http://x/\u{1b}"] {
+        for wrong in [
+            "ftp://x/",
+            "http://a b/",
+            "http://x:0/",
+            "http://x:99999/",
+            "http://x/\u{1b}",
+        ] {
             assert!(Http::parse(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn targets_and_sources() {
-        assert!(matches!(Request::parse("cart.shop:80"), Ok(Request::Tcp { port: 80, .. })));
-        assert!(matches!(Request::parse("pod:shop/web:80"), Ok(Request::Tcp { host: Target::Pod(_), .. })));
-        assert!(matches!(Request::parse("udp:10.96.0.10:53"), Ok(Request::Udp { port: 53, .. })));
-        assert!(matches!(Request::parse("icmp:10.244.1.3"), Ok(Request::Icmp { .. })));
+        assert!(matches!(
+            Request::parse("cart.shop:80"),
+            Ok(Request::Tcp { port: 80, .. })
+        ));
+        assert!(matches!(
+            Request::parse("pod:shop/web:80"),
+            Ok(Request::Tcp {
+                host: Target::Pod(_),
+                ..
+            })
+        ));
+        assert!(matches!(
+            Request::parse("udp:10.96.0.10:53"),
+            Ok(Request::Udp { port: 53, .. })
+        ));
+        assert!(matches!(
+            Request::parse("icmp:10.244.1.3"),
+            Ok(Request::Icmp { .. })
+        ));
         assert!(matches!(Request::parse("dns:web/SRV"), Ok(Request::Dns { record, .. }) if record == "SRV"));
         assert!(Request::parse("cart.shop").is_err());
         assert!(Request::parse("").is_err());
-        assert_eq!(From::parse("shop/deployment/client").map(|f| f.to_string()), Ok("shop/deployment/client".into()));
+        assert_eq!(
+            From::parse("shop/deployment/client").map(|f| f.to_string()),
+            Ok("shop/deployment/client".into())
+        );
         assert!(From::parse("client").is_err());
         assert!(From::parse("a/b/c/d").is_err());
     }

@@ -35,18 +35,31 @@ pub struct Sample {
 impl Sample {
     /// All points by `seed`.
     pub fn seeded(seed: u64) -> Self {
-        Self { numbers: SplitMix64(seed), script: Vec::new(), made: Vec::new() }
+        Self {
+            numbers: SplitMix64(seed),
+            script: Vec::new(),
+            made: Vec::new(),
+        }
     }
 
     /// The first points as `script` says, the first way at each one after it.
     pub fn scripted(script: Vec<usize>) -> Self {
-        Self { numbers: SplitMix64(0), script, made: Vec::new() }
+        Self {
+            numbers: SplitMix64(0),
+            script,
+            made: Vec::new(),
+        }
     }
 
     fn pick(&mut self, ways: &[(String, f64)]) -> usize {
         let at = self.made.len();
         if !self.script.is_empty() {
-            return self.script.get(at).copied().unwrap_or(0).min(ways.len().saturating_sub(1));
+            return self
+                .script
+                .get(at)
+                .copied()
+                .unwrap_or(0)
+                .min(ways.len().saturating_sub(1));
         }
         let mut left = self.numbers.fraction();
         for (index, (_, share)) in ways.iter().enumerate() {
@@ -63,7 +76,11 @@ impl Chooser for Sample {
     fn choose(&mut self, name: &dyn Fn() -> String, ways: &dyn Fn() -> Vec<(String, f64)>) -> usize {
         let ways = ways();
         let taken = self.pick(&ways);
-        self.made.push(Choice { name: name(), taken, ways });
+        self.made.push(Choice {
+            name: name(),
+            taken,
+            ways,
+        });
         taken
     }
 
@@ -87,7 +104,9 @@ pub fn next_script(made: &[Choice]) -> Option<Vec<usize>> {
 
 /// The share of all runs that took these choices.
 pub fn weight(made: &[Choice]) -> f64 {
-    made.iter().map(|c| c.ways.get(c.taken).map_or(0.0, |(_, share)| *share)).product()
+    made.iter()
+        .map(|c| c.ways.get(c.taken).map_or(0.0, |(_, share)| *share))
+        .product()
 }
 
 #[cfg(test)]
@@ -101,7 +120,9 @@ mod tests {
     #[test]
     fn a_seed_decides_the_same_each_time_and_about_by_weight() {
         let mut first = Sample::seeded(7);
-        let taken: Vec<usize> = (0..1000).map(|_| first.choose(&|| String::new(), &ways)).collect();
+        let taken: Vec<usize> = (0..1000)
+            .map(|_| first.choose(&|| String::new(), &ways))
+            .collect();
         let mut again = Sample::seeded(7);
         assert!(taken.iter().all(|t| again.choose(&|| String::new(), &ways) == *t));
         let b = taken.iter().sum::<usize>();

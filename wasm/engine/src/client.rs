@@ -88,7 +88,14 @@ impl Client {
         message: Message,
         report: Rc<RefCell<Report>>,
     ) -> Self {
-        Self { resolver, address, port, source_port, message, report }
+        Self {
+            resolver,
+            address,
+            port,
+            source_port,
+            message,
+            report,
+        }
     }
 
     fn open(&mut self, actions: &mut Vec<Action>) {
@@ -107,7 +114,10 @@ impl Client {
                     df: *df,
                     purpose: Purpose::Main,
                 });
-                actions.push(Action::SetTimer { token: TIMER_ANSWER, after: DATAGRAM_TIMEOUT });
+                actions.push(Action::SetTimer {
+                    token: TIMER_ANSWER,
+                    after: DATAGRAM_TIMEOUT,
+                });
             }
             Message::Http { .. } | Message::Stream(_) => actions.push(Action::Connect {
                 token: TOKEN_MAIN,
@@ -125,7 +135,9 @@ impl Client {
     }
 
     fn look_up(&mut self, at: Micros, actions: &mut Vec<Action>) {
-        let Some(resolver) = &mut self.resolver else { return };
+        let Some(resolver) = &mut self.resolver else {
+            return;
+        };
         let Some(resolved) = resolver.result() else { return };
         self.resolver = None;
         self.address = resolved.address;
@@ -158,7 +170,10 @@ impl Client {
     fn answered(&mut self, socket: SocketId, at: Micros, actions: &mut Vec<Action>) {
         self.report.borrow_mut().answered = true;
         if !matches!(self.message, Message::Datagram { .. }) {
-            actions.push(Action::Close { socket, after: Duration::ZERO });
+            actions.push(Action::Close {
+                socket,
+                after: Duration::ZERO,
+            });
         }
         self.finish(at, actions);
     }
@@ -175,7 +190,10 @@ impl Process for Client {
         }
         match event {
             Event::Start { .. } => self.open(actions),
-            Event::Opened { token: TOKEN_MAIN, socket } => self.report.borrow_mut().socket = Some(socket),
+            Event::Opened {
+                token: TOKEN_MAIN,
+                socket,
+            } => self.report.borrow_mut().socket = Some(socket),
             Event::Connected { socket, at, .. } if self.is_main(socket) => {
                 self.report.borrow_mut().connected = true;
                 match &self.message {
@@ -193,9 +211,14 @@ impl Process for Client {
                     }),
                     _ => return self.answered(socket, at, actions),
                 }
-                actions.push(Action::SetTimer { token: TIMER_ANSWER, after: ANSWER_TIMEOUT });
+                actions.push(Action::SetTimer {
+                    token: TIMER_ANSWER,
+                    after: ANSWER_TIMEOUT,
+                });
             }
-            Event::Data { socket, bytes, at, .. } if self.is_main(socket) => {
+            Event::Data {
+                socket, bytes, at, ..
+            } if self.is_main(socket) => {
                 self.on_main_data(socket, bytes, at, actions);
             }
             Event::Closed { socket, at } if self.is_main(socket) && !self.report.borrow().answered => {
@@ -212,7 +235,10 @@ impl Process for Client {
                 self.report.borrow_mut().error = Some(error);
                 self.finish(at, actions);
             }
-            Event::Timer { token: TIMER_ANSWER, at } if !self.report.borrow().answered => {
+            Event::Timer {
+                token: TIMER_ANSWER,
+                at,
+            } if !self.report.borrow().answered => {
                 self.report.borrow_mut().timed_out = true;
                 self.finish(at, actions);
             }

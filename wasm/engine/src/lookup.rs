@@ -26,16 +26,27 @@ pub trait Around {
 fn not_found(what: &'static str, name: &str, candidates: impl Iterator<Item = String>) -> AskError {
     let candidates: Vec<String> = candidates.collect();
     let last = name.rsplit('/').next().unwrap_or(name);
-    let mut near: Vec<String> = candidates.iter().filter(|c| c.contains(last)).take(3).cloned().collect();
+    let mut near: Vec<String> = candidates
+        .iter()
+        .filter(|c| c.contains(last))
+        .take(3)
+        .cloned()
+        .collect();
     if near.is_empty() {
         near.extend(names::did_you_mean(name, candidates.iter().map(String::as_str)).map(str::to_owned));
     }
-    AskError::NotFound { what, name: name.to_owned(), near }
+    AskError::NotFound {
+        what,
+        name: name.to_owned(),
+        near,
+    }
 }
 
 /// A declared host (`ann`) or a namespace on one (`ann/red`).
 fn host(world: &World, name: &str) -> Option<NetNsId> {
-    let (host, inner) = name.split_once('/').map_or((name, None), |(host, inner)| (host, Some(inner)));
+    let (host, inner) = name
+        .split_once('/')
+        .map_or((name, None), |(host, inner)| (host, Some(inner)));
     world.plan().netns_of_host(host, inner)
 }
 
@@ -52,11 +63,19 @@ impl Around for World {
 
     fn pods(&self, pod: &PodRef) -> Result<Vec<ObjectKey>, AskError> {
         let missing = |what| {
-            not_found(what, &pod.to_string(), self.store().all::<Pod>().map(|(o, _)| o.key.namespaced_name()))
+            not_found(
+                what,
+                &pod.to_string(),
+                self.store().all::<Pod>().map(|(o, _)| o.key.namespaced_name()),
+            )
         };
         let Some(kind) = &pod.kind else {
             let key = ObjectKey::new("", "Pod", pod.namespace.clone(), pod.name.clone());
-            return if self.store().find(&key).is_some() { Ok(vec![key]) } else { Err(missing("pod")) };
+            return if self.store().find(&key).is_some() {
+                Ok(vec![key])
+            } else {
+                Err(missing("pod"))
+            };
         };
         let kind = kinds::by_name(kind).ok_or_else(|| missing("kind"))?;
         let key = ObjectKey::new(kind.group, kind.kind, pod.namespace.clone(), pod.name.clone());
@@ -74,8 +93,13 @@ impl Around for World {
             From::Pod(pod) => {
                 let key = self.pod(pod)?;
                 self.plan().netns_of_pod(&key).map(Some).ok_or_else(|| {
-                    let phase = self.store().view::<Pod>(&key.namespace, &key.name).map(|p| p.status.phase.clone());
-                    let phase = phase.filter(|p| !p.is_empty()).unwrap_or_else(|| "Pending".to_owned());
+                    let phase = self
+                        .store()
+                        .view::<Pod>(&key.namespace, &key.name)
+                        .map(|p| p.status.phase.clone());
+                    let phase = phase
+                        .filter(|p| !p.is_empty())
+                        .unwrap_or_else(|| "Pending".to_owned());
                     AskError::NotRunning {
                         what: "pod",
                         name: key.namespaced_name(),
@@ -83,12 +107,14 @@ impl Around for World {
                     }
                 })
             }
-            From::Node(name) => self.plan().netns_of_node(name).map(Some).ok_or_else(|| {
-                not_found("node", name, self.settings().nodes.iter().map(|n| n.name.clone()))
-            }),
-            From::Host(name) => {
-                host(self, name).map(Some).ok_or_else(|| not_found("host", name, std::iter::empty()))
+            From::Node(name) => {
+                self.plan().netns_of_node(name).map(Some).ok_or_else(|| {
+                    not_found("node", name, self.settings().nodes.iter().map(|n| n.name.clone()))
+                })
             }
+            From::Host(name) => host(self, name)
+                .map(Some)
+                .ok_or_else(|| not_found("host", name, std::iter::empty())),
         }
     }
 
@@ -99,10 +125,20 @@ impl Around for World {
     fn address_of(&self, target: &Target) -> Result<Option<IpAddr>, AskError> {
         let service = |namespace: &str, name: &str| {
             self.store().view::<Service>(namespace, name).ok_or_else(|| {
-                not_found("Service", &format!("{namespace}/{name}"), self.store().all::<Service>().map(|(o, _)| o.key.namespaced_name()))
+                not_found(
+                    "Service",
+                    &format!("{namespace}/{name}"),
+                    self.store()
+                        .all::<Service>()
+                        .map(|(o, _)| o.key.namespaced_name()),
+                )
             })
         };
-        let without = |what, name: String, why: &str| AskError::NotRunning { what, name, why: why.to_owned() };
+        let without = |what, name: String, why: &str| AskError::NotRunning {
+            what,
+            name,
+            why: why.to_owned(),
+        };
         match target {
             Target::Name(_) => Ok(None),
             Target::Address(address) => Ok(Some(*address)),
@@ -110,29 +146,49 @@ impl Around for World {
                 let key = self.pod(pod)?;
                 let view = self.store().view::<Pod>(&key.namespace, &key.name);
                 let address = view.and_then(|p| p.status.pod_ip);
-                address.map(Some).ok_or_else(|| without("pod", key.namespaced_name(), "has no address"))
+                address
+                    .map(Some)
+                    .ok_or_else(|| without("pod", key.namespaced_name(), "has no address"))
             }
             Target::Node(name) => {
                 let node = self.settings().node(name);
-                let node = node.ok_or_else(|| not_found("node", name, self.settings().nodes.iter().map(|n| n.name.clone())))?;
-                node.address().map(Some).ok_or_else(|| without("node", name.clone(), "has no address"))
+                let node = node.ok_or_else(|| {
+                    not_found("node", name, self.settings().nodes.iter().map(|n| n.name.clone()))
+                })?;
+                node.address()
+                    .map(Some)
+                    .ok_or_else(|| without("node", name.clone(), "has no address"))
             }
             Target::Host(name) => {
                 let id = host(self, name).ok_or_else(|| not_found("host", name, std::iter::empty()))?;
                 let address = self.stack(id).and_then(|s| {
-                    s.interfaces.values().flat_map(|i| &i.addresses).map(|a| a.net.addr()).find(|a| !a.is_loopback())
+                    s.interfaces
+                        .values()
+                        .flat_map(|i| &i.addresses)
+                        .map(|a| a.net.addr())
+                        .find(|a| !a.is_loopback())
                 });
-                address.map(Some).ok_or_else(|| without("host", name.clone(), "has no address"))
+                address
+                    .map(Some)
+                    .ok_or_else(|| without("host", name.clone(), "has no address"))
             }
             Target::Service(namespace, name) => match service(namespace, name)?.spec.cluster_ip {
                 Some(ClusterIp::Ip(address)) => Ok(Some(address)),
-                _ => Err(without("Service", format!("{namespace}/{name}"), "has no ClusterIP")),
+                _ => Err(without(
+                    "Service",
+                    format!("{namespace}/{name}"),
+                    "has no ClusterIP",
+                )),
             },
             Target::LoadBalancer(namespace, name) => {
                 let points = &service(namespace, name)?.status.load_balancer.ingress;
                 let address = points.iter().find_map(|p| p.ip);
                 address.map(Some).ok_or_else(|| {
-                    without("Service", format!("{namespace}/{name}"), "has no load-balancer address (<pending>)")
+                    without(
+                        "Service",
+                        format!("{namespace}/{name}"),
+                        "has no load-balancer address (<pending>)",
+                    )
                 })
             }
             Target::Edge(what) => Err(AskError::NotModelled { what: what.clone() }),

@@ -81,7 +81,13 @@ impl Resolver {
         Self::new(conf, name, vec![record], None, true)
     }
 
-    fn new(conf: ResolvConf, name: &str, types: Vec<RecordType>, hosts: Option<IpAddr>, any_record: bool) -> Self {
+    fn new(
+        conf: ResolvConf,
+        name: &str,
+        types: Vec<RecordType>,
+        hosts: Option<IpAddr>,
+        any_record: bool,
+    ) -> Self {
         let candidates = conf.candidates(name);
         Self {
             conf,
@@ -131,13 +137,23 @@ impl Resolver {
                 for question in &mut self.outstanding {
                     if let Some(bytes) = question.unsent.take() {
                         let label = "query".to_owned();
-                        actions.push(Action::Send { socket: *socket, bytes, label, after: Duration::ZERO });
+                        actions.push(Action::Send {
+                            socket: *socket,
+                            bytes,
+                            label,
+                            after: Duration::ZERO,
+                        });
                     }
                 }
             }
-            Event::Data { socket, bytes, at, .. } if self.socket == Some(*socket) => {
+            Event::Data {
+                socket, bytes, at, ..
+            } if self.socket == Some(*socket) => {
                 let message = Message::parse(bytes).ok()?;
-                let o = self.outstanding.iter_mut().find(|o| o.id == message.id && !o.done)?;
+                let o = self
+                    .outstanding
+                    .iter_mut()
+                    .find(|o| o.id == message.id && !o.done)?;
                 o.done = true;
                 let query = o.query;
                 self.resolved.queries[query].answer = Some(message);
@@ -165,8 +181,10 @@ impl Resolver {
     /// Sends the questions of this candidate to this server.
     fn ask(&mut self, actions: &mut Vec<Action>) {
         self.outstanding.clear();
-        let (Some(name), Some(server)) = (self.candidates.get(self.candidate), self.conf.nameservers.get(self.server))
-        else {
+        let (Some(name), Some(server)) = (
+            self.candidates.get(self.candidate),
+            self.conf.nameservers.get(self.server),
+        ) else {
             self.finished = true;
             return;
         };
@@ -181,13 +199,30 @@ impl Resolver {
         for record in &self.types {
             self.sent = self.sent.wrapping_add(1);
             // Real resolvers choose ids by chance; here they follow from the run's seed.
-            let id = self.seed.wrapping_mul(40_503).wrapping_add(self.sent.wrapping_mul(10_007));
+            let id = self
+                .seed
+                .wrapping_mul(40_503)
+                .wrapping_add(self.sent.wrapping_mul(10_007));
             let bytes = Message::query(id, wire_name.clone(), *record).to_bytes();
             let query = self.resolved.queries.len();
-            self.resolved.queries.push(Query { name: name.clone(), record: *record, server, answer: None });
-            let unsent = if first.is_none() { None } else { Some(bytes.clone()) };
+            self.resolved.queries.push(Query {
+                name: name.clone(),
+                record: *record,
+                server,
+                answer: None,
+            });
+            let unsent = if first.is_none() {
+                None
+            } else {
+                Some(bytes.clone())
+            };
             first.get_or_insert(bytes);
-            self.outstanding.push(Outstanding { id, query, unsent, done: false });
+            self.outstanding.push(Outstanding {
+                id,
+                query,
+                unsent,
+                done: false,
+            });
         }
         let types: Vec<String> = self.types.iter().map(ToString::to_string).collect();
         let question = format!("{} {}", name.trim_end_matches('.'), types.join(" and "));
@@ -201,7 +236,10 @@ impl Resolver {
             purpose: Purpose::Dns { question },
         });
         let after = Duration::from_secs(u64::from(self.conf.timeout_seconds));
-        actions.push(Action::SetTimer { token: TOKEN_BASE + self.round, after });
+        actions.push(Action::SetTimer {
+            token: TOKEN_BASE + self.round,
+            after,
+        });
     }
 
     /// All questions of this candidate are answered (or failed): is it found?
@@ -218,14 +256,27 @@ impl Resolver {
         }
         let addresses: Vec<IpAddr> = answers.iter().flat_map(addresses).collect();
         // The model's sockets speak IPv4 first: a pod without a global IPv6 address cannot use AAAA (RFC 6724 rule 1).
-        let address = addresses.iter().find(|a| a.is_ipv4()).or(addresses.first()).copied();
+        let address = addresses
+            .iter()
+            .find(|a| a.is_ipv4())
+            .or(addresses.first())
+            .copied();
         let found = if self.any_record {
-            answers.iter().any(|m| m.rcode() == Rcode::NoError && !m.answers.is_empty())
+            answers
+                .iter()
+                .any(|m| m.rcode() == Rcode::NoError && !m.answers.is_empty())
         } else {
             address.is_some()
         };
-        let better = answers.iter().find(|m| !m.answers.is_empty()).or(answers.first()).cloned();
-        if found || self.resolved.answer.is_none() || better.as_ref().is_some_and(|m| m.rcode() == Rcode::NoError) {
+        let better = answers
+            .iter()
+            .find(|m| !m.answers.is_empty())
+            .or(answers.first())
+            .cloned();
+        if found
+            || self.resolved.answer.is_none()
+            || better.as_ref().is_some_and(|m| m.rcode() == Rcode::NoError)
+        {
             self.resolved.answer = better;
         }
         if found {

@@ -7,16 +7,14 @@ use crate::lookup::Around;
 use crate::resolver::Resolver;
 use crate::unmodelled::unknowns;
 use crate::{AskError, From, Http, Request, Sample, Target, World};
-use hoplab_dataplane::plan::INTERNET;
 use hoplab_dataplane::dns::resolv::{ResolvConf, hosts_lookup};
+use hoplab_dataplane::plan::{INTERNET, Owner};
 use hoplab_kernel::overlay::Overlay;
 use hoplab_kernel::process::Purpose;
 use hoplab_kernel::sim::{Chooser, ConversationInfo, ConversationKind, Flight, Limits, RunEnd, Sim};
 use hoplab_kernel::{NetNs, NetNsId};
 use hoplab_source::ObjectKey;
-use hoplab_trace::{
-    Exchange, Leg, MessageSeen, Micros, Outcome, Place, SubTrace, Trace, Unknown, Verdict,
-};
+use hoplab_trace::{Exchange, Leg, MessageSeen, Micros, Outcome, Place, SubTrace, Trace, Unknown, Verdict};
 use hoplab_wire::L4Protocol;
 use hoplab_wire::http;
 use std::cell::RefCell;
@@ -39,7 +37,12 @@ pub struct RunOptions {
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { seed: 1, script: None, source_port: None, after: Duration::ZERO }
+        Self {
+            seed: 1,
+            script: None,
+            source_port: None,
+            after: Duration::ZERO,
+        }
     }
 }
 
@@ -79,15 +82,22 @@ impl World {
         let source = match (source, from) {
             (Some(id), _) => id,
             (None, From::External(address)) => {
-                sim.outside(INTERNET, *address).ok_or_else(|| AskError::NotRunning {
-                    what: "external",
-                    name: address.to_string(),
-                    why: "is an address inside the world".to_owned(),
-                })?
+                sim.outside(INTERNET, *address)
+                    .ok_or_else(|| AskError::NotRunning {
+                        what: "external",
+                        name: address.to_string(),
+                        why: "is an address inside the world".to_owned(),
+                    })?
             }
-            (None, _) => return Err(AskError::NotModelled { what: from.to_string() }),
+            (None, _) => {
+                return Err(AskError::NotModelled {
+                    what: from.to_string(),
+                });
+            }
         };
-        let stack = sim.netns(source).ok_or_else(|| AskError::NotModelled { what: from.to_string() })?;
+        let stack = sim.netns(source).ok_or_else(|| AskError::NotModelled {
+            what: from.to_string(),
+        })?;
         let plan = self.planned(&stack, request)?;
         let report = Rc::new(RefCell::new(Report::default()));
         let name = process_name(request);
@@ -111,7 +121,11 @@ impl World {
             None => self.plan().place(id),
         };
         let report = report.borrow().clone();
-        let finished = if report.finished == Micros(0) { now } else { report.finished };
+        let finished = if report.finished == Micros(0) {
+            now
+        } else {
+            report.finished
+        };
         let mut trace = Trace {
             from: from.to_string(),
             to: text_of(request),
@@ -136,18 +150,36 @@ impl World {
             trace.source = Some(acceptor.peer.ip());
         }
         trace.exchange = exchange(request, &report, &flights, &conversations);
-        let pods = pods_met(&trace);
+        let mut pods = pods_met(&trace);
+        // A policy of the pod that was asked for counts although no route led there.
+        if let Some(Owner::Pod(key)) = report.peer.and_then(|peer| self.plan().owner_of(peer.ip()))
+            && !pods.contains(key)
+        {
+            pods.push(key.clone());
+        }
         trace.unknowns.extend(self.plan().unknown().iter().cloned());
-        trace.unknowns.extend(unknowns(&self.undecided, self.store(), self.settings(), &pods.iter().collect::<Vec<_>>()));
+        trace.unknowns.extend(unknowns(
+            &self.undecided,
+            self.store(),
+            self.settings(),
+            &pods.iter().collect::<Vec<_>>(),
+        ));
         judge(self, &mut trace, &report, request);
-        Ok(Run { trace, overlay, flights })
+        Ok(Run {
+            trace,
+            overlay,
+            flights,
+        })
     }
 
     fn planned(&self, stack: &NetNs, request: &Request) -> Result<Plan, AskError> {
         let conf = || ResolvConf::parse(stack.files.get("/etc/resolv.conf").map_or("", String::as_str));
         let resolver = |target: &Target| match target {
             Target::Name(name) => {
-                let hosts = stack.files.get("/etc/hosts").and_then(|text| hosts_lookup(text, name));
+                let hosts = stack
+                    .files
+                    .get("/etc/hosts")
+                    .and_then(|text| hosts_lookup(text, name));
                 Some(Resolver::addresses(conf(), name, hosts))
             }
             _ => None,
@@ -163,16 +195,37 @@ impl World {
         };
         match request {
             Request::Http(http) => self.planned_http(http, &plan),
-            Request::Tcp { host, port, payload_bytes } => plan(host, *port, Message::Stream(payload(*payload_bytes))),
-            Request::Udp { host, port, payload_bytes, dont_fragment } => plan(
+            Request::Tcp {
+                host,
+                port,
+                payload_bytes,
+            } => plan(host, *port, Message::Stream(payload(*payload_bytes))),
+            Request::Udp {
+                host,
+                port,
+                payload_bytes,
+                dont_fragment,
+            } => plan(
                 host,
                 *port,
-                Message::Datagram { protocol: L4Protocol::Udp, bytes: payload(*payload_bytes), df: *dont_fragment },
+                Message::Datagram {
+                    protocol: L4Protocol::Udp,
+                    bytes: payload(*payload_bytes),
+                    df: *dont_fragment,
+                },
             ),
-            Request::Icmp { host, payload_bytes, dont_fragment } => plan(
+            Request::Icmp {
+                host,
+                payload_bytes,
+                dont_fragment,
+            } => plan(
                 host,
                 0,
-                Message::Datagram { protocol: L4Protocol::Icmp, bytes: payload(*payload_bytes), df: *dont_fragment },
+                Message::Datagram {
+                    protocol: L4Protocol::Icmp,
+                    bytes: payload(*payload_bytes),
+                    df: *dont_fragment,
+                },
             ),
             Request::Dns { name, record, server } => {
                 let mut conf = conf();
@@ -212,7 +265,10 @@ impl World {
             (Some((target, port)), _) => (target.clone(), *port),
             (None, Some(host)) => (host.clone(), http.port),
             (None, None) => {
-                return Err(AskError::Malformed { found: "a URL without a host".to_owned(), expected: "a host, or connectTo" });
+                return Err(AskError::Malformed {
+                    found: "a URL without a host".to_owned(),
+                    expected: "a host, or connectTo",
+                });
             }
         };
         if http.tls {
@@ -225,18 +281,31 @@ impl World {
         }
         let host = match &http.host {
             Some(Target::Name(name)) => name.clone(),
-            Some(other) => self.address_of(other)?.map(|a| Target::Address(a).to_string()).unwrap_or_default(),
-            None => self.address_of(&target)?.map(|a| Target::Address(a).to_string()).unwrap_or_default(),
+            Some(other) => self
+                .address_of(other)?
+                .map(|a| Target::Address(a).to_string())
+                .unwrap_or_default(),
+            None => self
+                .address_of(&target)?
+                .map(|a| Target::Address(a).to_string())
+                .unwrap_or_default(),
         };
         let port_shown = http.port_given || http.host.is_none();
         let shown = if http.host.is_none() { port } else { http.port };
-        let host = if port_shown && shown != 80 { format!("{host}:{shown}") } else { host };
+        let host = if port_shown && shown != 80 {
+            format!("{host}:{shown}")
+        } else {
+            host
+        };
         let mut message = http::Request::new(http.method.clone(), http.path.clone());
         message.headers.push("Host", host);
         message.headers.push("User-Agent", "curl/8.14.1");
         message.headers.push("Accept", "*/*");
         for (name, value) in &http.headers {
-            if ["host", "user-agent", "accept"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
+            if ["host", "user-agent", "accept"]
+                .iter()
+                .any(|own| name.eq_ignore_ascii_case(own))
+            {
                 message.headers.set(name, value.clone());
             } else {
                 message.headers.push(name.clone(), value.clone());
@@ -244,7 +313,15 @@ impl World {
         }
         message.body = payload(http.body_bytes);
         let label = format!("{} {}", http.method, http.path);
-        plan(&target, port, Message::Http { bytes: message.to_bytes(), label, head: http.method == "HEAD" })
+        plan(
+            &target,
+            port,
+            Message::Http {
+                bytes: message.to_bytes(),
+                label,
+                head: http.method == "HEAD",
+            },
+        )
     }
 }
 
@@ -268,7 +345,11 @@ fn text_of(request: &Request) -> String {
         Request::Http(http) => {
             let scheme = if http.tls { "https" } else { "http" };
             let host = http.host.as_ref().map(ToString::to_string).unwrap_or_default();
-            let port = if http.port_given { format!(":{}", http.port) } else { String::new() };
+            let port = if http.port_given {
+                format!(":{}", http.port)
+            } else {
+                String::new()
+            };
             format!("{scheme}://{host}{port}{}", http.path)
         }
         Request::Tcp { host, port, .. } => format!("{host}:{port}"),
@@ -285,7 +366,10 @@ fn limit_reached(end: RunEnd) -> Option<Unknown> {
         RunEnd::TimeLimit => "simulated time",
         RunEnd::FlightLimit => "packets",
     };
-    Some(Unknown { what: format!("the end of this run ({what})"), why: "it was stopped at a limit before it was over".to_owned() })
+    Some(Unknown {
+        what: format!("the end of this run ({what})"),
+        why: "it was stopped at a limit before it was over".to_owned(),
+    })
 }
 
 /// The conversation of the request itself; of a look-up the last question.
@@ -308,8 +392,11 @@ fn tell(
 ) {
     let dns_is_main = matches!(request, Request::Dns { .. });
     for conversation in conversations {
-        let legs: Vec<Leg> =
-            flights.iter().filter(|f| f.conversation == conversation.id).map(|f| leg(f, place_of)).collect();
+        let legs: Vec<Leg> = flights
+            .iter()
+            .filter(|f| f.conversation == conversation.id)
+            .map(|f| leg(f, place_of))
+            .collect();
         let (why, label) = match &conversation.kind {
             ConversationKind::Flow(Purpose::Main) => {
                 trace.legs.extend(legs);
@@ -327,8 +414,14 @@ fn tell(
         };
         let Some(first) = legs.first() else { continue };
         let reason = legs.last().map(|l| l.label.clone()).unwrap_or_default();
-        let outcome = if conversation.answered_at.is_some() { Outcome::Delivered } else { Outcome::Dropped };
-        let micros = conversation.answered_at.map_or(0, |at| at.0.saturating_sub(first.start().0));
+        let outcome = if conversation.answered_at.is_some() {
+            Outcome::Delivered
+        } else {
+            Outcome::Dropped
+        };
+        let micros = conversation
+            .answered_at
+            .map_or(0, |at| at.0.saturating_sub(first.start().0));
         let from = place_of(conversation.opener).to_string();
         let sub = Trace {
             from,
@@ -346,13 +439,19 @@ fn tell(
             choices: Vec::new(),
             unknowns: Vec::new(),
         };
-        trace.subtraces.push(SubTrace { why, label, trace: sub });
+        trace.subtraces.push(SubTrace {
+            why,
+            label,
+            trace: sub,
+        });
     }
 }
 
 /// What the two ends saw of each other, from the bytes that arrived.
 fn exchange(request: &Request, report: &Report, flights: &[Flight], all: &[ConversationInfo]) -> Exchange {
-    let Request::Http(asked) = request else { return Exchange::default() };
+    let Request::Http(asked) = request else {
+        return Exchange::default();
+    };
     let mut seen = Exchange::default();
     if let Some(main) = main_conversation(all, request) {
         let mut bytes = Vec::new();

@@ -16,22 +16,36 @@ pub fn undecided(store: &Store) -> Vec<Arc<Object>> {
 
 /// Those of `undecided` that could touch traffic between these pods (source, destination, name server), each with the
 /// reason. A NetworkPolicy counts only where it selects one of the pods and something on the nodes enforces it.
-pub fn unknowns(undecided: &[Arc<Object>], store: &Store, settings: &ClusterSettings, pods: &[&ObjectKey]) -> Vec<Unknown> {
+pub fn unknowns(
+    undecided: &[Arc<Object>],
+    store: &Store,
+    settings: &ClusterSettings,
+    pods: &[&ObjectKey],
+) -> Vec<Unknown> {
     let mut out = Vec::new();
     for object in undecided {
         if object.key.group == "networking.k8s.io" && object.key.kind == "NetworkPolicy" {
             if settings.cni.policy_agent && pods.iter().any(|pod| selects(object, pod, store)) {
-                out.push(unknown(object, "it selects a pod of this request, and policies are not modelled yet"));
+                out.push(unknown(
+                    object,
+                    "it selects a pod of this request, and policies are not modelled yet",
+                ));
             }
         } else if decides_everywhere(&object.key) {
-            out.push(unknown(object, "it may act on this request, and its kind is not modelled yet"));
+            out.push(unknown(
+                object,
+                "it may act on this request, and its kind is not modelled yet",
+            ));
         }
     }
     out
 }
 
 fn unknown(object: &Object, why: &str) -> Unknown {
-    Unknown { what: object.key.to_string(), why: why.to_owned() }
+    Unknown {
+        what: object.key.to_string(),
+        why: why.to_owned(),
+    }
 }
 
 fn could_decide(object: &Object) -> bool {
@@ -42,8 +56,16 @@ fn could_decide(object: &Object) -> bool {
 /// (Ingress, Gateway and their routes) act on requests that are sent to them only.
 fn decides_everywhere(key: &ObjectKey) -> bool {
     match key.group.as_str() {
-        "policy.networking.k8s.io" | "projectcalico.org" | "crd.projectcalico.org" | "cilium.io" | "k8s.cni.cncf.io" => true,
-        "networking.istio.io" | "security.istio.io" | "policy.linkerd.io" | "linkerd.io" | "vpcresources.k8s.aws" => true,
+        "policy.networking.k8s.io"
+        | "projectcalico.org"
+        | "crd.projectcalico.org"
+        | "cilium.io"
+        | "k8s.cni.cncf.io" => true,
+        "networking.istio.io"
+        | "security.istio.io"
+        | "policy.linkerd.io"
+        | "linkerd.io"
+        | "vpcresources.k8s.aws" => true,
         "hoplab.dev" => key.kind == "Fault",
         _ => false,
     }
@@ -54,7 +76,9 @@ fn selects(policy: &Object, pod: &ObjectKey, store: &Store) -> bool {
     if policy.key.namespace != pod.namespace {
         return false;
     }
-    let Some(pod) = store.view::<Pod>(&pod.namespace, &pod.name) else { return false };
+    let Some(pod) = store.view::<Pod>(&pod.namespace, &pod.name) else {
+        return false;
+    };
     let selector = policy.value.pointer("/spec/podSelector").filter(|s| !s.is_null());
     match selector.map(LabelSelector::deserialize) {
         None => true,

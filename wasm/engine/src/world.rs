@@ -3,8 +3,8 @@
 use crate::unmodelled;
 use hoplab_controllers::{Reconciled, settle};
 use hoplab_dataplane::plan::Plan;
-use hoplab_kernel::{Net, NetNsId};
 use hoplab_kernel::overlay::Overlay;
+use hoplab_kernel::{Net, NetNsId};
 use hoplab_objects::relate::Relations;
 use hoplab_objects::settings::ClusterSettings;
 use hoplab_objects::{Change, ChangeError, Object, SourceText, Store, scenario};
@@ -52,13 +52,23 @@ impl World {
     /// The same cluster with other files: nodes and addresses that still fit stay, as on a running cluster.
     pub fn edited(&self, files: &[SourceText<'_>]) -> Warned<Self> {
         let read = scenario::read(files);
-        Self::settled(read.value.store(), self.options.clone(), Some(self), read.diagnostics)
+        Self::settled(
+            read.value.store(),
+            self.options.clone(),
+            Some(self),
+            read.diagnostics,
+        )
     }
 
     /// The world after a change of its documents, once it has settled. What packets left behind stays.
     pub fn apply(&self, change: Change) -> Result<Warned<Self>, ChangeError> {
         let documents = self.store_for(&change).apply(change)?;
-        Ok(Self::settled(documents, self.options.clone(), Some(self), Vec::new()))
+        Ok(Self::settled(
+            documents,
+            self.options.clone(),
+            Some(self),
+            Vec::new(),
+        ))
     }
 
     /// Patches and deletions may name what a controller made; the control plane then sees a changed object of its
@@ -95,15 +105,33 @@ impl World {
             Some(p) => plan.net_after(&p.plan, &p.net),
             None => plan.net(),
         };
-        let stacks: BTreeMap<Place, NetNsId> =
-            (0..).map(NetNsId).take(plan.stack_count()).map(|id| (plan.place(id), id)).collect();
+        let stacks: BTreeMap<Place, NetNsId> = (0..)
+            .map(NetNsId)
+            .take(plan.stack_count())
+            .map(|id| (plan.place(id), id))
+            .collect();
         let overlay = previous.map_or_else(Overlay::default, |p| {
-            p.overlay.renumbered(|old| stacks.get(&p.plan.place(old)).copied())
+            p.overlay
+                .renumbered(|old| stacks.get(&p.plan.place(old)).copied())
         });
         let mut documents = documents;
         documents.retain(Object::is_written);
         let undecided = Arc::new(unmodelled::undecided(&store));
-        Warned { value: Self { documents, store, options, settings, relations, plan, stacks: Arc::new(stacks), undecided, net, overlay }, diagnostics }
+        Warned {
+            value: Self {
+                documents,
+                store,
+                options,
+                settings,
+                relations,
+                plan,
+                stacks: Arc::new(stacks),
+                undecided,
+                net,
+                overlay,
+            },
+            diagnostics,
+        }
     }
 
     /// Keeps what a run's packets left behind: connections, learned addresses, counters, the clock.
@@ -155,6 +183,10 @@ impl World {
 impl Locate for World {
     fn locate(&self, origin: &Origin) -> Option<Located> {
         let place = self.store.place(origin.object.as_ref()?, &origin.field)?;
-        Some(Located { file: place.file.to_owned(), line: place.span.line, column: place.span.column })
+        Some(Located {
+            file: place.file.to_owned(),
+            line: place.span.line,
+            column: place.span.column,
+        })
     }
 }

@@ -1,0 +1,189 @@
+//! What holds in every world: order does not matter, hops join up, the same seed gives the same bytes, an edit ends
+//! where a fresh load ends.
+
+#![allow(missing_docs)]
+
+use hoplab_engine::{From, Options, Request, RunOptions, World, next_script, weight};
+use hoplab_objects::SourceText;
+use hoplab_trace::{Leg, Nowhere, Place, StepKind, Trace, json, print};
+use proptest::prelude::*;
+
+const CLIENT: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: client, namespace: shop}\nspec: {nodeName: worker-1, containers: [{name: c, image: busybox}]}\n";
+
+fn app(name: &str, replicas: usize, port: u16, target: u16) -> String {
+    format!(
+        "apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}, namespace: shop}}
+spec:
+  replicas: {replicas}
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec: {{containers: [{{name: app, image: example.com/app:1, ports: [{{containerPort: 8080}}]}}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: shop}}
+spec: {{type: NodePort, selector: {{app: {name}}}, ports: [{{port: {port}, targetPort: {target}}}]}}
+"
+    )
+}
+
+fn load(documents: &[String]) -> World {
+    let text = documents.join("---\n");
+    World::load(
+        &[SourceText {
+            name: "world.yaml",
+            text: &text,
+        }],
+        &Options::default(),
+    )
+    .value
+}
+
+fn trace(world: &World, from: &str, to: &str, seed: u64) -> Trace {
+    let options = RunOptions {
+        seed,
+        ..RunOptions::default()
+    };
+    world
+        .run(
+            &From::parse(from).expect(from),
+            &Request::parse(to).expect(to),
+            &options,
+        )
+        .expect("runs")
+        .trace
+}
+
+fn all_legs(trace: &Trace) -> impl Iterator<Item = &Leg> {
+    trace
+        .legs
+        .iter()
+        .chain(trace.subtraces.iter().flat_map(|s| &s.trace.legs))
+}
+
+/// A packet leaves one stack by an interface and comes into the next by another, and time does not go back.
+fn hops_join_up(trace: &Trace) {
+    for leg in all_legs(trace) {
+        for pair in leg.hops.windows(2) {
+            assert_ne!(pair[0].place, pair[1].place, "{}", leg.label);
+            let left = pair[0].steps.last().map(|s| &s.kind);
+            let entered = pair[1].steps.first().map(|s| &s.kind);
+            assert!(
+                matches!(left, Some(StepKind::Egress { .. })),
+                "{}: {left:?}",
+                leg.label
+            );
+            assert!(
+                matches!(entered, Some(StepKind::Ingress { .. })),
+                "{}: {entered:?}",
+                leg.label
+            );
+        }
+        let times: Vec<_> = leg.steps().map(|(_, s)| s.at).collect();
+        assert!(times.is_sorted(), "{}: time goes back", leg.label);
+    }
+}
+
+fn targets() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "http://web/",
+        "http://web.shop/",
+        "http://cart:8080/",
+        "icmp:10.244.2.2",
+        "dns:web/A",
+        "http://nowhere/",
+        "10.244.9.9:1",
+        "http://node:worker-1:10250/",
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_order_of_documents_does_not_matter(replicas in 1usize..5, swap in any::<bool>(), seed in 1u64..50) {
+        let mut documents = vec![CLIENT.to_owned(), app("web", replicas, 80, 8080), app("cart", 2, 8080, 9)];
+        let one = load(&documents);
+        documents.reverse();
+        if swap {
+            documents.swap(0, 1);
+        }
+        let other = load(&documents);
+        let one = trace(&one, "shop/client", "http://web/", seed);
+        let other = trace(&other, "shop/client", "http://web/", seed);
+        prop_assert_eq!(json::to_json(&one, &Nowhere), json::to_json(&other, &Nowhere));
+    }
+
+    #[test]
+    fn hops_join_up_and_a_seed_decides_everything(
+        replicas in 0usize..4,
+        to in targets(),
+        from in prop::sample::select(vec!["shop/client", "node:worker-2", "external:203.0.113.7"]),
+        seed in 1u64..1000,
+    ) {
+        let world = load(&[CLIENT.to_owned(), app("web", replicas, 80, 8080), app("cart", 2, 8080, 9)]);
+        let first = trace(&world, from, to, seed);
+        hops_join_up(&first);
+        let again = trace(&world, from, to, seed);
+        prop_assert_eq!(print::to_text(&first, &world), print::to_text(&again, &world));
+    }
+
+    #[test]
+    fn an_edit_ends_where_a_fresh_load_ends(before in 1usize..4, after in 0usize..4, seed in 1u64..20) {
+        let old = load(&[CLIENT.to_owned(), app("web", before, 80, 8080)]);
+        let text = [CLIENT.to_owned(), app("web", after, 80, 8080)].join("---\n");
+        let sources = [SourceText { name: "world.yaml", text: &text }];
+        let edited = old.edited(&sources).value;
+        let fresh = World::load(&sources, &Options::default()).value;
+        let edited = trace(&edited, "shop/client", "http://web/", seed);
+        let fresh = trace(&fresh, "shop/client", "http://web/", seed);
+        prop_assert_eq!(edited.outcome, fresh.outcome);
+        prop_assert_eq!(edited.verdict, fresh.verdict);
+    }
+}
+
+#[test]
+fn every_way_of_a_service_is_gone_once_and_shares_are_equal() {
+    let world = load(&[CLIENT.to_owned(), app("web", 3, 80, 8080)]);
+    let from = From::parse("shop/client").expect("a source");
+    let request = Request::parse("http://service:shop/web/").expect("a target");
+    let mut script = Some(vec![0]);
+    let mut backends: Vec<(Place, f64)> = Vec::new();
+    while let Some(this) = script {
+        let options = RunOptions {
+            script: Some(this),
+            ..RunOptions::default()
+        };
+        let run = world.run(&from, &request, &options).expect("runs");
+        backends.push((
+            run.trace.backend.clone().expect("a backend"),
+            weight(&run.trace.choices),
+        ));
+        script = next_script(&run.trace.choices);
+    }
+    assert_eq!(backends.len(), 3, "{backends:?}");
+    assert!(
+        backends.iter().all(|(_, share)| (share - 1.0 / 3.0).abs() < 1e-9),
+        "{backends:?}"
+    );
+}
+
+#[test]
+fn hostile_headers_are_refused_and_markup_stays_text() {
+    let world = load(&[CLIENT.to_owned(), app("web", 1, 80, 8080)]);
+    let from = From::parse("shop/client").expect("a source");
+    let mut request = Request::parse("http://web/").expect("a target");
+    let Request::Http(http) = &mut request else {
+        panic!("a URL is an HTTP request")
+    };
+    assert!(http.add_header("X-A: \u{1b}[31mred").is_err());
+    assert!(http.set_method("GET / HTTP/1.1\r\nX: y").is_err());
+    http.add_header("X-A: <script>alert(1)</script>")
+        .expect("markup is text");
+    let run = world.run(&from, &request, &RunOptions::default()).expect("runs");
+    assert_eq!(run.trace.outcome.to_string(), "delivered");
+    assert!(!print::to_text(&run.trace, &world).contains('\u{1b}'));
+}
