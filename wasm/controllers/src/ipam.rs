@@ -8,7 +8,7 @@ use hoplab_objects::view::{Pod, PodIp};
 use hoplab_objects::{Object, Store};
 use hoplab_source::{Diagnostic, FieldPath, ObjectKey, Severity};
 use ipnet::IpNet;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -111,16 +111,8 @@ fn lowest(range: &IpNet, next: &mut u128, taken: &BTreeMap<IpAddr, ObjectKey>) -
 fn set(pod: &mut Draft, addresses: Vec<IpAddr>) {
     let Some(first) = addresses.first() else { return };
     put(&mut pod.value, &["status", "podIP"], json!(first.to_string()));
-    put(
-        &mut pod.value,
-        &["status", "podIPs"],
-        json!(
-            addresses
-                .iter()
-                .map(|ip| json!({"ip": ip.to_string()}))
-                .collect::<Vec<_>>()
-        ),
-    );
+    let all = addresses.iter().map(|ip| json!({"ip": ip.to_string()})).collect();
+    put(&mut pod.value, &["status", "podIPs"], Value::Array(all));
     pod.view.status.pod_ip = Some(*first);
     pod.view.status.pod_ips = addresses.into_iter().map(|ip| PodIp { ip: Some(ip) }).collect();
 }

@@ -4,7 +4,7 @@ use crate::infrastructure::{default, put};
 use crate::pods::Draft;
 use hoplab_objects::settings::ClusterSettings;
 use hoplab_objects::view::{Condition, Container, IntOrString, PodSpec, Protocol};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Completes the status of every pod that has a node. What an export says is kept.
 pub(crate) fn report(pods: &mut [Draft], settings: &ClusterSettings) {
@@ -48,14 +48,17 @@ pub(crate) fn report(pods: &mut [Draft], settings: &ClusterSettings) {
                 ),
             })
         });
-        for (type_, problem) in [
+        let missing: Vec<Condition> = [
             ("PodScheduled", None),
             ("Initialized", None),
             ("ContainersReady", containers),
             ("Ready", ready),
-        ] {
-            set_default(pod, type_, problem);
-        }
+        ]
+        .into_iter()
+        .filter(|(type_, _)| pod.view.condition(type_).is_none())
+        .map(|(type_, problem)| condition(type_, problem))
+        .collect();
+        add(pod, missing);
     }
 }
 
@@ -83,37 +86,46 @@ fn reason_of_phase(phase: &str) -> Unready {
     }
 }
 
-/// Sets a condition that the pod does not have yet.
-fn set_default(pod: &mut Draft, type_: &str, problem: Option<Unready>) {
-    if pod.view.condition(type_).is_some() {
-        return;
-    }
+/// A condition: true unless there is a problem.
+fn condition(type_: &str, problem: Option<Unready>) -> Condition {
     let status = if problem.is_none() { "True" } else { "False" };
     let (reason, message) = problem.map_or((String::new(), String::new()), |unready| {
         (unready.reason.to_owned(), unready.message)
     });
-    let mut condition = json!({"type": type_, "status": status});
-    if let (Value::Object(condition), false) = (&mut condition, reason.is_empty()) {
-        condition.insert("reason".to_owned(), json!(reason));
-        if !message.is_empty() {
-            condition.insert("message".to_owned(), json!(message));
-        }
-    }
-    default(&mut pod.value, &["status", "conditions"], json!([]));
-    if let Some(conditions) = pod
-        .value
-        .pointer_mut("/status/conditions")
-        .and_then(Value::as_array_mut)
-    {
-        conditions.push(condition);
-    }
-    let (type_, status) = (type_.to_owned(), status.to_owned());
-    pod.view.status.conditions.push(Condition {
-        type_,
-        status,
+    Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
         reason,
         message,
-    });
+    }
+}
+
+/// Adds conditions that the pod does not have yet.
+fn add(pod: &mut Draft, conditions: Vec<Condition>) {
+    if conditions.is_empty() {
+        return;
+    }
+    default(&mut pod.value, &["status", "conditions"], Value::Array(Vec::new()));
+    let list = pod.value.get_mut("status").and_then(|status| status.get_mut("conditions"));
+    if let Some(Value::Array(list)) = list {
+        list.extend(conditions.iter().map(as_json));
+    }
+    pod.view.status.conditions.extend(conditions);
+}
+
+/// The condition as the API shows it; built by hand, for each of thousands of pods.
+fn as_json(condition: &Condition) -> Value {
+    let mut map = Map::new();
+    let mut set = |field: &str, text: &str| map.insert(field.to_owned(), Value::String(text.to_owned()));
+    set("type", &condition.type_);
+    set("status", &condition.status);
+    if !condition.reason.is_empty() {
+        set("reason", &condition.reason);
+        if !condition.message.is_empty() {
+            set("message", &condition.message);
+        }
+    }
+    Value::Object(map)
 }
 
 /// The containers that cannot become ready: their probe names a port that they do not have. Every other probe is
