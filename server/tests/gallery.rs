@@ -9,19 +9,40 @@ use hoplab_trace::{StepKind, Trace};
 /// The example's own request, sent.
 fn traced(id: &str) -> Trace {
     let gallery = examples::built_in().expect("the gallery reads");
-    let example = gallery.iter().find(|example| example.id == id).unwrap_or_else(|| panic!("no example {id}"));
-    let texts: Vec<SourceText<'_>> =
-        example.files.iter().map(|file| SourceText { name: &file.name, text: &file.text }).collect();
+    let example = gallery
+        .iter()
+        .find(|example| example.id == id)
+        .unwrap_or_else(|| panic!("no example {id}"));
+    let texts: Vec<SourceText<'_>> = example
+        .files
+        .iter()
+        .map(|file| SourceText {
+            name: &file.name,
+            text: &file.text,
+        })
+        .collect();
     let loaded = World::load(&texts, &Options::default());
-    let errors: Vec<_> = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
+    let errors: Vec<_> = loaded
+        .diagnostics
+        .iter()
+        .filter(|found| found.severity == Severity::Error)
+        .collect();
     assert!(errors.is_empty(), "{id}: {errors:?}");
     let from = From::parse(&example.request.from).expect("a source");
     let request = Request::parse(&example.request.to).expect("a target");
-    loaded.value.run(&from, &request, &RunOptions::default()).expect("it can be asked").trace
+    loaded
+        .value
+        .run(&from, &request, &RunOptions::default())
+        .expect("it can be asked")
+        .trace
 }
 
 fn boxed(trace: &Trace) -> bool {
-    trace.legs.iter().flat_map(|leg| leg.steps()).any(|(_, step)| matches!(step.kind, StepKind::Encap { .. }))
+    trace
+        .legs
+        .iter()
+        .flat_map(|leg| leg.steps())
+        .any(|(_, step)| matches!(step.kind, StepKind::Encap { .. }))
 }
 
 #[test]
@@ -40,11 +61,23 @@ fn each_request_ends_as_its_summary_says() {
         let trace = traced(id);
         assert_eq!(trace.outcome.to_string(), outcome, "{id}: {}", trace.reason);
         if let Some(source) = source {
-            assert_eq!(trace.source.map(|address| address.to_string()).as_deref(), Some(source), "{id}");
+            assert_eq!(
+                trace.source.map(|address| address.to_string()).as_deref(),
+                Some(source),
+                "{id}"
+            );
         }
     }
-    let listed: Vec<String> = examples::built_in().expect("the gallery reads").into_iter().map(|e| e.id).collect();
-    assert_eq!(listed, cases.map(|(id, ..)| id), "an example without a case, or a case without an example");
+    let listed: Vec<String> = examples::built_in()
+        .expect("the gallery reads")
+        .into_iter()
+        .map(|e| e.id)
+        .collect();
+    assert_eq!(
+        listed,
+        cases.map(|(id, ..)| id),
+        "an example without a case, or a case without an example"
+    );
 }
 
 #[test]

@@ -35,7 +35,10 @@ impl Default for Engine {
 }
 
 fn files(given: Vec<Ts<SourceFile>>) -> Result<Vec<SourceFile>, JsError> {
-    Ok(given.into_iter().map(|file| file.to_rust()).collect::<Result<_, _>>()?)
+    Ok(given
+        .into_iter()
+        .map(|file| file.to_rust())
+        .collect::<Result<_, _>>()?)
 }
 
 #[wasm_bindgen]
@@ -43,7 +46,9 @@ impl Engine {
     /// An engine with the default world.
     #[wasm_bindgen(constructor)]
     pub fn new() -> Self {
-        Self { session: Session::new() }
+        Self {
+            session: Session::new(),
+        }
     }
 
     /// Reads these files. With errors the last good world stays.

@@ -3,7 +3,7 @@
 use crate::model::{
     CheckReport, CheckView, ExecResult, LoadResult, SceneOptions, SendRequest, SendResult, SourceFile,
 };
-use crate::views::{choices, diagnostic, endpoints, empty_scene, empty_timeline, summary};
+use crate::views::{choices, diagnostic, empty_scene, empty_timeline, endpoints, summary};
 use hoplab_checks::Settings;
 use hoplab_engine::{From, Options, Request, RunOptions, World};
 use hoplab_objects::SourceText;
@@ -25,7 +25,13 @@ impl Default for Session {
 }
 
 fn texts(files: &[SourceFile]) -> Vec<SourceText<'_>> {
-    files.iter().map(|f| SourceText { name: &f.name, text: &f.text }).collect()
+    files
+        .iter()
+        .map(|f| SourceText {
+            name: &f.name,
+            text: &f.text,
+        })
+        .collect()
 }
 
 fn scene_options(options: &SceneOptions) -> hoplab_scene::Options {
@@ -40,7 +46,11 @@ fn scene_options(options: &SceneOptions) -> hoplab_scene::Options {
 impl Session {
     /// A session over the default world.
     pub fn new() -> Self {
-        Self { files: Vec::new(), world: World::load(&[], &Options::default()).value, revision: 0 }
+        Self {
+            files: Vec::new(),
+            world: World::load(&[], &Options::default()).value,
+            revision: 0,
+        }
     }
 
     /// Reads files. With errors the last good world stays.
@@ -78,13 +88,20 @@ impl Session {
 
     /// The drawing as a file of its own.
     pub fn svg(&self, options: &SceneOptions) -> String {
-        svg::print(&self.scene(options), &summary(&self.world), svg::Figure::Standalone)
+        svg::print(
+            &self.scene(options),
+            &summary(&self.world),
+            svg::Figure::Standalone,
+        )
     }
 
     /// Sends a request; the world keeps what its packets leave behind.
     pub fn send(&mut self, asked: &SendRequest) -> SendResult {
         let run = question(asked).and_then(|(from, request)| {
-            let options = RunOptions { seed: u64::from(asked.seed), ..RunOptions::default() };
+            let options = RunOptions {
+                seed: u64::from(asked.seed),
+                ..RunOptions::default()
+            };
             self.world.run(&from, &request, &options)
         });
         let run = match run {
@@ -101,7 +118,11 @@ impl Session {
             status: trace.exchange.status,
             backend: trace.backend.as_ref().map(|b| b.in_words()),
             micros: trace.micros,
-            unknowns: trace.unknowns.iter().map(|u| format!("{}: {}", u.what, u.why)).collect(),
+            unknowns: trace
+                .unknowns
+                .iter()
+                .map(|u| format!("{}: {}", u.what, u.why))
+                .collect(),
             choices: choices(trace),
             text: print::to_text(trace, &self.world),
             scene,
@@ -114,7 +135,10 @@ impl Session {
     /// Runs a command line of the simulated shell at a place.
     pub fn exec(&mut self, place: &str, line: &str) -> ExecResult {
         let output = exec_line(&mut self.world, place, line);
-        ExecResult { output: format!("{}{}", output.stdout, output.stderr), status: output.status }
+        ExecResult {
+            output: format!("{}{}", output.stdout, output.stderr),
+            status: output.status,
+        }
     }
 
     /// Judges checks against the loaded files.
@@ -125,11 +149,19 @@ impl Session {
         let checks: Vec<CheckView> = report
             .checks
             .into_iter()
-            .map(|c| CheckView { name: c.name, ok: c.ok, message: c.message })
+            .map(|c| CheckView {
+                name: c.name,
+                ok: c.ok,
+                message: c.message,
+            })
             .collect();
         let passed = u32::try_from(checks.iter().filter(|c| c.ok).count()).unwrap_or(u32::MAX);
         let failed = u32::try_from(checks.len()).unwrap_or(u32::MAX) - passed;
-        CheckReport { checks, passed, failed }
+        CheckReport {
+            checks,
+            passed,
+            failed,
+        }
     }
 }
 

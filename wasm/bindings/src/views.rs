@@ -33,7 +33,15 @@ pub fn diagnostic(of: &Diagnostic, files: &[String]) -> DiagnosticView {
 /// The line under the world's name: `Flannel VXLAN, kube-proxy iptables, Kubernetes 1.36`.
 pub fn summary(of: &World) -> String {
     let settings = of.settings();
-    let backend = settings.cni.backend.as_deref().unwrap_or(if settings.cni.name == "flannel" { "vxlan" } else { "" });
+    let backend = settings
+        .cni
+        .backend
+        .as_deref()
+        .unwrap_or(if settings.cni.name == "flannel" {
+            "vxlan"
+        } else {
+            ""
+        });
     let backend = match backend {
         "vxlan" => " VXLAN".to_owned(),
         "" => String::new(),
@@ -55,13 +63,22 @@ pub fn endpoints(of: &World) -> (Vec<Endpoint>, Vec<Endpoint>) {
     (sources, targets)
 }
 
-fn collect(item: &TreeItem, above: &mut Vec<String>, sources: &mut Vec<Endpoint>, targets: &mut Vec<Endpoint>) {
+fn collect(
+    item: &TreeItem,
+    above: &mut Vec<String>,
+    sources: &mut Vec<Endpoint>,
+    targets: &mut Vec<Endpoint>,
+) {
     let place = above.last().map(|a| format!(" in {a}")).unwrap_or_default();
     let detail = format!("{}{place}", item.kind);
     let endpoint = |value: &String| Endpoint {
         value: value.clone(),
         label: item.label.clone(),
-        detail: if item.value.is_empty() { detail.clone() } else { format!("{detail}, {}", item.value) },
+        detail: if item.value.is_empty() {
+            detail.clone()
+        } else {
+            format!("{detail}, {}", item.value)
+        },
         shape: item.shape.clone(),
     };
     if let Some(source) = &item.source
@@ -96,10 +113,20 @@ pub fn choices(trace: &Trace) -> Vec<ChoiceView> {
 
 /// Nothing drawn.
 pub fn empty_scene() -> Scene {
-    Scene { width: 0.0, height: 0.0, shapes: Vec::new(), edges: Vec::new(), tree: Vec::new() }
+    Scene {
+        width: 0.0,
+        height: 0.0,
+        shapes: Vec::new(),
+        edges: Vec::new(),
+        tree: Vec::new(),
+    }
 }
 
 /// Nothing played.
 pub fn empty_timeline() -> Timeline {
-    Timeline { legs: Vec::new(), stops: Vec::new(), interesting: 0 }
+    Timeline {
+        legs: Vec::new(),
+        stops: Vec::new(),
+        interesting: 0,
+    }
 }

@@ -24,12 +24,7 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// A pod that a controller makes.
-    pub(crate) fn made(
-        value: Value,
-        view: Pod,
-        owner: ObjectKey,
-        made: Arc<Made>,
-    ) -> Self {
+    pub(crate) fn made(value: Value, view: Pod, owner: ObjectKey, made: Arc<Made>) -> Self {
         let key = ObjectKey::new(
             "",
             "Pod",

@@ -35,7 +35,11 @@ pub fn program_node(stack: &mut StackBuilder) {
         .target(Target::Drop, &origin);
     stamp.append(TableName::Filter, "KUBE-FIREWALL", block);
     for from in ["OUTPUT", "INPUT"] {
-        stamp.prepend(TableName::Filter, from, rule().jump(&"KUBE-FIREWALL".into(), &origin));
+        stamp.prepend(
+            TableName::Filter,
+            from,
+            rule().jump(&"KUBE-FIREWALL".into(), &origin),
+        );
     }
 }
 
@@ -61,7 +65,15 @@ impl DnsParts {
                 Some("nameserver") => parts.nameservers.extend(words.next()),
                 // The last line of its kind counts.
                 Some("search" | "domain") => {
-                    parts.searches = words.map(|s| if s == "." { s } else { s.trim_end_matches('.').to_owned() }).collect();
+                    parts.searches = words
+                        .map(|s| {
+                            if s == "." {
+                                s
+                            } else {
+                                s.trim_end_matches('.').to_owned()
+                            }
+                        })
+                        .collect();
                 }
                 Some("options") => parts.options = words.collect(),
                 _ => {}
@@ -87,7 +99,13 @@ impl DnsParts {
 }
 
 /// A pod's /etc/resolv.conf. Models pkg/kubelet/network/dns/dns.go GetPodDNS (v1.36).
-pub fn resolv_conf(namespace: &str, pod: &Pod, node: &str, cluster_dns: Option<IpAddr>, domain: &str) -> String {
+pub fn resolv_conf(
+    namespace: &str,
+    pod: &Pod,
+    node: &str,
+    cluster_dns: Option<IpAddr>,
+    domain: &str,
+) -> String {
     let of_node = DnsParts::parse(node);
     let spec = &pod.spec;
     let cluster = match spec.dns_policy.as_str() {
@@ -100,10 +118,17 @@ pub fn resolv_conf(namespace: &str, pod: &Pod, node: &str, cluster_dns: Option<I
     let mut parts = match (cluster, cluster_dns) {
         (None, _) => DnsParts::default(),
         (Some(true), Some(server)) => {
-            let mut searches =
-                vec![format!("{namespace}.svc.{domain}"), format!("svc.{domain}"), domain.to_owned()];
+            let mut searches = vec![
+                format!("{namespace}.svc.{domain}"),
+                format!("svc.{domain}"),
+                domain.to_owned(),
+            ];
             searches.extend(of_node.searches);
-            DnsParts { nameservers: vec![server.to_string()], searches, options: vec!["ndots:5".to_owned()] }
+            DnsParts {
+                nameservers: vec![server.to_string()],
+                searches,
+                options: vec!["ndots:5".to_owned()],
+            }
         }
         (Some(_), _) => of_node,
     };
@@ -112,9 +137,16 @@ pub fn resolv_conf(namespace: &str, pod: &Pod, node: &str, cluster_dns: Option<I
     parts.nameservers.extend(config.nameservers.iter().cloned());
     parts.searches.extend(config.searches.iter().cloned());
     for option in &config.options {
-        let text =
-            if option.value.is_empty() { option.name.clone() } else { format!("{}:{}", option.name, option.value) };
-        match parts.options.iter_mut().find(|have| have.split(':').next() == Some(&option.name)) {
+        let text = if option.value.is_empty() {
+            option.name.clone()
+        } else {
+            format!("{}:{}", option.name, option.value)
+        };
+        match parts
+            .options
+            .iter_mut()
+            .find(|have| have.split(':').next() == Some(&option.name))
+        {
             Some(have) => *have = text,
             None => parts.options.push(text),
         }
@@ -130,11 +162,19 @@ pub fn resolv_conf(namespace: &str, pod: &Pod, node: &str, cluster_dns: Option<I
 
 /// A pod's host name and domain. Models pkg/kubelet/kubelet_pods.go GeneratePodHostNameAndDomain.
 pub fn hostname_and_domain(namespace: &str, pod: &Pod, domain: &str) -> (String, String) {
-    let given = if pod.spec.hostname.is_empty() { &pod.metadata.name } else { &pod.spec.hostname };
+    let given = if pod.spec.hostname.is_empty() {
+        &pod.metadata.name
+    } else {
+        &pod.spec.hostname
+    };
     let hostname: String = given.chars().take(63).collect();
     let hostname = hostname.trim_end_matches(['-', '.']).to_owned();
     let subdomain = &pod.spec.subdomain;
-    let of_pod = if subdomain.is_empty() { String::new() } else { format!("{subdomain}.{namespace}.svc.{domain}") };
+    let of_pod = if subdomain.is_empty() {
+        String::new()
+    } else {
+        format!("{subdomain}.{namespace}.svc.{domain}")
+    };
     (hostname, of_pod)
 }
 
@@ -142,7 +182,9 @@ pub fn hostname_and_domain(namespace: &str, pod: &Pod, domain: &str) -> (String,
 pub fn hosts_file(addresses: &[IpAddr], hostname: &str, domain: &str, pod: &Pod) -> String {
     let mut out = String::from("# Kubernetes-managed hosts file.\n");
     out.push_str("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
-    out.push_str("fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n");
+    out.push_str(
+        "fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n",
+    );
     for address in addresses {
         if domain.is_empty() {
             out.push_str(&format!("{address}\t{hostname}\n"));
@@ -156,7 +198,10 @@ pub fn hosts_file(addresses: &[IpAddr], hostname: &str, domain: &str, pod: &Pod)
 
 /// /etc/hosts of a pod on the node's network: the node's, with a heading. Models nodeHostsFileContent.
 pub fn host_network_hosts_file(node: &str, pod: &Pod) -> String {
-    format!("# Kubernetes-managed hosts file (host network).\n{node}{}", host_aliases(pod))
+    format!(
+        "# Kubernetes-managed hosts file (host network).\n{node}{}",
+        host_aliases(pod)
+    )
 }
 
 /// A node's own /etc/hosts.

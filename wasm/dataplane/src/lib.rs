@@ -18,4 +18,4 @@ mod stack_builder;
 
 pub use plan::Plan;
 pub use service_map::ServiceMap;
-pub use stack_builder::{RouteSpec, Stamp, StackBuilder};
+pub use stack_builder::{RouteSpec, StackBuilder, Stamp};

@@ -18,7 +18,14 @@ fn digest(parts: &[&str]) -> [u8; 32] {
 /// A locally administered unicast address for a device.
 pub fn mac(owner: &str, device: &str) -> MacAddr {
     let bytes = digest(&["mac", owner, device]);
-    MacAddr([bytes[0] & 0xfc | 2, bytes[1], bytes[2], bytes[3], bytes[4], bytes[5]])
+    MacAddr([
+        bytes[0] & 0xfc | 2,
+        bytes[1],
+        bytes[2],
+        bytes[3],
+        bytes[4],
+        bytes[5],
+    ])
 }
 
 /// The address that Docker gives to a container with this IPv4 address: 02:42 and the address's bytes.
@@ -49,5 +56,8 @@ pub fn veth_name(pod: &str) -> Name {
 
 /// A container id: 64 hexadecimal digits.
 pub fn container_id(pod: &str) -> String {
-    digest(&["sandbox", pod]).iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&["sandbox", pod])
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -58,12 +58,20 @@ impl RuleBuilder {
 
     /// `-m PROTO --dport`.
     pub fn dport(self, protocol: L4Protocol, port: u16) -> Self {
-        self.and(Match::DstPort { protocol, not: false, ports: (port, port) })
+        self.and(Match::DstPort {
+            protocol,
+            not: false,
+            ports: (port, port),
+        })
     }
 
     /// `-m PROTO` alone, which matches every port.
     pub fn module(self, protocol: L4Protocol) -> Self {
-        self.and(Match::DstPort { protocol, not: false, ports: (0, u16::MAX) })
+        self.and(Match::DstPort {
+            protocol,
+            not: false,
+            ports: (0, u16::MAX),
+        })
     }
 
     /// `-m comment --comment`.
@@ -86,32 +94,56 @@ impl RuleBuilder {
 
     /// `-m conntrack --ctstate`.
     pub fn ct_state(self, states: &[CtStateName]) -> Self {
-        self.and(Match::CtState { not: false, states: states.to_vec() })
+        self.and(Match::CtState {
+            not: false,
+            states: states.to_vec(),
+        })
     }
 
     /// `-m conntrack ! --ctstate`.
     pub fn not_ct_state(self, states: &[CtStateName]) -> Self {
-        self.and(Match::CtState { not: true, states: states.to_vec() })
+        self.and(Match::CtState {
+            not: true,
+            states: states.to_vec(),
+        })
     }
 
     /// `-m mark --mark VALUE/VALUE`.
     pub fn mark(self, value: u32) -> Self {
-        self.and(Match::Mark { not: false, value, mask: value })
+        self.and(Match::Mark {
+            not: false,
+            value,
+            mask: value,
+        })
     }
 
     /// `-m mark ! --mark VALUE/VALUE`.
     pub fn not_mark(self, value: u32) -> Self {
-        self.and(Match::Mark { not: true, value, mask: value })
+        self.and(Match::Mark {
+            not: true,
+            value,
+            mask: value,
+        })
     }
 
     /// `-m addrtype --dst-type LOCAL`.
     pub fn dst_local(self) -> Self {
-        self.and(Match::AddrType { src: false, not: false, kind: AddrType::Local, limit_iface_in: false })
+        self.and(Match::AddrType {
+            src: false,
+            not: false,
+            kind: AddrType::Local,
+            limit_iface_in: false,
+        })
     }
 
     /// `-m addrtype --src-type LOCAL`.
     pub fn src_local(self) -> Self {
-        self.and(Match::AddrType { src: true, not: false, kind: AddrType::Local, limit_iface_in: false })
+        self.and(Match::AddrType {
+            src: true,
+            not: false,
+            kind: AddrType::Local,
+            limit_iface_in: false,
+        })
     }
 
     /// `-m statistic --mode random --probability`.
@@ -121,17 +153,28 @@ impl RuleBuilder {
 
     /// `-m recent --rcheck --seconds N --reap --name LIST`.
     pub fn recently_seen(self, list: &Name, seconds: u32) -> Self {
-        self.and(Match::RecentCheck { not: false, name: Arc::clone(list), seconds, reap: true })
+        self.and(Match::RecentCheck {
+            not: false,
+            name: Arc::clone(list),
+            seconds,
+            reap: true,
+        })
     }
 
     /// `-m recent --set --name LIST`.
     pub fn remember(self, list: &Name) -> Self {
-        self.and(Match::RecentSet { name: Arc::clone(list) })
+        self.and(Match::RecentSet {
+            name: Arc::clone(list),
+        })
     }
 
     /// The rule with a target.
     pub fn target(self, target: Target, origin: &Arc<Origin>) -> Rule {
-        Rule { matches: self.0, target: Some(target), origin: Some(Arc::clone(origin)) }
+        Rule {
+            matches: self.0,
+            target: Some(target),
+            origin: Some(Arc::clone(origin)),
+        }
     }
 
     /// The rule with a jump.
@@ -141,21 +184,37 @@ impl RuleBuilder {
 
     /// The rule without a target: it only counts.
     pub fn counts(self, origin: &Arc<Origin>) -> Rule {
-        Rule { matches: self.0, target: None, origin: Some(Arc::clone(origin)) }
+        Rule {
+            matches: self.0,
+            target: None,
+            origin: Some(Arc::clone(origin)),
+        }
     }
 }
 
 /// `-j MARK --or-mark`.
 pub fn or_mark(value: u32) -> Target {
-    Target::Mark { op: MarkOp::Or, value, mask: value }
+    Target::Mark {
+        op: MarkOp::Or,
+        value,
+        mask: value,
+    }
 }
 
 /// `-j MARK --xor-mark`.
 pub fn xor_mark(value: u32) -> Target {
-    Target::Mark { op: MarkOp::Xor, value, mask: 0 }
+    Target::Mark {
+        op: MarkOp::Xor,
+        value,
+        mask: 0,
+    }
 }
 
 /// A user-defined chain.
 pub fn chain(name: &Name, rules: Vec<Rule>) -> Chain {
-    Chain { name: Arc::clone(name), builtin: None, rules }
+    Chain {
+        name: Arc::clone(name),
+        builtin: None,
+        rules,
+    }
 }

@@ -111,7 +111,14 @@ impl ServiceMap {
             ports.extend(ports_of(object, service, &mut endpoints));
         }
         ports.sort_by(|a: &ServicePort, b| {
-            let key = |p: &ServicePort| (p.service.namespace.clone(), p.service.name.clone(), p.port_name.clone(), p.protocol);
+            let key = |p: &ServicePort| {
+                (
+                    p.service.namespace.clone(),
+                    p.service.name.clone(),
+                    p.port_name.clone(),
+                    p.protocol,
+                )
+            };
             key(a).cmp(&key(b))
         });
         Self { ports }
@@ -129,7 +136,9 @@ type PortKey = (String, String, String, L4Protocol);
 fn endpoints_by_port(store: &Store) -> BTreeMap<PortKey, Vec<Endpoint>> {
     let mut found: BTreeMap<PortKey, BTreeMap<String, Endpoint>> = BTreeMap::new();
     for (object, slice) in store.all::<EndpointSlice>() {
-        let Some(service) = slice.metadata.labels.get(SERVICE_NAME) else { continue };
+        let Some(service) = slice.metadata.labels.get(SERVICE_NAME) else {
+            continue;
+        };
         if slice.address_type == "FQDN" {
             continue;
         }
@@ -138,10 +147,17 @@ fn endpoints_by_port(store: &Store) -> BTreeMap<PortKey, Vec<Endpoint>> {
             // Models endpointslicecache.go endpointInfoByServicePort: a port without a number is left out.
             let Some(number) = port.port else { continue };
             let of_port = found
-                .entry((object.key.namespace.clone(), service.clone(), port.name.clone(), transport(port.protocol)))
+                .entry((
+                    object.key.namespace.clone(),
+                    service.clone(),
+                    port.name.clone(),
+                    transport(port.protocol),
+                ))
                 .or_default();
             for (index, endpoint) in slice.endpoints.iter().enumerate() {
-                let Some(address) = endpoint.addresses.first().and_then(|a| a.parse::<IpAddr>().ok()) else { continue };
+                let Some(address) = endpoint.addresses.first().and_then(|a| a.parse::<IpAddr>().ok()) else {
+                    continue;
+                };
                 if !address.is_ipv4() {
                     continue;
                 }
@@ -161,7 +177,10 @@ fn endpoints_by_port(store: &Store) -> BTreeMap<PortKey, Vec<Endpoint>> {
             }
         }
     }
-    found.into_iter().map(|(key, endpoints)| (key, endpoints.into_values().collect())).collect()
+    found
+        .into_iter()
+        .map(|(key, endpoints)| (key, endpoints.into_values().collect()))
+        .collect()
 }
 
 fn ports_of<'e>(
@@ -173,7 +192,11 @@ fn ports_of<'e>(
     let skipped = service.spec.type_ == ServiceType::ExternalName
         || service.is_headless()
         || service.metadata.labels.contains_key(SERVICE_PROXY_NAME);
-    let cluster_ip = service.addresses().into_iter().find(IpAddr::is_ipv4).filter(|_| !skipped);
+    let cluster_ip = service
+        .addresses()
+        .into_iter()
+        .find(IpAddr::is_ipv4)
+        .filter(|_| !skipped);
     let spec = &service.spec;
     let load_balancer_ips: Vec<IpAddr> = service
         .status
@@ -188,7 +211,12 @@ fn ports_of<'e>(
         || !spec.external_ips.is_empty();
     spec.ports.iter().enumerate().filter_map(move |(index, port)| {
         let protocol = transport(port.protocol);
-        let key = (object.key.namespace.clone(), object.key.name.clone(), port.name.clone(), protocol);
+        let key = (
+            object.key.namespace.clone(),
+            object.key.name.clone(),
+            port.name.clone(),
+            protocol,
+        );
         Some(ServicePort {
             service: object.key.clone(),
             port_name: port.name.clone(),
@@ -197,7 +225,12 @@ fn ports_of<'e>(
             cluster_ip: cluster_ip?,
             port: port.port,
             node_port: port.node_port,
-            external_ips: spec.external_ips.iter().copied().filter(IpAddr::is_ipv4).collect(),
+            external_ips: spec
+                .external_ips
+                .iter()
+                .copied()
+                .filter(IpAddr::is_ipv4)
+                .collect(),
             load_balancer_ips: load_balancer_ips.clone(),
             source_ranges: spec
                 .load_balancer_source_ranges
@@ -205,10 +238,14 @@ fn ports_of<'e>(
                 .filter_map(|range| range.trim().parse::<IpNet>().ok())
                 .filter(|range| range.addr().is_ipv4())
                 .collect(),
-            affinity_seconds: service.session_affinity_seconds().and_then(|s| u32::try_from(s).ok()),
+            affinity_seconds: service
+                .session_affinity_seconds()
+                .and_then(|s| u32::try_from(s).ok()),
             internal_local: spec.internal_traffic_policy == "Local",
             external_local: externally_visible && spec.external_traffic_policy == "Local",
-            health_check_node_port: spec.health_check_node_port.filter(|_| spec.external_traffic_policy == "Local"),
+            health_check_node_port: spec
+                .health_check_node_port
+                .filter(|_| spec.external_traffic_policy == "Local"),
             has_selector: !spec.selector.is_empty(),
             endpoints: endpoints.remove(&key).unwrap_or_default(),
         })
@@ -274,12 +311,25 @@ impl ServicePort {
             return found;
         }
         found.any |= self.endpoints.iter().any(|e| e.ready || falling_back(&e));
-        found.local = self.endpoints.iter().filter(|e| e.is_on(node) && e.ready).collect();
+        found.local = self
+            .endpoints
+            .iter()
+            .filter(|e| e.is_on(node) && e.ready)
+            .collect();
         if found.local.is_empty() {
-            found.local = self.endpoints.iter().filter(|e| e.is_on(node)).filter(falling_back).collect();
+            found.local = self
+                .endpoints
+                .iter()
+                .filter(|e| e.is_on(node))
+                .filter(falling_back)
+                .collect();
         }
         let used = |e: &&Endpoint| {
-            found.cluster.iter().chain(&found.local).any(|used| std::ptr::eq(*used, *e))
+            found
+                .cluster
+                .iter()
+                .chain(&found.local)
+                .any(|used| std::ptr::eq(*used, *e))
         };
         found.reachable = self.endpoints.iter().filter(used).collect();
         found
@@ -287,11 +337,19 @@ impl ServicePort {
 
     /// The origin of what `writer` makes of a field of the Service.
     pub fn origin(&self, field: FieldPath, writer: &'static str) -> Arc<Origin> {
-        Arc::new(Origin { object: Some(self.service.clone()), field, writer: Cow::Borrowed(writer) })
+        Arc::new(Origin {
+            object: Some(self.service.clone()),
+            field,
+            writer: Cow::Borrowed(writer),
+        })
     }
 
     /// The path of this port's field.
     pub fn port_field(&self, field: &str) -> FieldPath {
-        FieldPath::root().key("spec").key("ports").index(self.index).key(field)
+        FieldPath::root()
+            .key("spec")
+            .key("ports")
+            .index(self.index)
+            .key(field)
     }
 }

@@ -45,12 +45,26 @@ pub struct RouteSpec {
 impl RouteSpec {
     /// Through a next hop.
     pub fn via(prefix: IpNet, via: IpAddr, device: &Name) -> Self {
-        Self { prefix, via: Some(via), device: Arc::clone(device), onlink: false, protocol: "", src: None }
+        Self {
+            prefix,
+            via: Some(via),
+            device: Arc::clone(device),
+            onlink: false,
+            protocol: "",
+            src: None,
+        }
     }
 
     /// On the link itself.
     pub fn on_link(prefix: IpNet, device: &Name) -> Self {
-        Self { prefix, via: None, device: Arc::clone(device), onlink: false, protocol: "", src: None }
+        Self {
+            prefix,
+            via: None,
+            device: Arc::clone(device),
+            onlink: false,
+            protocol: "",
+            src: None,
+        }
     }
 
     /// The same, with `onlink`.
@@ -71,17 +85,26 @@ pub fn default_route_of(address: IpAddr) -> IpNet {
 impl StackBuilder {
     /// A stack that has `lo` and nothing else.
     pub fn new(place: Place) -> Self {
-        let mut builder = Self { netns: NetNs::new(place) };
+        let mut builder = Self {
+            netns: NetNs::new(place),
+        };
         let origin = Arc::new(Origin::by("kernel"));
-        builder
-            .stamp(&origin)
-            .interface(&"lo".into(), InterfaceKind::Loopback, MacAddr::ZERO, 65536, &[IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8))]);
+        builder.stamp(&origin).interface(
+            &"lo".into(),
+            InterfaceKind::Loopback,
+            MacAddr::ZERO,
+            65536,
+            &[IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8))],
+        );
         builder
     }
 
     /// Writes with this origin.
     pub fn stamp(&mut self, origin: &Arc<Origin>) -> Stamp<'_> {
-        Stamp { builder: self, origin: Arc::clone(origin) }
+        Stamp {
+            builder: self,
+            origin: Arc::clone(origin),
+        }
     }
 
     /// The stack so far; for what carries no origin: sysctls and files.
@@ -97,11 +120,25 @@ impl StackBuilder {
 
 impl Stamp<'_> {
     /// Adds an interface that is up, and the connected route of each of its addresses, as the kernel does.
-    pub fn interface(&mut self, name: &Name, kind: InterfaceKind, mac: MacAddr, mtu_bytes: u32, addresses: &[IpNet]) -> &mut Interface {
+    pub fn interface(
+        &mut self,
+        name: &Name,
+        kind: InterfaceKind,
+        mac: MacAddr,
+        mtu_bytes: u32,
+        addresses: &[IpNet],
+    ) -> &mut Interface {
         let index = u32::try_from(self.builder.netns.interfaces.len()).map_or(u32::MAX, |n| n + 1);
-        let scope = if matches!(kind, InterfaceKind::Loopback) { Scope::Host } else { Scope::Global };
+        let scope = if matches!(kind, InterfaceKind::Loopback) {
+            Scope::Host
+        } else {
+            Scope::Global
+        };
         if scope == Scope::Global {
-            for address in addresses.iter().filter(|net| net.prefix_len() < net.max_prefix_len()) {
+            for address in addresses
+                .iter()
+                .filter(|net| net.prefix_len() < net.max_prefix_len())
+            {
                 let route = RouteSpec {
                     src: Some(address.addr()),
                     protocol: "kernel",
@@ -122,29 +159,82 @@ impl Stamp<'_> {
             hairpin: false,
             origin: Some(Arc::clone(&self.origin)),
         };
-        self.builder.netns.interfaces.entry(Arc::clone(name)).insert_entry(interface).into_mut()
+        self.builder
+            .netns
+            .interfaces
+            .entry(Arc::clone(name))
+            .insert_entry(interface)
+            .into_mut()
     }
 
     /// Adds one end of a veth pair.
-    pub fn veth(&mut self, name: &Name, peer: PortRef, mac: MacAddr, mtu_bytes: u32, addresses: &[IpNet]) -> &mut Interface {
+    pub fn veth(
+        &mut self,
+        name: &Name,
+        peer: PortRef,
+        mac: MacAddr,
+        mtu_bytes: u32,
+        addresses: &[IpNet],
+    ) -> &mut Interface {
         self.interface(name, InterfaceKind::Veth { peer }, mac, mtu_bytes, addresses)
     }
 
     /// Adds a bridge.
-    pub fn bridge(&mut self, name: &Name, mac: MacAddr, mtu_bytes: u32, addresses: &[IpNet]) -> &mut Interface {
-        self.interface(name, InterfaceKind::Bridge(Bridge::default()), mac, mtu_bytes, addresses)
+    pub fn bridge(
+        &mut self,
+        name: &Name,
+        mac: MacAddr,
+        mtu_bytes: u32,
+        addresses: &[IpNet],
+    ) -> &mut Interface {
+        self.interface(
+            name,
+            InterfaceKind::Bridge(Bridge::default()),
+            mac,
+            mtu_bytes,
+            addresses,
+        )
     }
 
     /// Adds a card plugged into a shared network.
-    pub fn physical(&mut self, name: &Name, fabric: FabricId, mac: MacAddr, mtu_bytes: u32, addresses: &[IpNet]) -> &mut Interface {
-        self.interface(name, InterfaceKind::Physical { fabric }, mac, mtu_bytes, addresses)
+    pub fn physical(
+        &mut self,
+        name: &Name,
+        fabric: FabricId,
+        mac: MacAddr,
+        mtu_bytes: u32,
+        addresses: &[IpNet],
+    ) -> &mut Interface {
+        self.interface(
+            name,
+            InterfaceKind::Physical { fabric },
+            mac,
+            mtu_bytes,
+            addresses,
+        )
     }
 
     /// Adds a route to the main table.
     pub fn route(&mut self, spec: RouteSpec) {
-        let scope = if spec.via.is_some() { Scope::Global } else { Scope::Link };
-        let hop = NextHop { via: spec.via, device: spec.device, weight: 1, onlink: spec.onlink };
-        self.push_route(spec.prefix, RouteKind::Unicast, vec![hop], scope, spec.protocol, spec.src);
+        let scope = if spec.via.is_some() {
+            Scope::Global
+        } else {
+            Scope::Link
+        };
+        let hop = NextHop {
+            via: spec.via,
+            device: spec.device,
+            weight: 1,
+            onlink: spec.onlink,
+        };
+        self.push_route(
+            spec.prefix,
+            RouteKind::Unicast,
+            vec![hop],
+            scope,
+            spec.protocol,
+            spec.src,
+        );
     }
 
     /// Adds a route with several next hops, each with the same share.
@@ -154,7 +244,14 @@ impl Stamp<'_> {
 
     /// Adds a route that answers with ICMP host unreachable.
     pub fn unreachable(&mut self, prefix: IpNet) {
-        self.push_route(prefix, RouteKind::Unreachable, Vec::new(), Scope::Global, "static", None);
+        self.push_route(
+            prefix,
+            RouteKind::Unreachable,
+            Vec::new(),
+            Scope::Global,
+            "static",
+            None,
+        );
     }
 
     fn push_route(
@@ -167,21 +264,47 @@ impl Stamp<'_> {
         src: Option<IpAddr>,
     ) {
         let origin = Some(Arc::clone(&self.origin));
-        let route = Route { prefix, kind, next_hops, src, scope, metric: 0, protocol, origin };
+        let route = Route {
+            prefix,
+            kind,
+            next_hops,
+            src,
+            scope,
+            metric: 0,
+            protocol,
+            origin,
+        };
         self.builder.netns.tables.entry(MAIN).or_default().push(route);
     }
 
     /// Adds a neighbour entry: permanent ones are written by an agent, others were learned before the run.
     pub fn neighbour(&mut self, device: &Name, address: IpAddr, mac: MacAddr, permanent: bool) {
-        let entry = Neighbour { mac, permanent, origin: Some(Arc::clone(&self.origin)) };
-        self.builder.netns.neighbours.insert((Arc::clone(device), address), entry);
+        let entry = Neighbour {
+            mac,
+            permanent,
+            origin: Some(Arc::clone(&self.origin)),
+        };
+        self.builder
+            .netns
+            .neighbours
+            .insert((Arc::clone(device), address), entry);
     }
 
     /// Adds an entry to a bridge's or VXLAN device's MAC table. Nothing happens when there is no such device.
     pub fn fdb(&mut self, device: &Name, mac: MacAddr, port: &Name, remote: Option<IpAddr>, permanent: bool) {
-        let entry =
-            FdbEntry { device: Arc::clone(port), remote, permanent, origin: Some(Arc::clone(&self.origin)) };
-        match self.builder.netns.interfaces.get_mut(device).map(|interface| &mut interface.kind) {
+        let entry = FdbEntry {
+            device: Arc::clone(port),
+            remote,
+            permanent,
+            origin: Some(Arc::clone(&self.origin)),
+        };
+        match self
+            .builder
+            .netns
+            .interfaces
+            .get_mut(device)
+            .map(|interface| &mut interface.kind)
+        {
             Some(InterfaceKind::Bridge(bridge)) => {
                 bridge.fdb.insert(mac, entry);
             }
@@ -194,14 +317,23 @@ impl Stamp<'_> {
 
     /// The table, made with its built-in chains when it is first touched.
     pub fn table(&mut self, name: TableName) -> &mut Table {
-        self.builder.netns.iptables.tables.entry(name).or_insert_with(|| builtin_table(name))
+        self.builder
+            .netns
+            .iptables
+            .tables
+            .entry(name)
+            .or_insert_with(|| builtin_table(name))
     }
 
     /// Makes a user-defined chain unless it exists.
     pub fn chain(&mut self, table: TableName, name: &str) -> &mut Chain {
         let name: Name = name.into();
         let chain = self.table(table).own.entry(Arc::clone(&name)).or_insert_with(|| {
-            Arc::new(Chain { name, builtin: None, rules: Vec::new() })
+            Arc::new(Chain {
+                name,
+                builtin: None,
+                rules: Vec::new(),
+            })
         });
         Arc::make_mut(chain)
     }
@@ -241,7 +373,11 @@ fn builtin_table(name: TableName) -> Table {
         .iter()
         .map(|hook| {
             let name: Name = hook.to_string().into();
-            let chain = Chain { name: Arc::clone(&name), builtin: Some((*hook, Policy::Accept)), rules: Vec::new() };
+            let chain = Chain {
+                name: Arc::clone(&name),
+                builtin: Some((*hook, Policy::Accept)),
+                rules: Vec::new(),
+            };
             (name, Arc::new(chain))
         })
         .collect::<IndexMap<_, _>>();

@@ -80,7 +80,11 @@ impl Net {
         source: Arc<dyn StackSource>,
         same: impl Fn(NetNsId) -> Option<NetNsId>,
     ) -> Self {
-        let kept = |id: u32| same(NetNsId(id)).and_then(|o| old.stacks.get(o.0 as usize)).map(Arc::clone);
+        let kept = |id: u32| {
+            same(NetNsId(id))
+                .and_then(|o| old.stacks.get(o.0 as usize))
+                .map(Arc::clone)
+        };
         let stacks = (0u32..).take(count).map(|id| kept(id).unwrap_or_default());
         Self {
             stacks: Arc::new(stacks.collect()),

@@ -83,7 +83,10 @@ impl Diagnostic {
 
     /// The same, with a second place.
     pub fn note(mut self, message: impl Into<String>, span: Option<Span>) -> Self {
-        self.notes.push(Note { message: message.into(), span });
+        self.notes.push(Note {
+            message: message.into(),
+            span,
+        });
         self
     }
 }

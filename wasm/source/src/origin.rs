@@ -18,11 +18,19 @@ pub struct Origin {
 impl Origin {
     /// What `writer` made for `field` of `object`.
     pub fn of(object: ObjectKey, field: &str, writer: &'static str) -> Self {
-        Self { object: Some(object), field: FieldPath::parse(field), writer: Cow::Borrowed(writer) }
+        Self {
+            object: Some(object),
+            field: FieldPath::parse(field),
+            writer: Cow::Borrowed(writer),
+        }
     }
 
     /// What `writer` made by itself.
     pub fn by(writer: &'static str) -> Self {
-        Self { object: None, field: FieldPath::root(), writer: Cow::Borrowed(writer) }
+        Self {
+            object: None,
+            field: FieldPath::root(),
+            writer: Cow::Borrowed(writer),
+        }
     }
 }

@@ -85,7 +85,13 @@ mod tests {
 
     #[test]
     fn parse_and_print_are_inverse() {
-        for text in ["", "spec", "spec.ports[1].targetPort", "metadata.labels[app.kubernetes.io/name]", "items[0][1]"] {
+        for text in [
+            "",
+            "spec",
+            "spec.ports[1].targetPort",
+            "metadata.labels[app.kubernetes.io/name]",
+            "items[0][1]",
+        ] {
             assert_eq!(FieldPath::parse(text).to_string(), text);
         }
     }

@@ -48,7 +48,11 @@ fn icmp6_type_code(kind: IcmpKind) -> (u8, u8) {
 }
 
 fn icmp(icmp: &Icmp, v6: bool) -> Vec<(&'static str, String)> {
-    let (kind, code) = if v6 { icmp6_type_code(icmp.kind) } else { icmp_type_code(icmp.kind) };
+    let (kind, code) = if v6 {
+        icmp6_type_code(icmp.kind)
+    } else {
+        icmp_type_code(icmp.kind)
+    };
     let mut fields = vec![("type", kind.to_string()), ("code", code.to_string())];
     match icmp.kind {
         IcmpKind::EchoRequest { id, sequence } | IcmpKind::EchoReply { id, sequence } => {
@@ -69,15 +73,26 @@ pub fn headers(packet: &Packet) -> Vec<HeaderFields> {
     for header in &packet.headers {
         let here = depth;
         let (layer, title, bytes, fields) = match header {
-            Header::Ethernet(e) => {
-                ("eth", "Ethernet", 14, vec![("dst", e.dst.to_string()), ("src", e.src.to_string())])
-            }
+            Header::Ethernet(e) => (
+                "eth",
+                "Ethernet",
+                14,
+                vec![("dst", e.dst.to_string()), ("src", e.src.to_string())],
+            ),
             Header::Arp(a) => (
                 "arp",
                 "ARP",
                 28,
                 vec![
-                    ("op", if a.op == ArpOp::Request { "request" } else { "reply" }.to_owned()),
+                    (
+                        "op",
+                        if a.op == ArpOp::Request {
+                            "request"
+                        } else {
+                            "reply"
+                        }
+                        .to_owned(),
+                    ),
                     ("sender_mac", a.sender_mac.to_string()),
                     ("sender_ip", a.sender_ip.to_string()),
                     ("target_mac", a.target_mac.to_string()),
@@ -126,11 +141,19 @@ pub fn headers(packet: &Packet) -> Vec<HeaderFields> {
                 if let Some(mss) = tcp.mss_bytes {
                     fields.push(("mss", mss.to_string()));
                 }
-                ("tcp", "TCP", if tcp.mss_bytes.is_some() { 24 } else { 20 }, fields)
+                (
+                    "tcp",
+                    "TCP",
+                    if tcp.mss_bytes.is_some() { 24 } else { 20 },
+                    fields,
+                )
             }
-            Header::Udp(udp) => {
-                ("udp", "UDP", 8, vec![("sport", udp.src.to_string()), ("dport", udp.dst.to_string())])
-            }
+            Header::Udp(udp) => (
+                "udp",
+                "UDP",
+                8,
+                vec![("sport", udp.src.to_string()), ("dport", udp.dst.to_string())],
+            ),
             Header::Sctp(sctp) => (
                 "sctp",
                 "SCTP",
@@ -147,7 +170,13 @@ pub fn headers(packet: &Packet) -> Vec<HeaderFields> {
                 ("vxlan", "VXLAN", 8, vec![("vni", vxlan.vni.to_string())])
             }
         };
-        out.push(HeaderFields { layer, title, depth: here, bytes, fields });
+        out.push(HeaderFields {
+            layer,
+            title,
+            depth: here,
+            bytes,
+            fields,
+        });
     }
     out
 }
@@ -210,17 +239,29 @@ mod tests {
             dst: 80,
             seq: 0,
             ack: 0,
-            flags: TcpFlags { syn: true, ..TcpFlags::default() },
+            flags: TcpFlags {
+                syn: true,
+                ..TcpFlags::default()
+            },
             window: 64240,
             mss_bytes: Some(1410),
         };
-        let inner = [ip([10, 244, 1, 2], [10, 244, 2, 4], L4Protocol::Tcp), Header::Tcp(tcp)];
+        let inner = [
+            ip([10, 244, 1, 2], [10, 244, 2, 4], L4Protocol::Tcp),
+            Header::Tcp(tcp),
+        ];
         let plain = Packet::new(inner.to_vec(), Payload::default());
         let mut boxed = vec![
             ip([172, 18, 0, 3], [172, 18, 0, 4], L4Protocol::Udp),
-            Header::Udp(Udp { src: 50000, dst: 8472 }),
+            Header::Udp(Udp {
+                src: 50000,
+                dst: 8472,
+            }),
             Header::Vxlan(Vxlan { vni: 1 }),
-            Header::Ethernet(Ethernet { src: MacAddr::ZERO, dst: MacAddr::ZERO }),
+            Header::Ethernet(Ethernet {
+                src: MacAddr::ZERO,
+                dst: MacAddr::ZERO,
+            }),
         ];
         boxed.extend(inner);
         let boxed = Packet::new(boxed, Payload::default());

@@ -59,17 +59,32 @@ fn body(trace: &Trace, locate: &dyn Locate) -> Map<String, Value> {
             .choices
             .iter()
             .map(|c| {
-                let ways: Vec<_> = c.ways.iter().map(|(name, share)| json!({"name": name, "share": share})).collect();
+                let ways: Vec<_> = c
+                    .ways
+                    .iter()
+                    .map(|(name, share)| json!({"name": name, "share": share}))
+                    .collect();
                 json!({"name": c.name, "taken": c.taken, "ways": ways})
             })
             .collect(),
     );
-    put("unknowns", trace.unknowns.iter().map(|u| json!({"what": u.what, "why": u.why})).collect());
+    put(
+        "unknowns",
+        trace
+            .unknowns
+            .iter()
+            .map(|u| json!({"what": u.what, "why": u.why}))
+            .collect(),
+    );
     out
 }
 
 fn message(seen: &MessageSeen) -> Value {
-    let headers: Vec<_> = seen.headers.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+    let headers: Vec<_> = seen
+        .headers
+        .iter()
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
     json!({
         "method": seen.method, "path": seen.path, "host": seen.host, "proto": seen.protocol,
         "headers": headers, "body": String::from_utf8_lossy(&seen.body),
@@ -101,7 +116,11 @@ fn leg(leg: &Leg, locate: &dyn Locate) -> Value {
         }
         hops.push(json!({"place": hop.place.to_string(), "netns": hop.place.netns(), "steps": steps}));
     }
-    let direction = if leg.direction == crate::Direction::Request { "request" } else { "reply" };
+    let direction = if leg.direction == crate::Direction::Request {
+        "request"
+    } else {
+        "reply"
+    };
     let end = match leg.end {
         crate::LegEnd::Delivered => "delivered",
         crate::LegEnd::Dropped => "dropped",

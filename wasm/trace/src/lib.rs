@@ -15,11 +15,13 @@ mod words;
 pub use locate::{Locate, Located, Nowhere};
 pub use outcome::{Outcome, Verdict};
 pub use step::{
-    BridgeDecision, ConntrackState, DropCause, HookName, NatKind, NeighbourState, RouteDecision, RuleHit, RuleVerdict, Step,
-    StepKind,
+    BridgeDecision, ConntrackState, DropCause, HookName, NatKind, NeighbourState, RouteDecision, RuleHit,
+    RuleVerdict, Step, StepKind,
+};
+pub use trace::{
+    Choice, Direction, Exchange, Hop, Leg, LegEnd, MessageSeen, Place, SubTrace, Trace, Unknown,
 };
 pub use words::{destination, icmp_words, source};
-pub use trace::{Choice, Direction, Exchange, Hop, Leg, LegEnd, MessageSeen, Place, SubTrace, Trace, Unknown};
 
 /// A shared name (of an interface, a chain, a process): made once when state is built, never while a packet walks.
 pub type Name = std::sync::Arc<str>;
@@ -31,6 +33,9 @@ pub struct Micros(pub u64);
 impl std::ops::Add<std::time::Duration> for Micros {
     type Output = Self;
     fn add(self, after: std::time::Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(after.as_micros()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(after.as_micros()).unwrap_or(u64::MAX)),
+        )
     }
 }

@@ -1,7 +1,8 @@
 //! A trace as text for people: who asked whom, what became of it, and each packet's way.
 
 use crate::{
-    BridgeDecision, Direction, Leg, Locate, NeighbourState, Place, RuleHit, RuleVerdict, Step, StepKind, SubTrace, Trace,
+    BridgeDecision, Direction, Leg, Locate, NeighbourState, Place, RuleHit, RuleVerdict, Step, StepKind,
+    SubTrace, Trace,
 };
 use hoplab_source::Origin;
 use hoplab_wire::Packet;
@@ -24,7 +25,10 @@ pub fn to_text(trace: &Trace, locate: &dyn Locate) -> String {
     chances(&mut out, trace);
     let mut told: Vec<&Leg> = Vec::new();
     for leg in &trace.legs {
-        let earlier = told.iter().find(|l| l.direction == leg.direction && way(l) == way(leg)).copied();
+        let earlier = told
+            .iter()
+            .find(|l| l.direction == leg.direction && way(l) == way(leg))
+            .copied();
         one_leg(&mut out, leg, earlier, locate);
         told.push(leg);
     }
@@ -54,18 +58,39 @@ fn millis(micros: u64) -> String {
 /// Look-ups and ARP, a line each.
 fn beside(out: &mut String, trace: &Trace) {
     let mut why = "";
-    let width = trace.subtraces.iter().map(|s| s.label.chars().count()).max().unwrap_or(0);
+    let width = trace
+        .subtraces
+        .iter()
+        .map(|s| s.label.chars().count())
+        .max()
+        .unwrap_or(0);
     for sub in &trace.subtraces {
         if sub.why != why {
             why = sub.why;
             let _ = writeln!(out, "\n  {why}");
         }
         let SubTrace { label, trace, .. } = sub;
-        let by = trace.backend.as_ref().map(|b| format!("   by {}", b.in_words())).unwrap_or_default();
-        let answers: Vec<&str> =
-            trace.legs.iter().filter(|l| l.direction == Direction::Reply).map(|l| l.label.as_str()).collect();
-        let answer = if answers.is_empty() { "no answer".to_owned() } else { answers.join("; ") };
-        let _ = writeln!(out, "    {label:<width$}   {answer}   {}{by}", millis(trace.micros));
+        let by = trace
+            .backend
+            .as_ref()
+            .map(|b| format!("   by {}", b.in_words()))
+            .unwrap_or_default();
+        let answers: Vec<&str> = trace
+            .legs
+            .iter()
+            .filter(|l| l.direction == Direction::Reply)
+            .map(|l| l.label.as_str())
+            .collect();
+        let answer = if answers.is_empty() {
+            "no answer".to_owned()
+        } else {
+            answers.join("; ")
+        };
+        let _ = writeln!(
+            out,
+            "    {label:<width$}   {answer}   {}{by}",
+            millis(trace.micros)
+        );
     }
 }
 
@@ -96,10 +121,21 @@ fn way(leg: &Leg) -> Vec<(&Place, &str)> {
 }
 
 fn one_leg(out: &mut String, leg: &Leg, earlier: Option<&Leg>, locate: &dyn Locate) {
-    let arrow = if leg.direction == Direction::Request { "->" } else { "<-" };
+    let arrow = if leg.direction == Direction::Request {
+        "->"
+    } else {
+        "<-"
+    };
     let ends = leg.hops.first().zip(leg.hops.last());
-    let from_to = ends.map(|(a, b)| format!("{} to {}", a.place.in_words(), b.place.in_words())).unwrap_or_default();
-    let _ = writeln!(out, "\n{arrow} {}   {from_to}   at {}", leg.label, millis(leg.start().0));
+    let from_to = ends
+        .map(|(a, b)| format!("{} to {}", a.place.in_words(), b.place.in_words()))
+        .unwrap_or_default();
+    let _ = writeln!(
+        out,
+        "\n{arrow} {}   {from_to}   at {}",
+        leg.label,
+        millis(leg.start().0)
+    );
     if let Some(earlier) = earlier {
         let _ = writeln!(out, "   the same way as {}", earlier.label);
     }
@@ -130,8 +166,14 @@ fn one_leg(out: &mut String, leg: &Leg, earlier: Option<&Leg>, locate: &dyn Loca
 fn worth_a_line(step: &Step, last: Option<&Step>, next: Option<&Step>) -> bool {
     match &step.kind {
         StepKind::Conntrack { .. } => false,
-        StepKind::Neighbour { state, .. } => matches!(state, NeighbourState::Resolved | NeighbourState::Failed),
-        StepKind::Hook { verdict: RuleVerdict::Accept, hits, .. } => accepts(hits),
+        StepKind::Neighbour { state, .. } => {
+            matches!(state, NeighbourState::Resolved | NeighbourState::Failed)
+        }
+        StepKind::Hook {
+            verdict: RuleVerdict::Accept,
+            hits,
+            ..
+        } => accepts(hits),
         // Coming up from a bridge or out of a tunnel, and going into them, is said by the bridge or the tunnel.
         StepKind::Ingress { device } => !matches!(
             last.map(|s| &s.kind),
@@ -148,21 +190,34 @@ fn worth_a_line(step: &Step, last: Option<&Step>, next: Option<&Step>) -> bool {
 
 /// Whether a rule said ACCEPT, rather than none saying anything.
 fn accepts(hits: &[RuleHit]) -> bool {
-    hits.iter().rev().find(|h| h.matched).is_some_and(|h| h.text.ends_with("-j ACCEPT"))
+    hits.iter()
+        .rev()
+        .find(|h| h.matched)
+        .is_some_and(|h| h.text.ends_with("-j ACCEPT"))
 }
 
 /// Steps that say something even on a way that was told before.
 fn decides(step: &Step) -> bool {
     match &step.kind {
         StepKind::Hook { verdict, .. } => *verdict != RuleVerdict::Accept,
-        StepKind::Nat { .. } | StepKind::Drop { .. } | StepKind::Fault { .. } | StepKind::IcmpError { .. } => true,
+        StepKind::Nat { .. }
+        | StepKind::Drop { .. }
+        | StepKind::Fault { .. }
+        | StepKind::IcmpError { .. } => true,
         StepKind::Socket { process, .. } => process.is_none(),
         StepKind::Process { .. } => true,
         _ => false,
     }
 }
 
-fn one_step(out: &mut String, number: usize, step: &Step, before: &Packet, place: &Place, locate: &dyn Locate) {
+fn one_step(
+    out: &mut String,
+    number: usize,
+    step: &Step,
+    before: &Packet,
+    place: &Place,
+    locate: &dyn Locate,
+) {
     let name = step.name();
     let sentence = step.sentence(before, place);
     let sentence = sentence.strip_prefix(&format!("{name}: ")).unwrap_or(&sentence);
@@ -240,6 +295,9 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(visible("a\u{1b}[31mred\nb\u{202e}"), "a\\u{1b}[31mred\nb\\u{202e}");
+        assert_eq!(
+            visible("a\u{1b}[31mred\nb\u{202e}"),
+            "a\\u{1b}[31mred\nb\\u{202e}"
+        );
     }
 }

@@ -65,12 +65,17 @@ pub struct Leg {
 impl Leg {
     /// When the first step was.
     pub fn start(&self) -> Micros {
-        self.hops.first().and_then(|h| h.steps.first()).map_or(Micros(0), |s| s.at)
+        self.hops
+            .first()
+            .and_then(|h| h.steps.first())
+            .map_or(Micros(0), |s| s.at)
     }
 
     /// Every step with its place, in order.
     pub fn steps(&self) -> impl Iterator<Item = (&Place, &Step)> {
-        self.hops.iter().flat_map(|h| h.steps.iter().map(move |s| (&h.place, s)))
+        self.hops
+            .iter()
+            .flat_map(|h| h.steps.iter().map(move |s| (&h.place, s)))
     }
 }
 

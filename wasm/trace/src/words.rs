@@ -1,8 +1,8 @@
 //! A step in words: device first, present tense, only from what the step holds.
 
 use crate::{
-    BridgeDecision, ConntrackState, DropCause, HookName, NatKind, NeighbourState, Place, RouteDecision, RuleHit,
-    RuleVerdict, Step, StepKind,
+    BridgeDecision, ConntrackState, DropCause, HookName, NatKind, NeighbourState, Place, RouteDecision,
+    RuleHit, RuleVerdict, Step, StepKind,
 };
 use hoplab_wire::{Header, IcmpKind, Packet};
 use std::fmt;
@@ -56,7 +56,9 @@ pub fn source(packet: &Packet) -> String {
 }
 
 fn end(packet: &Packet, src: bool) -> String {
-    let Some(at) = packet.ip_index() else { return String::new() };
+    let Some(at) = packet.ip_index() else {
+        return String::new();
+    };
     let address = if src { packet.src_ip() } else { packet.dst_ip() };
     let address = address.map(|a| a.to_string()).unwrap_or_default();
     let port = match packet.headers.get(at + 1) {
@@ -100,9 +102,9 @@ impl Step {
     pub fn name(&self) -> String {
         match &self.kind {
             StepKind::Originate { process, .. } | StepKind::Process { process, .. } => process.to_string(),
-            StepKind::Ingress { device } | StepKind::Egress { device } | StepKind::Neighbour { device, .. } => {
-                device.to_string()
-            }
+            StepKind::Ingress { device }
+            | StepKind::Egress { device }
+            | StepKind::Neighbour { device, .. } => device.to_string(),
             StepKind::Encap { device, .. } | StepKind::Decap { device, .. } => device.to_string(),
             StepKind::Fragment { .. } => "fragment".to_owned(),
             StepKind::Reassemble { .. } => "reassemble".to_owned(),
@@ -170,12 +172,18 @@ impl Step {
             },
             StepKind::Route { decision, .. } => match decision {
                 RouteDecision::Local { .. } => "for this machine".to_owned(),
-                RouteDecision::Unicast { via: Some(via), device, .. } => format!("next hop {via} on {device}"),
+                RouteDecision::Unicast {
+                    via: Some(via),
+                    device,
+                    ..
+                } => format!("next hop {via} on {device}"),
                 RouteDecision::Unicast { device, .. } => format!("on link, {device}"),
                 RouteDecision::Refused { kind, .. } => (*kind).to_owned(),
                 RouteDecision::NoRoute => "no route".to_owned(),
             },
-            StepKind::Hook { verdict, table, hits, .. } => match verdict {
+            StepKind::Hook {
+                verdict, table, hits, ..
+            } => match verdict {
                 RuleVerdict::Dnat => format!("to {}", destination(&self.packet)),
                 RuleVerdict::Snat => format!("from {}", source(&self.packet)),
                 RuleVerdict::Drop => format!("{table} drops it"),
@@ -192,9 +200,13 @@ impl Step {
             StepKind::Conntrack { state, .. } => conntrack_word(*state).to_owned(),
             StepKind::Encap { remote, .. } => format!("boxed, to {remote}"),
             StepKind::Decap { .. } => "unboxed".to_owned(),
-            StepKind::Fragment { pieces, mtu_bytes } => format!("cut into {pieces} pieces for MTU {mtu_bytes}"),
+            StepKind::Fragment { pieces, mtu_bytes } => {
+                format!("cut into {pieces} pieces for MTU {mtu_bytes}")
+            }
             StepKind::Reassemble { whole: true, pieces } => format!("put together from {pieces} pieces"),
-            StepKind::Reassemble { whole: false, pieces } => format!("{pieces} pieces here, waits for the rest"),
+            StepKind::Reassemble { whole: false, pieces } => {
+                format!("{pieces} pieces here, waits for the rest")
+            }
             StepKind::Socket { process, local, .. } => match process {
                 Some(_) => format!("receives on {local}"),
                 None => format!("nothing listens on {local}"),
@@ -217,63 +229,117 @@ impl Step {
             },
             StepKind::Ingress { device } => format!("{device}: the packet enters {here}."),
             StepKind::Egress { device } => format!("{device}: the packet leaves {here}."),
-            StepKind::Bridge { bridge, port_in, decision } => bridge_sentence(bridge, port_in.as_deref(), decision, &here),
-            StepKind::Neighbour { ip, mac, device, state } => match (mac, state) {
+            StepKind::Bridge {
+                bridge,
+                port_in,
+                decision,
+            } => bridge_sentence(bridge, port_in.as_deref(), decision, &here),
+            StepKind::Neighbour {
+                ip,
+                mac,
+                device,
+                state,
+            } => match (mac, state) {
                 (Some(mac), NeighbourState::Permanent) => {
                     format!("{device}: {ip} is at {mac}, a permanent entry that an agent wrote.")
                 }
-                (Some(mac), NeighbourState::Resolved) => format!("{device}: {ip} answered the ARP question; it is at {mac}."),
+                (Some(mac), NeighbourState::Resolved) => {
+                    format!("{device}: {ip} answered the ARP question; it is at {mac}.")
+                }
                 (Some(mac), _) => format!("{device}: {ip} is at {mac}, known from before."),
                 (None, NeighbourState::NotNeeded) => format!("{device}: no link address is needed."),
                 (None, _) => format!("{device}: nobody answers the ARP question for {ip}."),
             },
-            StepKind::Route { dst, decision } => route_sentence(&dst.to_string(), decision, &here, before, &self.packet),
-            StepKind::Hook { hook, table, hits, verdict } => hook_sentence(self, *hook, table, hits, *verdict, before),
+            StepKind::Route { dst, decision } => {
+                route_sentence(&dst.to_string(), decision, &here, before, &self.packet)
+            }
+            StepKind::Hook {
+                hook,
+                table,
+                hits,
+                verdict,
+            } => hook_sentence(self, *hook, table, hits, *verdict, before),
             StepKind::Nat { hook, kind } => {
                 let (end, old, new) = match kind {
-                    NatKind::Dnat | NatKind::UnSnat => ("destination", destination(before), destination(&self.packet)),
+                    NatKind::Dnat | NatKind::UnSnat => {
+                        ("destination", destination(before), destination(&self.packet))
+                    }
                     NatKind::Snat | NatKind::UnDnat => ("source", source(before), source(&self.packet)),
                 };
                 let verb = match kind {
                     NatKind::UnDnat | NatKind::UnSnat => "is put back to",
                     NatKind::Dnat | NatKind::Snat => "becomes",
                 };
-                format!("{hook}: {end} {old} {verb} {new}. No rule does this: conntrack remembers the connection.")
+                format!(
+                    "{hook}: {end} {old} {verb} {new}. No rule does this: conntrack remembers the connection."
+                )
             }
             StepKind::Conntrack { state, reply } => {
                 let way = if *reply { ", in its reply direction" } else { "" };
                 format!("conntrack: the packet is {}{way}.", conntrack_word(*state))
             }
-            StepKind::Encap { device, remote, overhead_bytes } => {
-                let vni = vni(&self.packet).map(|v| format!(", VNI {v}")).unwrap_or_default();
+            StepKind::Encap {
+                device,
+                remote,
+                overhead_bytes,
+            } => {
+                let vni = vni(&self.packet)
+                    .map(|v| format!(", VNI {v}"))
+                    .unwrap_or_default();
                 format!("{device}: boxed in VXLAN{vni}, to {remote}. {overhead_bytes} bytes more.")
             }
-            StepKind::Decap { device, overhead_bytes } => {
-                format!("{device}: the outer headers come off, {overhead_bytes} bytes less. Inside is a packet for {}.", destination(&self.packet))
+            StepKind::Decap {
+                device,
+                overhead_bytes,
+            } => {
+                format!(
+                    "{device}: the outer headers come off, {overhead_bytes} bytes less. Inside is a packet for {}.",
+                    destination(&self.packet)
+                )
             }
             StepKind::Fragment { pieces, mtu_bytes } => {
-                format!("{here}: the packet is larger than the way out (MTU {mtu_bytes}) and is cut into {pieces} pieces.")
+                format!(
+                    "{here}: the packet is larger than the way out (MTU {mtu_bytes}) and is cut into {pieces} pieces."
+                )
             }
             StepKind::Reassemble { pieces, whole: true } => {
                 format!("{here}: all {pieces} pieces are here; the packet is whole again and goes on.")
             }
             StepKind::Reassemble { pieces, whole: false } => {
-                format!("{here}: a piece of a larger packet; with {pieces} of them here it waits for the rest.")
+                format!(
+                    "{here}: a piece of a larger packet; with {pieces} of them here it waits for the rest."
+                )
             }
-            StepKind::Socket { protocol, local, process } => match process {
-                Some(process) => format!("{process} in {here} listens on {local} ({protocol}) and receives it."),
+            StepKind::Socket {
+                protocol,
+                local,
+                process,
+            } => match process {
+                Some(process) => {
+                    format!("{process} in {here} listens on {local} ({protocol}) and receives it.")
+                }
                 None => format!("Nothing in {here} listens on {local} ({protocol})."),
             },
             StepKind::Drop { cause } => format!("{here}: {}.", drop_words(cause, before)),
             StepKind::Fault { name } => format!("{here}: fault {name} acts here."),
-            StepKind::IcmpError { kind } => format!("{here} answers {} with ICMP {}.", source(before), icmp_words(*kind)),
+            StepKind::IcmpError { kind } => format!(
+                "{here} answers {} with ICMP {}.",
+                source(before),
+                icmp_words(*kind)
+            ),
             StepKind::Process { process, what } => format!("{process}: {what}."),
         }
     }
 }
 
 fn vni(packet: &Packet) -> Option<u32> {
-    packet.headers.iter().find_map(|h| if let Header::Vxlan(v) = h { Some(v.vni) } else { None })
+    packet.headers.iter().find_map(|h| {
+        if let Header::Vxlan(v) = h {
+            Some(v.vni)
+        } else {
+            None
+        }
+    })
 }
 
 fn accepted_by(hits: &[RuleHit]) -> Option<&RuleHit> {
@@ -294,19 +360,30 @@ fn bridge_sentence(bridge: &str, port_in: Option<&str>, decision: &BridgeDecisio
     let from = port_in.map(|p| format!(" from {p}")).unwrap_or_default();
     match decision {
         BridgeDecision::Up => {
-            format!("{bridge}: the frame{from} is addressed to the bridge's own MAC, so it goes up to {here}'s IP stack.")
+            format!(
+                "{bridge}: the frame{from} is addressed to the bridge's own MAC, so it goes up to {here}'s IP stack."
+            )
         }
         BridgeDecision::Forward { port } => {
-            format!("{bridge}: the MAC table knows the receiver behind {port}, so the frame{from} leaves by that port.")
+            format!(
+                "{bridge}: the MAC table knows the receiver behind {port}, so the frame{from} leaves by that port."
+            )
         }
         BridgeDecision::Flood { ports } => {
-            format!("{bridge}: the frame{from} is for everyone or for an unknown MAC, so it leaves by all other ports ({}).", ports.join(", "))
+            format!(
+                "{bridge}: the frame{from} is for everyone or for an unknown MAC, so it leaves by all other ports ({}).",
+                ports.join(", ")
+            )
         }
         BridgeDecision::SamePort => {
-            format!("{bridge}: the receiver is behind the port that the frame came from, and hairpin mode is off, so it is not sent.")
+            format!(
+                "{bridge}: the receiver is behind the port that the frame came from, and hairpin mode is off, so it is not sent."
+            )
         }
         BridgeDecision::Hairpin { port } => {
-            format!("{bridge}: the receiver is behind {port} itself; hairpin mode lets the frame go back there.")
+            format!(
+                "{bridge}: the receiver is behind {port} itself; hairpin mode lets the frame go back there."
+            )
         }
     }
 }
@@ -319,11 +396,22 @@ fn fallen_ttl(before: &Packet, after: &Packet) -> String {
     }
 }
 
-fn route_sentence(dst: &str, decision: &RouteDecision, here: &str, before: &Packet, after: &Packet) -> String {
+fn route_sentence(
+    dst: &str,
+    decision: &RouteDecision,
+    here: &str,
+    before: &Packet,
+    after: &Packet,
+) -> String {
     let hops = fallen_ttl(before, after);
     match decision {
         RouteDecision::Local { .. } => format!("route: {dst} is an address of {here} itself."),
-        RouteDecision::Unicast { prefix, via: Some(via), device, .. } => {
+        RouteDecision::Unicast {
+            prefix,
+            via: Some(via),
+            device,
+            ..
+        } => {
             format!("route: {dst} matches {prefix}, next hop {via} on {device}.{hops}")
         }
         RouteDecision::Unicast { prefix, device, .. } => {
@@ -335,7 +423,12 @@ fn route_sentence(dst: &str, decision: &RouteDecision, here: &str, before: &Pack
 }
 
 fn because(step: &Step, hits: &[RuleHit]) -> String {
-    let origin = step.origin.as_ref().or_else(|| hits.iter().rev().find(|h| h.matched).and_then(|h| h.origin.as_ref()));
+    let origin = step.origin.as_ref().or_else(|| {
+        hits.iter()
+            .rev()
+            .find(|h| h.matched)
+            .and_then(|h| h.origin.as_ref())
+    });
     match origin {
         Some(origin) => match &origin.object {
             Some(object) => format!(" ({object}, written by {})", origin.writer),
@@ -347,10 +440,13 @@ fn because(step: &Step, hits: &[RuleHit]) -> String {
 
 /// What the rule's own comment says: `, "shop/web has no endpoints"`.
 fn remark(hit: &RuleHit) -> String {
-    let comment = hit.text.split_once("--comment ").map(|(_, rest)| match rest.strip_prefix('"') {
-        Some(quoted) => quoted.split('"').next().unwrap_or_default(),
-        None => rest.split(' ').next().unwrap_or_default(),
-    });
+    let comment = hit
+        .text
+        .split_once("--comment ")
+        .map(|(_, rest)| match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next().unwrap_or_default(),
+            None => rest.split(' ').next().unwrap_or_default(),
+        });
     comment.map(|c| format!(", \"{c}\"")).unwrap_or_default()
 }
 
@@ -366,22 +462,45 @@ fn hook_sentence(
     let fall = fallen_ttl(before, &step.packet);
     match verdict {
         RuleVerdict::Dnat => {
-            format!("{hook}: destination {} becomes {}{why}.", destination(before), destination(&step.packet))
+            format!(
+                "{hook}: destination {} becomes {}{why}.",
+                destination(before),
+                destination(&step.packet)
+            )
         }
-        RuleVerdict::Snat => format!("{hook}: source {} becomes {}{why}.", source(before), source(&step.packet)),
+        RuleVerdict::Snat => format!(
+            "{hook}: source {} becomes {}{why}.",
+            source(before),
+            source(&step.packet)
+        ),
         RuleVerdict::Drop => match accepted_by(hits) {
-            Some(hit) => format!("{hook}: rule {} of {} drops the packet{}{why}.", hit.number, hit.chain, remark(hit)),
+            Some(hit) => format!(
+                "{hook}: rule {} of {} drops the packet{}{why}.",
+                hit.number,
+                hit.chain,
+                remark(hit)
+            ),
             None => format!("{hook}: the policy of table {table} drops the packet."),
         },
         RuleVerdict::Reject => match accepted_by(hits) {
-            Some(hit) => format!("{hook}: rule {} of {} rejects the packet{}{why}.", hit.number, hit.chain, remark(hit)),
+            Some(hit) => format!(
+                "{hook}: rule {} of {} rejects the packet{}{why}.",
+                hit.number,
+                hit.chain,
+                remark(hit)
+            ),
             None => format!("{hook}: table {table} rejects the packet{why}."),
         },
         RuleVerdict::Accept => match accepted_by(hits) {
             Some(hit) if hit.text.ends_with("-j ACCEPT") => {
-                format!("{hook}: accepted by rule {} of {}{why}.{fall}", hit.number, hit.chain)
+                format!(
+                    "{hook}: accepted by rule {} of {}{why}.{fall}",
+                    hit.number, hit.chain
+                )
             }
-            Some(_) => format!("{hook}: rules of table {table} match, and none of them stops or changes the packet.{fall}"),
+            Some(_) => format!(
+                "{hook}: rules of table {table} match, and none of them stops or changes the packet.{fall}"
+            ),
             None => format!("{hook}: no rule of table {table} matches, so it passes.{fall}"),
         },
     }
@@ -391,13 +510,20 @@ fn drop_words(cause: &DropCause, before: &Packet) -> String {
     match cause {
         DropCause::Rule => "dropped by a rule; no answer goes back".to_owned(),
         DropCause::Rejected => "rejected by a rule; an error goes back".to_owned(),
-        DropCause::NoRoute => format!("no route to {}", before.dst_ip().map(|d| d.to_string()).unwrap_or_default()),
+        DropCause::NoRoute => format!(
+            "no route to {}",
+            before.dst_ip().map(|d| d.to_string()).unwrap_or_default()
+        ),
         DropCause::NeighbourFailed => "nobody answers for the next hop".to_owned(),
         DropCause::TtlExceeded => "the time to live is used up".to_owned(),
-        DropCause::TooBig { mtu_bytes } => format!("too big for the way out (MTU {mtu_bytes}) and may not be cut"),
+        DropCause::TooBig { mtu_bytes } => {
+            format!("too big for the way out (MTU {mtu_bytes}) and may not be cut")
+        }
         DropCause::NoSocket => "nothing listens there".to_owned(),
         DropCause::ForwardingOff => "not for this machine, and ip_forward is off".to_owned(),
-        DropCause::ReversePath => "the way back to the source is by another interface, and rp_filter is strict".to_owned(),
+        DropCause::ReversePath => {
+            "the way back to the source is by another interface, and rp_filter is strict".to_owned()
+        }
         DropCause::Martian => "a source address that cannot come from there".to_owned(),
         DropCause::LinkDown => "the interface is down".to_owned(),
         DropCause::OtherHost => "the frame is for another station".to_owned(),

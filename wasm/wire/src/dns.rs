@@ -87,8 +87,15 @@ impl Message {
     pub fn query(id: u16, name: Name, record_type: RecordType) -> Self {
         Self {
             id,
-            flags: Flags { recursion_desired: true, ..Flags::default() },
-            questions: vec![Question { name, record_type, class: CLASS_IN }],
+            flags: Flags {
+                recursion_desired: true,
+                ..Flags::default()
+            },
+            questions: vec![Question {
+                name,
+                record_type,
+                class: CLASS_IN,
+            }],
             ..Self::default()
         }
     }
@@ -113,7 +120,10 @@ impl Message {
 
     /// The response code, with EDNS's upper bits.
     pub fn rcode(&self) -> Rcode {
-        let upper = self.edns.as_ref().map_or(0, |edns| u16::from(edns.extended_rcode));
+        let upper = self
+            .edns
+            .as_ref()
+            .map_or(0, |edns| u16::from(edns.extended_rcode));
         Rcode::from_number(upper << 4 | u16::from(self.flags.rcode))
     }
 
@@ -128,7 +138,9 @@ impl Message {
 
     /// Largest UDP answer that the asking side takes, in bytes.
     pub fn udp_limit_bytes(&self) -> usize {
-        self.edns.as_ref().map_or(UDP_LIMIT_BYTES, |edns| usize::from(edns.udp_payload_bytes).max(UDP_LIMIT_BYTES))
+        self.edns.as_ref().map_or(UDP_LIMIT_BYTES, |edns| {
+            usize::from(edns.udp_payload_bytes).max(UDP_LIMIT_BYTES)
+        })
     }
 }
 

@@ -44,12 +44,18 @@ pub struct Headers(pub Vec<(String, String)>);
 impl Headers {
     /// The first value of a field; names ignore case.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// Every value of a field.
     pub fn all<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h str> {
-        self.0.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// Adds a field after the others.
@@ -67,7 +73,12 @@ impl Headers {
 impl Request {
     /// A request without headers and body.
     pub fn new(method: impl Into<String>, target: impl Into<String>) -> Self {
-        Self { method: method.into(), target: target.into(), version: "HTTP/1.1".to_owned(), ..Self::default() }
+        Self {
+            method: method.into(),
+            target: target.into(),
+            version: "HTTP/1.1".to_owned(),
+            ..Self::default()
+        }
     }
 
     /// The target without its query.
@@ -87,7 +98,12 @@ impl Request {
 
     /// As bytes. A body that no header declares is declared.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let line = format!("{} {} {}", one_line(&self.method), one_line(&self.target), one_line(&self.version));
+        let line = format!(
+            "{} {} {}",
+            one_line(&self.method),
+            one_line(&self.target),
+            one_line(&self.version)
+        );
         write(&line, &self.headers, &self.body, false)
     }
 }
@@ -95,7 +111,12 @@ impl Request {
 impl Response {
     /// A response with the usual reason, without headers and body.
     pub fn new(status: u16) -> Self {
-        Self { version: "HTTP/1.1".to_owned(), status, reason: reason(status).to_owned(), ..Self::default() }
+        Self {
+            version: "HTTP/1.1".to_owned(),
+            status,
+            reason: reason(status).to_owned(),
+            ..Self::default()
+        }
     }
 
     /// The same, with a body of a type.
@@ -107,7 +128,12 @@ impl Response {
 
     /// As bytes, with `Content-Length` where the status has a body.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let line = format!("{} {} {}", one_line(&self.version), self.status, one_line(&self.reason));
+        let line = format!(
+            "{} {} {}",
+            one_line(&self.version),
+            self.status,
+            one_line(&self.reason)
+        );
         write(&line, &self.headers, &self.body, has_body(self.status))
     }
 
@@ -126,9 +152,16 @@ fn has_body(status: u16) -> bool {
 
 fn keeps_alive(version: &str, headers: &Headers) -> bool {
     let option = |wanted: &str| {
-        headers.all("Connection").flat_map(|value| value.split(',')).any(|o| o.trim().eq_ignore_ascii_case(wanted))
+        headers
+            .all("Connection")
+            .flat_map(|value| value.split(','))
+            .any(|o| o.trim().eq_ignore_ascii_case(wanted))
     };
-    if version == "HTTP/1.0" { option("keep-alive") } else { !option("close") }
+    if version == "HTTP/1.0" {
+        option("keep-alive")
+    } else {
+        !option("close")
+    }
 }
 
 /// Text without line breaks, so that no value can end a line.

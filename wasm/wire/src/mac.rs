@@ -40,7 +40,11 @@ impl FromStr for MacAddr {
             let part = parts.next().filter(|p| p.len() == 2).ok_or(NotAMac)?;
             *byte = u8::from_str_radix(part, 16).map_err(|_| NotAMac)?;
         }
-        if parts.next().is_some() { Err(NotAMac) } else { Ok(Self(bytes)) }
+        if parts.next().is_some() {
+            Err(NotAMac)
+        } else {
+            Ok(Self(bytes))
+        }
     }
 }
 
@@ -51,7 +55,10 @@ mod tests {
     #[test]
     fn parse_and_print_are_inverse() {
         let text = "ee:ee:0a:00:ff:01";
-        assert_eq!(text.parse::<MacAddr>().map(|m| m.to_string()), Ok(text.to_owned()));
+        assert_eq!(
+            text.parse::<MacAddr>().map(|m| m.to_string()),
+            Ok(text.to_owned())
+        );
         assert_eq!("ee:ee:0a".parse::<MacAddr>(), Err(NotAMac));
     }
 }

@@ -179,7 +179,13 @@ pub struct TcpFlags {
 
 impl fmt::Display for TcpFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [(self.syn, "SYN"), (self.fin, "FIN"), (self.rst, "RST"), (self.psh, "PSH"), (self.ack, "ACK")];
+        let names = [
+            (self.syn, "SYN"),
+            (self.fin, "FIN"),
+            (self.rst, "RST"),
+            (self.psh, "PSH"),
+            (self.ack, "ACK"),
+        ];
         let mut first = true;
         for (_, name) in names.into_iter().filter(|(set, _)| *set) {
             if !first {
@@ -312,7 +318,9 @@ impl Packet {
 
     /// Index of the outermost IP header.
     pub fn ip_index(&self) -> Option<usize> {
-        self.headers.iter().position(|h| matches!(h, Header::Ipv4(_) | Header::Ipv6(_)))
+        self.headers
+            .iter()
+            .position(|h| matches!(h, Header::Ipv4(_) | Header::Ipv6(_)))
     }
 
     /// Outermost IP source.

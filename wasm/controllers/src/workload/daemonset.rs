@@ -28,7 +28,12 @@ pub(super) fn make_pods(
     pods: &mut Vec<Draft>,
 ) {
     for (object, view) in store.all::<DaemonSet>() {
-        let template = Template::of(object, &view.spec.template, "spec.template", "daemonset-controller");
+        let template = Template::of(
+            object,
+            &view.spec.template,
+            "spec.template",
+            "daemonset-controller",
+        );
         let hash = template_hash(&template.value());
         let mut tolerant = view.spec.template.spec.clone();
         let network = tolerant

@@ -12,7 +12,12 @@ use std::sync::Arc;
 /// Makes the pods that are missing.
 pub(super) fn make_pods(store: &Store, exported: &Exported, pods: &mut Vec<Draft>) {
     for (object, view) in store.all::<ReplicaSet>() {
-        let template = Template::of(object, &view.spec.template, "spec.template", "replicaset-controller");
+        let template = Template::of(
+            object,
+            &view.spec.template,
+            "spec.template",
+            "replicaset-controller",
+        );
         pods.extend(missing(object, view.spec.replicas, &template, exported));
     }
     for (object, view) in store.all::<ReplicationController>() {

@@ -11,7 +11,12 @@ use serde_json::json;
 /// Makes the pods that the documents do not hold. Models pkg/controller/statefulset newVersionedStatefulSetPod.
 pub(super) fn make_pods(store: &Store, exported: &Exported, pods: &mut Vec<Draft>) {
     for (object, view) in store.all::<StatefulSet>() {
-        let template = Template::of(object, &view.spec.template, "spec.template", "statefulset-controller");
+        let template = Template::of(
+            object,
+            &view.spec.template,
+            "spec.template",
+            "statefulset-controller",
+        );
         let first = view.spec.ordinals.as_ref().map_or(0, |ordinals| ordinals.start);
         let revision = format!("{}-{}", object.key.name, template_hash(&template.value()));
         for ordinal in first..first.saturating_add(view.spec.replicas.unwrap_or(1).max(0)) {

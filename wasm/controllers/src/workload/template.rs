@@ -44,10 +44,7 @@ impl<'o> Template<'o> {
 
     /// The template as it is written.
     pub(super) fn value(&self) -> Value {
-        self.owner
-            .at(&self.path)
-            .cloned()
-            .unwrap_or_else(|| json!({}))
+        self.owner.at(&self.path).cloned().unwrap_or_else(|| json!({}))
     }
 
     /// A pod with this name and, beside the template's, these labels. `adapt` changes the spec.

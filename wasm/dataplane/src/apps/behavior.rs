@@ -67,7 +67,10 @@ pub enum BehaviorError {
 }
 
 fn field(name: impl Into<String>, expected: &'static str) -> BehaviorError {
-    BehaviorError::Field { field: name.into(), expected }
+    BehaviorError::Field {
+        field: name.into(),
+        expected,
+    }
 }
 
 impl Behavior {
@@ -77,26 +80,49 @@ impl Behavior {
         if let Some(wrong) = documents.diagnostics.first() {
             return Err(BehaviorError::Yaml(wrong.message.clone()));
         }
-        let value = documents.value.into_iter().next().map(|d| d.value).unwrap_or(Value::Null);
-        let object = value.as_object().ok_or_else(|| field("", "a mapping with `listen`"))?;
+        let value = documents
+            .value
+            .into_iter()
+            .next()
+            .map(|d| d.value)
+            .unwrap_or(Value::Null);
+        let object = value
+            .as_object()
+            .ok_or_else(|| field("", "a mapping with `listen`"))?;
         if let Some(unknown) = object.keys().find(|k| *k != "listen") {
             return Err(field(unknown.clone(), "only `listen`"));
         }
-        let list = object.get("listen").and_then(Value::as_array).ok_or_else(|| field("listen", "a list"))?;
-        let listen = list.iter().enumerate().map(|(i, v)| one(i, v)).collect::<Result<_, _>>()?;
+        let list = object
+            .get("listen")
+            .and_then(Value::as_array)
+            .ok_or_else(|| field("listen", "a list"))?;
+        let listen = list
+            .iter()
+            .enumerate()
+            .map(|(i, v)| one(i, v))
+            .collect::<Result<_, _>>()?;
         Ok(Self { listen })
     }
 }
 
 fn one(index: usize, value: &Value) -> Result<Listen, BehaviorError> {
     let at = |name: &str| format!("listen[{index}].{name}");
-    let object = value.as_object().ok_or_else(|| field(format!("listen[{index}]"), "a mapping"))?;
+    let object = value
+        .as_object()
+        .ok_or_else(|| field(format!("listen[{index}]"), "a mapping"))?;
     let known = ["port", "protocol", "status", "body", "delay", "error"];
     if let Some(unknown) = object.keys().find(|k| !known.contains(&k.as_str())) {
         return Err(field(at(unknown), "port, protocol, status, body, delay or error"));
     }
-    let number = |name: &str| object.get(name).and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok());
-    let port = number("port").filter(|p| *p > 0).ok_or_else(|| field(at("port"), "a port from 1 to 65535"))?;
+    let number = |name: &str| {
+        object
+            .get(name)
+            .and_then(Value::as_u64)
+            .and_then(|n| u16::try_from(n).ok())
+    };
+    let port = number("port")
+        .filter(|p| *p > 0)
+        .ok_or_else(|| field(at("port"), "a port from 1 to 65535"))?;
     let protocol = match object.get("protocol").and_then(Value::as_str).unwrap_or("TCP") {
         "TCP" => L4Protocol::Tcp,
         "UDP" => L4Protocol::Udp,
@@ -125,8 +151,19 @@ fn one(index: usize, value: &Value) -> Result<Listen, BehaviorError> {
         Some("silent") => Some(Fault::Silent),
         Some(_) => return Err(field(at("error"), "reset or silent")),
     };
-    let body = object.get("body").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Listen { protocol, port, status, body, delay, fault })
+    let body = object
+        .get("body")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    Ok(Listen {
+        protocol,
+        port,
+        status,
+        body,
+        delay,
+        fault,
+    })
 }
 
 #[cfg(test)]
@@ -135,7 +172,8 @@ mod tests {
 
     #[test]
     fn reads_listeners_and_says_what_is_wrong() {
-        let good = Behavior::parse("listen: [{port: 8080, status: 503, delay: 200ms}, {port: 9, error: silent}]");
+        let good =
+            Behavior::parse("listen: [{port: 8080, status: 503, delay: 200ms}, {port: 9, error: silent}]");
         let good = good.expect("reads");
         assert_eq!(good.listen[0].status, Some(503));
         assert_eq!(good.listen[0].delay, Duration::from_millis(200));

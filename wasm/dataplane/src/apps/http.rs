@@ -52,7 +52,10 @@ pub(super) struct Answer {
 
 impl Answer {
     fn now(response: Response) -> Self {
-        Self { response, after: Duration::ZERO }
+        Self {
+            response,
+            after: Duration::ZERO,
+        }
     }
 }
 
@@ -84,7 +87,9 @@ fn headers(request: &Request) -> Map<String, Value> {
         if name.eq_ignore_ascii_case("host") {
             continue;
         }
-        let list = out.entry(canonical(name)).or_insert_with(|| Value::Array(Vec::new()));
+        let list = out
+            .entry(canonical(name))
+            .or_insert_with(|| Value::Array(Vec::new()));
         if let Value::Array(list) = list {
             list.push(value.clone().into());
         }
@@ -97,7 +102,11 @@ fn canonical(name: &str) -> String {
     let mut up = true;
     name.chars()
         .map(|c| {
-            let c = if up { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+            let c = if up {
+                c.to_ascii_uppercase()
+            } else {
+                c.to_ascii_lowercase()
+            };
             up = c == '-';
             c
         })
@@ -146,15 +155,27 @@ pub(super) fn answer(page_of: &Page, request: &Request, who: &Identity, peer: So
         Page::Fixed { status, body } => text(*status, body.clone()),
         Page::Text(body) => text(200, body.clone()),
         Page::Nginx => match path {
-            "/" | "/index.html" => page(200, "<!DOCTYPE html>\n<html>\n<head>\n<title>Welcome to nginx!</title>\n</head>\n<body>\n<h1>Welcome to nginx!</h1>\n</body>\n</html>\n"),
-            _ => page(404, "<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n<center><h1>404 Not Found</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"),
+            "/" | "/index.html" => page(
+                200,
+                "<!DOCTYPE html>\n<html>\n<head>\n<title>Welcome to nginx!</title>\n</head>\n<body>\n<h1>Welcome to nginx!</h1>\n</body>\n</html>\n",
+            ),
+            _ => page(
+                404,
+                "<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n<center><h1>404 Not Found</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n",
+            ),
         },
         Page::Httpd => match path {
             "/" | "/index.html" => page(200, "<html><body><h1>It works!</h1></body></html>\n"),
-            _ => page(404, "<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n<title>404 Not Found</title>\n</head><body>\n<h1>Not Found</h1>\n<p>The requested URL was not found on this server.</p>\n</body></html>\n"),
+            _ => page(
+                404,
+                "<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n<title>404 Not Found</title>\n</head><body>\n<h1>Not Found</h1>\n<p>The requested URL was not found on this server.</p>\n</body></html>\n",
+            ),
         },
         Page::Whoami => {
-            let mut body = format!("Hostname: {}\nRemoteAddr: {peer}\n{} {} {}\n", who.pod, request.method, request.target, request.version);
+            let mut body = format!(
+                "Hostname: {}\nRemoteAddr: {peer}\n{} {} {}\n",
+                who.pod, request.method, request.target, request.version
+            );
             for (name, value) in &request.headers.0 {
                 body.push_str(&format!("{}: {value}\n", canonical(name)));
             }
@@ -176,8 +197,12 @@ pub(super) fn answer(page_of: &Page, request: &Request, who: &Identity, peer: So
 }
 
 fn httpbin(request: &Request, path: &str, peer: SocketAddr) -> Answer {
-    let flat: Map<String, Value> =
-        request.headers.0.iter().map(|(name, value)| (canonical(name), value.clone().into())).collect();
+    let flat: Map<String, Value> = request
+        .headers
+        .0
+        .iter()
+        .map(|(name, value)| (canonical(name), value.clone().into()))
+        .collect();
     if let Some(status) = path.strip_prefix("/status/") {
         return match status.parse() {
             Ok(status @ 100..=599) => text(status, ""),
@@ -195,10 +220,14 @@ fn httpbin(request: &Request, path: &str, peer: SocketAddr) -> Answer {
         "/headers" => json_answer(200, &json!({"headers": flat})),
         "/ip" => json_answer(200, &json!({"origin": peer.ip().to_string()})),
         "/get" if request.method != "GET" => text(405, "Method Not Allowed"),
-        "/" | "/get" => json_answer(200, &json!({"headers": flat, "origin": peer.ip().to_string(), "url": request.target})),
-        _ if path.starts_with("/anything") => {
-            json_answer(200, &json!({"headers": flat, "method": request.method, "origin": peer.ip().to_string(), "url": request.target}))
-        }
+        "/" | "/get" => json_answer(
+            200,
+            &json!({"headers": flat, "origin": peer.ip().to_string(), "url": request.target}),
+        ),
+        _ if path.starts_with("/anything") => json_answer(
+            200,
+            &json!({"headers": flat, "method": request.method, "origin": peer.ip().to_string(), "url": request.target}),
+        ),
         _ => text(404, "Not Found"),
     }
 }

@@ -59,7 +59,12 @@ struct Manner {
 
 impl Manner {
     fn of(process: &str, page: Option<Page>) -> Self {
-        Self { process: process.to_owned(), page, says: None, assumed: None }
+        Self {
+            process: process.to_owned(),
+            page,
+            says: None,
+            assumed: None,
+        }
     }
 }
 
@@ -69,7 +74,10 @@ impl Builder<'_> {
     }
 
     fn has(&self, protocol: L4Protocol, port: u16) -> bool {
-        self.out.listeners.iter().any(|l| l.protocol == protocol && l.port == Some(port))
+        self.out
+            .listeners
+            .iter()
+            .any(|l| l.protocol == protocol && l.port == Some(port))
     }
 
     fn listen(&mut self, protocol: L4Protocol, port: u16, manner: Manner, path: &FieldPath) {
@@ -78,7 +86,11 @@ impl Builder<'_> {
         }
         let server = Server {
             name: manner.process.into(),
-            page: if protocol == L4Protocol::Udp { None } else { manner.page },
+            page: if protocol == L4Protocol::Udp {
+                None
+            } else {
+                manner.page
+            },
             who: Arc::clone(&self.who),
             delay: Duration::ZERO,
             fault: None,
@@ -86,7 +98,13 @@ impl Builder<'_> {
             assumed: manner.assumed.map(Into::into),
         };
         let origin = self.origin(path);
-        self.out.listeners.push(Listener { protocol, address: None, port: Some(port), program: Arc::new(server), origin });
+        self.out.listeners.push(Listener {
+            protocol,
+            address: None,
+            port: Some(port),
+            program: Arc::new(server),
+            origin,
+        });
     }
 
     /// The ports that a container declares, with the standard behaviour.
@@ -122,7 +140,12 @@ impl Builder<'_> {
 
     fn known_image(&mut self, image: &KnownImage, path: &FieldPath) {
         for (protocol, port) in image.ports {
-            self.listen(*protocol, *port, Manner::of(image.process, image.page.clone()), &path.key("image"));
+            self.listen(
+                *protocol,
+                *port,
+                Manner::of(image.process, image.page.clone()),
+                &path.key("image"),
+            );
         }
     }
 
@@ -130,7 +153,9 @@ impl Builder<'_> {
     fn http_echo(&mut self, container: &Container, path: &FieldPath) {
         let words = words(container);
         let text = flag(&words, "text").unwrap_or_default();
-        let port = flag(&words, "listen").and_then(|l| l.rsplit(':').next().and_then(|p| p.parse().ok())).unwrap_or(5678);
+        let port = flag(&words, "listen")
+            .and_then(|l| l.rsplit(':').next().and_then(|p| p.parse().ok()))
+            .unwrap_or(5678);
         let manner = Manner::of("http-echo", Some(Page::Text(format!("{text}\n"))));
         self.listen(L4Protocol::Tcp, port, manner, &path.key("args"));
     }
@@ -138,11 +163,21 @@ impl Builder<'_> {
     /// agnhost's subcommands that serve; without one of them the declared ports count.
     fn agnhost(&mut self, container: &Container, path: &FieldPath) {
         let words = words(container);
-        let at = path.key(if container.args.is_empty() { "command" } else { "args" });
+        let at = path.key(if container.args.is_empty() {
+            "command"
+        } else {
+            "args"
+        });
         let hostname = self.who.pod.clone();
-        let number = |name: &str, default: u16| flag(&words, name).and_then(|p| p.parse().ok()).unwrap_or(default);
+        let number =
+            |name: &str, default: u16| flag(&words, name).and_then(|p| p.parse().ok()).unwrap_or(default);
         if words.iter().any(|w| w == "netexec") {
-            self.listen(L4Protocol::Tcp, number("http-port", 8080), Manner::of("agnhost", Some(Page::Netexec)), &at);
+            self.listen(
+                L4Protocol::Tcp,
+                number("http-port", 8080),
+                Manner::of("agnhost", Some(Page::Netexec)),
+                &at,
+            );
             let udp = number("udp-port", 8081);
             if udp > 0 {
                 self.listen(L4Protocol::Udp, udp, Manner::of("agnhost", None), &at);
@@ -154,7 +189,10 @@ impl Builder<'_> {
             if on("http", true) {
                 self.listen(L4Protocol::Tcp, port, says(Some(Page::Text(hostname))), &at);
             } else if on("tcp", false) || on("udp", false) {
-                let manner = |says| Manner { says: Some(says), ..Manner::of("agnhost", None) };
+                let manner = |says| Manner {
+                    says: Some(says),
+                    ..Manner::of("agnhost", None)
+                };
                 if on("tcp", false) {
                     self.listen(L4Protocol::Tcp, port, manner(hostname.clone()), &at);
                 }
@@ -165,8 +203,15 @@ impl Builder<'_> {
         } else if words.iter().any(|w| w == "porter") {
             for (i, variable) in container.env.iter().enumerate() {
                 let sctp = variable.name.strip_prefix("SERVE_SCTP_PORT_");
-                let tcp = variable.name.strip_prefix("SERVE_PORT_").or(variable.name.strip_prefix("SERVE_TLS_PORT_"));
-                let protocol = if sctp.is_some() { L4Protocol::Sctp } else { L4Protocol::Tcp };
+                let tcp = variable
+                    .name
+                    .strip_prefix("SERVE_PORT_")
+                    .or(variable.name.strip_prefix("SERVE_TLS_PORT_"));
+                let protocol = if sctp.is_some() {
+                    L4Protocol::Sctp
+                } else {
+                    L4Protocol::Tcp
+                };
                 if let Some(port) = sctp.or(tcp).and_then(|p| p.parse().ok()) {
                     let manner = Manner::of("agnhost", Some(Page::Text(variable.value.clone())));
                     self.listen(protocol, port, manner, &path.key("env").index(i));
@@ -179,16 +224,37 @@ impl Builder<'_> {
 
     /// The Gateway API conformance images: HTTP on 3000, or another protocol by an environment variable.
     fn echo_basic(&mut self, container: &Container, path: &FieldPath) {
-        let value = |name: &str| container.env.iter().find(|e| e.name == name).map(|e| e.value.as_str());
+        let value = |name: &str| {
+            container
+                .env
+                .iter()
+                .find(|e| e.name == name)
+                .map(|e| e.value.as_str())
+        };
         let port = |name: &str, default: u16| value(name).and_then(|p| p.parse().ok()).unwrap_or(default);
         let at = path.key("image");
         let page = || Some(Page::Describe);
         if value("TCP_ECHO_SERVER").is_some() {
-            self.listen(L4Protocol::Tcp, port("TCP_PORT", 3000), Manner::of("echo-basic", None), &at);
+            self.listen(
+                L4Protocol::Tcp,
+                port("TCP_PORT", 3000),
+                Manner::of("echo-basic", None),
+                &at,
+            );
         } else if value("UDP_ECHO_SERVER").is_some() {
-            self.listen(L4Protocol::Udp, port("UDP_PORT", 3000), Manner::of("echo-basic", None), &at);
+            self.listen(
+                L4Protocol::Udp,
+                port("UDP_PORT", 3000),
+                Manner::of("echo-basic", None),
+                &at,
+            );
         } else {
-            self.listen(L4Protocol::Tcp, port("HTTP_PORT", 3000), Manner::of("echo-basic", page()), &at);
+            self.listen(
+                L4Protocol::Tcp,
+                port("HTTP_PORT", 3000),
+                Manner::of("echo-basic", page()),
+                &at,
+            );
         }
         self.declared(container, path, None);
     }
@@ -201,7 +267,10 @@ impl Builder<'_> {
                 for listen in behavior.listen {
                     let page = match listen.status {
                         None if listen.body.is_empty() => Page::Describe,
-                        status => Page::Fixed { status: status.unwrap_or(200), body: listen.body },
+                        status => Page::Fixed {
+                            status: status.unwrap_or(200),
+                            body: listen.body,
+                        },
                     };
                     let server = Server {
                         name: "app".into(),
@@ -243,9 +312,13 @@ fn flag<'w>(words: &'w [String], name: &str) -> Option<&'w str> {
         let bare = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
         match bare.split_once('=') {
             Some((key, value)) if key == name => Some(value.trim_matches('"')),
-            None if bare == name => {
-                Some(words.get(i + 1).map(String::as_str).filter(|next| !next.starts_with('-')).unwrap_or(""))
-            }
+            None if bare == name => Some(
+                words
+                    .get(i + 1)
+                    .map(String::as_str)
+                    .filter(|next| !next.starts_with('-'))
+                    .unwrap_or(""),
+            ),
             _ => None,
         }
     })
@@ -254,27 +327,41 @@ fn flag<'w>(words: &'w [String], name: &str) -> Option<&'w str> {
 /// How an unknown image's process shows: the image's own name.
 fn process_name(container: &Container) -> String {
     let name = repository(&container.image);
-    if name.is_empty() { container.name.clone() } else { name.to_owned() }
+    if name.is_empty() {
+        container.name.clone()
+    } else {
+        name.to_owned()
+    }
 }
 
 /// Directories whose mounted configuration changes what the image listens on.
 fn reconfigured(pod: &Pod, container: &Container) -> bool {
     container.volume_mounts.iter().any(|mount| {
-        pod.spec.volumes.iter().any(|v| v.name == mount.name && (v.config_map.is_some() || v.secret.is_some()))
-            && ["/etc/nginx", "/usr/local/apache2/conf", "/etc/redis", "/usr/local/etc"]
-                .iter()
-                .any(|dir| mount.mount_path.starts_with(dir))
+        pod.spec
+            .volumes
+            .iter()
+            .any(|v| v.name == mount.name && (v.config_map.is_some() || v.secret.is_some()))
+            && [
+                "/etc/nginx",
+                "/usr/local/apache2/conf",
+                "/etc/redis",
+                "/usr/local/etc",
+            ]
+            .iter()
+            .any(|dir| mount.mount_path.starts_with(dir))
     })
 }
 
 /// Everything that a pod listens on.
-pub fn listeners(
-    object: &Object,
-    pod: &Pod,
-    around: &dns::Around<'_>,
-) -> PodListeners {
+pub fn listeners(object: &Object, pod: &Pod, around: &dns::Around<'_>) -> PodListeners {
     let env = |name: &str| {
-        pod.spec.containers.iter().flat_map(|c| &c.env).find(|e| e.name == name).map(|e| e.value.clone()).unwrap_or_default()
+        pod.spec
+            .containers
+            .iter()
+            .flat_map(|c| &c.env)
+            .find(|e| e.name == name)
+            .map(|e| e.value.clone())
+            .unwrap_or_default()
     };
     let who = Identity {
         namespace: object.key.namespace.clone(),
@@ -282,16 +369,31 @@ pub fn listeners(
         service: env("SERVICE_NAME"),
         ingress: env("INGRESS_NAME"),
     };
-    let mut builder = Builder { object, who: Arc::new(who), out: PodListeners::default() };
+    let mut builder = Builder {
+        object,
+        who: Arc::new(who),
+        out: PodListeners::default(),
+    };
     if let Some(text) = pod.metadata.annotations.get(ANNOTATION) {
         builder.annotated(text);
         return builder.out;
     }
     let spec = FieldPath::parse("spec");
-    let sidecars = pod.spec.init_containers.iter().enumerate().filter(|(_, c)| c.restart_policy == "Always");
+    let sidecars = pod
+        .spec
+        .init_containers
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| c.restart_policy == "Always");
     let all = sidecars
         .map(|(i, c)| (c, spec.key("initContainers").index(i)))
-        .chain(pod.spec.containers.iter().enumerate().map(|(i, c)| (c, spec.key("containers").index(i))));
+        .chain(
+            pod.spec
+                .containers
+                .iter()
+                .enumerate()
+                .map(|(i, c)| (c, spec.key("containers").index(i))),
+        );
     for (container, path) in all {
         if repository(&container.image) == "coredns" {
             let dns = dns::coredns_listeners(object, pod, container, &path, around);
@@ -314,7 +416,9 @@ pub fn listeners(
 fn assume(builder: &mut Builder<'_>, pod: &Pod, store: &Store, relations: &Relations) {
     let process = pod.spec.containers.first().map(process_name).unwrap_or_default();
     for key in relations.services_of_pod(&builder.object.key) {
-        let Some(service) = store.view::<Service>(&key.namespace, &key.name) else { continue };
+        let Some(service) = store.view::<Service>(&key.namespace, &key.name) else {
+            continue;
+        };
         for port in &service.spec.ports {
             if let Some(number) = target_port(port, pod)
                 && !builder.has(l4(port.protocol), number)
@@ -324,9 +428,20 @@ fn assume(builder: &mut Builder<'_>, pod: &Pod, store: &Store, relations: &Relat
                     builder.object.key.namespaced_name(),
                     key.namespaced_name()
                 );
-                let manner = Manner { assumed: Some(why), ..Manner::of(&process, Some(Page::Describe)) };
-                builder.listen(l4(port.protocol), number, manner, &FieldPath::parse("spec.containers[0].image"));
-                builder.out.assumed.push(AssumedPort { port: number, service: key.namespaced_name() });
+                let manner = Manner {
+                    assumed: Some(why),
+                    ..Manner::of(&process, Some(Page::Describe))
+                };
+                builder.listen(
+                    l4(port.protocol),
+                    number,
+                    manner,
+                    &FieldPath::parse("spec.containers[0].image"),
+                );
+                builder.out.assumed.push(AssumedPort {
+                    port: number,
+                    service: key.namespaced_name(),
+                });
             }
         }
     }
@@ -359,18 +474,30 @@ pub fn machine(process: &str, machine: &str, protocol: L4Protocol, port: u16, sp
     let server = Server {
         name: process.into(),
         page: page.filter(|_| protocol != L4Protocol::Udp),
-        who: Arc::new(Identity { pod: machine.to_owned(), ..Identity::default() }),
+        who: Arc::new(Identity {
+            pod: machine.to_owned(),
+            ..Identity::default()
+        }),
         delay: Duration::ZERO,
         fault,
         says: None,
         assumed: None,
     };
-    Listener { protocol, address: None, port: Some(port), program: Arc::new(server), origin: None }
+    Listener {
+        protocol,
+        address: None,
+        port: Some(port),
+        program: Arc::new(server),
+        origin: None,
+    }
 }
 
 /// An undeclared machine on the Internet: an echo server on every port.
 pub fn outside(address: std::net::IpAddr) -> Vec<Listener> {
-    let who = Arc::new(Identity { pod: address.to_string(), ..Identity::default() });
+    let who = Arc::new(Identity {
+        pod: address.to_string(),
+        ..Identity::default()
+    });
     [L4Protocol::Tcp, L4Protocol::Udp, L4Protocol::Sctp]
         .into_iter()
         .map(|protocol| Listener {

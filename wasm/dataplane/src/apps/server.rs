@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Methods that a first line may start with; what else comes is not HTTP. HTTP/2's preface starts with `PRI`.
-const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"];
+const METHODS: [&str; 9] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT",
+];
 
 /// A server as built.
 pub(super) struct Server {
@@ -65,8 +67,15 @@ fn looks_like_http(bytes: &[u8]) -> bool {
 
 impl Running {
     fn data(&mut self, socket: SocketId, peer: SocketAddr, bytes: &[u8], actions: &mut Vec<Action>) {
-        if let Some(assumed) = self.assumed.as_ref().filter(|_| !self.buffers.contains_key(&socket)) {
-            actions.push(Action::Note { socket, what: assumed.to_string() });
+        if let Some(assumed) = self
+            .assumed
+            .as_ref()
+            .filter(|_| !self.buffers.contains_key(&socket))
+        {
+            actions.push(Action::Note {
+                socket,
+                what: assumed.to_string(),
+            });
         }
         match self.fault {
             Some(Fault::Reset) => return actions.push(Action::Abort { socket }),
@@ -75,11 +84,18 @@ impl Running {
         }
         if let Some(says) = &self.says {
             let bytes = says.clone().into_bytes();
-            return actions.push(Action::Send { socket, bytes, label: "answer".to_owned(), after: self.delay });
+            return actions.push(Action::Send {
+                socket,
+                bytes,
+                label: "answer".to_owned(),
+                after: self.delay,
+            });
         }
         let buffer = self.buffers.entry(socket).or_default();
         buffer.extend_from_slice(bytes);
-        let Some(page) = &self.page else { return self.echo(socket, actions) };
+        let Some(page) = &self.page else {
+            return self.echo(socket, actions);
+        };
         if !looks_like_http(buffer) {
             return self.echo(socket, actions);
         }
@@ -87,10 +103,22 @@ impl Running {
             buffer.drain(..used);
             let Answer { response, after } = answer(page, &request, &self.who, peer);
             let label = format!("{} {}", response.status, response.reason);
-            let bytes = if request.method == "HEAD" { response.head_to_bytes() } else { response.to_bytes() };
-            actions.push(Action::Send { socket, bytes, label: label.trim().to_owned(), after: after + self.delay });
+            let bytes = if request.method == "HEAD" {
+                response.head_to_bytes()
+            } else {
+                response.to_bytes()
+            };
+            actions.push(Action::Send {
+                socket,
+                bytes,
+                label: label.trim().to_owned(),
+                after: after + self.delay,
+            });
             if !request.keeps_alive() {
-                actions.push(Action::Close { socket, after: after + self.delay });
+                actions.push(Action::Close {
+                    socket,
+                    after: after + self.delay,
+                });
             }
         }
     }
@@ -98,7 +126,12 @@ impl Running {
     fn echo(&mut self, socket: SocketId, actions: &mut Vec<Action>) {
         let bytes = self.buffers.swap_remove(&socket).unwrap_or_default();
         if !bytes.is_empty() {
-            actions.push(Action::Send { socket, bytes, label: "echo".to_owned(), after: self.delay });
+            actions.push(Action::Send {
+                socket,
+                bytes,
+                label: "echo".to_owned(),
+                after: self.delay,
+            });
         }
     }
 }
@@ -106,13 +139,18 @@ impl Running {
 impl Process for Running {
     fn on(&mut self, event: Event<'_>, actions: &mut Vec<Action>) {
         match event {
-            Event::Data { socket, peer, bytes, .. } => self.data(socket, peer, bytes, actions),
+            Event::Data {
+                socket, peer, bytes, ..
+            } => self.data(socket, peer, bytes, actions),
             Event::Connected { socket, .. } if self.fault == Some(Fault::Reset) => {
                 actions.push(Action::Abort { socket });
             }
             Event::Closed { socket, .. } => {
                 self.buffers.swap_remove(&socket);
-                actions.push(Action::Close { socket, after: Duration::ZERO });
+                actions.push(Action::Close {
+                    socket,
+                    after: Duration::ZERO,
+                });
             }
             _ => {}
         }

@@ -44,12 +44,26 @@ pub fn program_node(cluster: ClusterView<'_>, node: usize, config: BridgeConfig,
     let bridge = cni0();
     let origin = cluster.settings_origin(config.writer);
     let address = IpNet::new(gateway, pod_cidr.prefix_len()).unwrap_or(pod_cidr);
-    stack.stamp(&origin).bridge(&bridge, made_up::mac(&this.name, "cni0"), config.mtu_bytes, &[address]);
+    stack.stamp(&origin).bridge(
+        &bridge,
+        made_up::mac(&this.name, "cni0"),
+        config.mtu_bytes,
+        &[address],
+    );
     for pod in pods {
         let origin = pod.origin("metadata.name", config.writer);
         let mut stamp = stack.stamp(&origin);
-        let peer = PortRef { netns: pod.netns, device: eth0() };
-        let port = stamp.veth(&pod.veth, peer, made_up::mac(&pod.full_name, &pod.veth), config.mtu_bytes, &[]);
+        let peer = PortRef {
+            netns: pod.netns,
+            device: eth0(),
+        };
+        let port = stamp.veth(
+            &pod.veth,
+            peer,
+            made_up::mac(&pod.full_name, &pod.veth),
+            config.mtu_bytes,
+            &[],
+        );
         port.master = Some(Arc::clone(&bridge));
         port.hairpin = config.hairpin;
         stamp.fdb(&bridge, pod.mac, &pod.veth, None, false);
@@ -58,7 +72,9 @@ pub fn program_node(cluster: ClusterView<'_>, node: usize, config: BridgeConfig,
             // Differs: host-local gives no address outside the node's range. One that the scenario fixes is made to
             // work as well as it can: the node has a route to it.
             let origin = pod.origin("status.podIP", config.writer);
-            stack.stamp(&origin).route(RouteSpec::on_link(pod.address.into(), &bridge));
+            stack
+                .stamp(&origin)
+                .route(RouteSpec::on_link(pod.address.into(), &bridge));
         }
     }
 }
@@ -75,10 +91,17 @@ pub fn program_pod(
     let this = &cluster.nodes[pod.node];
     let device = eth0();
     let origin = pod.origin("metadata.name", config.writer);
-    let peer = PortRef { netns: node_netns, device: Arc::clone(&pod.veth) };
+    let peer = PortRef {
+        netns: node_netns,
+        device: Arc::clone(&pod.veth),
+    };
     let Some(pod_cidr) = this.pod_cidr else { return };
     let inside = pod_cidr.contains(&pod.address);
-    let prefix = if inside { pod_cidr.prefix_len() } else { IpNet::from(pod.address).prefix_len() };
+    let prefix = if inside {
+        pod_cidr.prefix_len()
+    } else {
+        IpNet::from(pod.address).prefix_len()
+    };
     let address = IpNet::new(pod.address, prefix).unwrap_or_else(|_| pod.address.into());
     let mut stamp = stack.stamp(&origin);
     stamp.veth(&device, peer, pod.mac, config.mtu_bytes, &[address]);
@@ -92,5 +115,8 @@ pub fn program_pod(
 
 /// The origin of what belongs to another node.
 pub fn node_origin(node: &Origin, writer: &'static str) -> Arc<Origin> {
-    Arc::new(Origin { writer: writer.into(), ..node.clone() })
+    Arc::new(Origin {
+        writer: writer.into(),
+        ..node.clone()
+    })
 }

@@ -72,19 +72,30 @@ impl<'p> ClusterView<'p> {
 
     /// The other nodes, in order.
     fn others(self, node: usize) -> impl Iterator<Item = &'p NodePlan> {
-        self.nodes.iter().enumerate().filter(move |(i, _)| *i != node).map(|(_, other)| other)
+        self.nodes
+            .iter()
+            .enumerate()
+            .filter(move |(i, _)| *i != node)
+            .map(|(_, other)| other)
     }
 
     /// The backend that is asked for, if the plug-in has it, else its default.
     fn backend(self, capabilities: Capabilities) -> Option<&'static str> {
         let asked = self.settings.backend.as_deref();
-        let known = capabilities.backends.iter().copied().find(|backend| Some(*backend) == asked);
+        let known = capabilities
+            .backends
+            .iter()
+            .copied()
+            .find(|backend| Some(*backend) == asked);
         known.or(capabilities.backends.first().copied())
     }
 
     /// The origin of what the plug-in's settings make.
     fn settings_origin(self, writer: &'static str) -> Arc<Origin> {
-        Arc::new(Origin { writer: writer.into(), ..self.settings.origin.clone() })
+        Arc::new(Origin {
+            writer: writer.into(),
+            ..self.settings.origin.clone()
+        })
     }
 }
 

@@ -39,22 +39,52 @@ pub struct Around<'a> {
 }
 
 /// Plug-ins that change no answer that the model gives: accepted and passed over.
-static WITHOUT_EFFECT: &[&str] =
-    &["errors", "health", "ready", "prometheus", "cache", "loop", "reload", "log", "loadbalance", "bufsize", "metadata", "debug"];
+static WITHOUT_EFFECT: &[&str] = &[
+    "errors",
+    "health",
+    "ready",
+    "prometheus",
+    "cache",
+    "loop",
+    "reload",
+    "log",
+    "loadbalance",
+    "bufsize",
+    "metadata",
+    "debug",
+];
 
 /// The Corefile of a CoreDNS container: a key of the ConfigMap that it mounts.
-fn corefile(object: &Object, pod: &Pod, container: &Container, store: &Store) -> Result<(String, ObjectKey), String> {
+fn corefile(
+    object: &Object,
+    pod: &Pod,
+    container: &Container,
+    store: &Store,
+) -> Result<(String, ObjectKey), String> {
     let mounted = container.volume_mounts.iter().find_map(|mount| {
-        pod.spec.volumes.iter().find(|v| v.name == mount.name)?.config_map.as_ref()
+        pod.spec
+            .volumes
+            .iter()
+            .find(|v| v.name == mount.name)?
+            .config_map
+            .as_ref()
     });
     let Some(mounted) = mounted else {
         return Err(format!("{}: no ConfigMap with a Corefile is mounted", object.key));
     };
-    let key = ObjectKey::new("", "ConfigMap", object.key.namespace.clone(), mounted.name.clone());
+    let key = ObjectKey::new(
+        "",
+        "ConfigMap",
+        object.key.namespace.clone(),
+        mounted.name.clone(),
+    );
     let map = store
         .view::<ConfigMap>(&object.key.namespace, &mounted.name)
         .ok_or_else(|| format!("{}: {key} does not exist", object.key))?;
-    let text = map.data.get("Corefile").ok_or_else(|| format!("{key} has no key Corefile"))?;
+    let text = map
+        .data
+        .get("Corefile")
+        .ok_or_else(|| format!("{key} has no key Corefile"))?;
     Ok((text.clone(), key))
 }
 
@@ -62,10 +92,19 @@ fn names(words: &[String]) -> Vec<Name> {
     words.iter().filter_map(|w| Name::parse(w).ok()).collect()
 }
 
-fn kubernetes(directive: &Directive, block: &ServerBlock, context: &Context<'_>, problems: &mut Vec<String>) -> Kubernetes {
+fn kubernetes(
+    directive: &Directive,
+    block: &ServerBlock,
+    context: &Context<'_>,
+    problems: &mut Vec<String>,
+) -> Kubernetes {
     let mut zones = names(&directive.words[1..]);
     if zones.is_empty() {
-        zones = block.zones.iter().filter_map(|(zone, _)| Name::parse(zone).ok()).collect();
+        zones = block
+            .zones
+            .iter()
+            .filter_map(|(zone, _)| Name::parse(zone).ok())
+            .collect();
     }
     let mut plugin = Kubernetes {
         zones,
@@ -91,7 +130,11 @@ fn kubernetes(directive: &Directive, block: &ServerBlock, context: &Context<'_>,
             ("ignore", Some("empty_service")) => plugin.ignore_empty_service = true,
             ("fallthrough", _) => plugin.fallthrough = Some(names(&property.words[1..])),
             ("endpoint" | "kubeconfig" | "tls" | "apiserver_qps" | "startup_timeout", _) => {}
-            _ => problems.push(format!("Corefile:{}: kubernetes {} is not modelled", property.line, property.words.join(" "))),
+            _ => problems.push(format!(
+                "Corefile:{}: kubernetes {} is not modelled",
+                property.line,
+                property.words.join(" ")
+            )),
         }
     }
     plugin
@@ -105,13 +148,20 @@ fn forward(directive: &Directive, context: &Context<'_>, problems: &mut Vec<Stri
         let plain = word.strip_prefix("dns://").unwrap_or(word);
         if word.starts_with('/') {
             let conf = ResolvConf::parse(context.resolv_conf);
-            to.extend(conf.nameservers.iter().map(|server| SocketAddr::new(*server, conf.port)));
+            to.extend(
+                conf.nameservers
+                    .iter()
+                    .map(|server| SocketAddr::new(*server, conf.port)),
+            );
         } else if let Ok(address) = plain.parse::<SocketAddr>() {
             to.push(address);
         } else if let Ok(address) = plain.parse::<IpAddr>() {
             to.push(SocketAddr::new(address, 53));
         } else {
-            problems.push(format!("Corefile:{}: forward to {word} is not modelled", directive.line));
+            problems.push(format!(
+                "Corefile:{}: forward to {word} is not modelled",
+                directive.line
+            ));
         }
     }
     Some(Forward { from, to })
@@ -128,15 +178,27 @@ struct Context<'a> {
 fn compile(file: &Corefile, context: &Context<'_>, problems: &mut Vec<String>) -> Vec<Server> {
     let mut servers = Vec::new();
     for block in &file.blocks {
-        let zones = block.zones.iter().filter_map(|(z, port)| Some((Name::parse(z).ok()?, *port))).collect();
-        let mut server = Server { zones, kubernetes: None, forwards: Vec::new(), balances: false };
+        let zones = block
+            .zones
+            .iter()
+            .filter_map(|(z, port)| Some((Name::parse(z).ok()?, *port)))
+            .collect();
+        let mut server = Server {
+            zones,
+            kubernetes: None,
+            forwards: Vec::new(),
+            balances: false,
+        };
         for directive in &block.directives {
             match directive.words[0].as_str() {
                 "kubernetes" => server.kubernetes = Some(kubernetes(directive, block, context, problems)),
                 "forward" => server.forwards.extend(forward(directive, context, problems)),
                 "loadbalance" => server.balances = true,
                 plugin if WITHOUT_EFFECT.contains(&plugin) => {}
-                plugin => problems.push(format!("Corefile:{}: plug-in {plugin} is not modelled", directive.line)),
+                plugin => problems.push(format!(
+                    "Corefile:{}: plug-in {plugin} is not modelled",
+                    directive.line
+                )),
             }
         }
         servers.push(server);
@@ -152,7 +214,12 @@ pub fn coredns_listeners(
     path: &FieldPath,
     around: &Around<'_>,
 ) -> DnsListeners {
-    let Around { store, relations, names: all_names, resolv_conf } = *around;
+    let Around {
+        store,
+        relations,
+        names: all_names,
+        resolv_conf,
+    } = *around;
     let mut out = DnsListeners::default();
     let (text, _) = match corefile(object, pod, container, store) {
         Ok(found) => found,
@@ -178,9 +245,17 @@ pub fn coredns_listeners(
         })
         .collect();
     let own_service = services.first().map(|k| (k.namespace.clone(), k.name.clone()));
-    let context = Context { table: Arc::clone(all_names.table(store)), own_addresses, own_service, resolv_conf };
+    let context = Context {
+        table: Arc::clone(all_names.table(store)),
+        own_addresses,
+        own_service,
+        resolv_conf,
+    };
     let servers = Arc::new(compile(&file, &context, &mut out.problems));
-    let mut ports: Vec<u16> = servers.iter().flat_map(|s| s.zones.iter().map(|(_, port)| *port)).collect();
+    let mut ports: Vec<u16> = servers
+        .iter()
+        .flat_map(|s| s.zones.iter().map(|(_, port)| *port))
+        .collect();
     ports.sort_unstable();
     ports.dedup();
     for port in ports {

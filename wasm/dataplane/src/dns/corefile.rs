@@ -53,7 +53,10 @@ fn tokens(text: &str) -> Vec<Token> {
                 Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
                 None => rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len())),
             };
-            out.push(Token { text: word.to_owned(), line: number });
+            out.push(Token {
+                text: word.to_owned(),
+                line: number,
+            });
             rest = after.trim_start();
         }
     }
@@ -69,12 +72,18 @@ fn directives(
     opened: u32,
 ) -> Result<Vec<Directive>, CorefileError> {
     if depth > MAX_DEPTH {
-        return Err(CorefileError { line: opened, what: "blocks nest too deep".to_owned() });
+        return Err(CorefileError {
+            line: opened,
+            what: "blocks nest too deep".to_owned(),
+        });
     }
     let mut out: Vec<Directive> = Vec::new();
     loop {
         let Some(token) = tokens.next() else {
-            return Err(CorefileError { line: opened, what: "expected `}` for the block that opens here".to_owned() });
+            return Err(CorefileError {
+                line: opened,
+                what: "expected `}` for the block that opens here".to_owned(),
+            });
         };
         match token.text.as_str() {
             "}" => return Ok(out),
@@ -82,14 +91,25 @@ fn directives(
                 Some(last) if last.line == token.line && last.block.is_empty() => {
                     last.block = directives(tokens, depth + 1, token.line)?;
                 }
-                _ => return Err(CorefileError { line: token.line, what: "unexpected `{`".to_owned() }),
+                _ => {
+                    return Err(CorefileError {
+                        line: token.line,
+                        what: "unexpected `{`".to_owned(),
+                    });
+                }
             },
             _ => {
                 let mut words = vec![token.text];
-                while let Some(next) = tokens.next_if(|t| t.line == token.line && t.text != "{" && t.text != "}") {
+                while let Some(next) =
+                    tokens.next_if(|t| t.line == token.line && t.text != "{" && t.text != "}")
+                {
                     words.push(next.text);
                 }
-                out.push(Directive { words, block: Vec::new(), line: token.line });
+                out.push(Directive {
+                    words,
+                    block: Vec::new(),
+                    line: token.line,
+                });
             }
         }
     }
@@ -101,12 +121,18 @@ fn zone(text: &str, line: u32) -> Result<(String, u16), CorefileError> {
         None => text,
         Some(("dns", rest)) => rest,
         Some((scheme, _)) => {
-            return Err(CorefileError { line, what: format!("{scheme}:// is not modelled; expected dns://") });
+            return Err(CorefileError {
+                line,
+                what: format!("{scheme}:// is not modelled; expected dns://"),
+            });
         }
     };
     let (name, port) = match bare.rsplit_once(':') {
         Some((name, port)) => {
-            let port = port.parse().map_err(|_| CorefileError { line, what: format!("{port:?} is no port") })?;
+            let port = port.parse().map_err(|_| CorefileError {
+                line,
+                what: format!("{port:?} is no port"),
+            })?;
             (name, port)
         }
         None => (bare, 53),
@@ -126,10 +152,19 @@ impl Corefile {
                 names.push(next);
             }
             if tokens.next().is_none() {
-                return Err(CorefileError { line, what: "expected `{` after the zones".to_owned() });
+                return Err(CorefileError {
+                    line,
+                    what: "expected `{` after the zones".to_owned(),
+                });
             }
-            let zones = names.iter().map(|t| zone(&t.text, t.line)).collect::<Result<_, _>>()?;
-            blocks.push(ServerBlock { zones, directives: directives(&mut tokens, 0, line)? });
+            let zones = names
+                .iter()
+                .map(|t| zone(&t.text, t.line))
+                .collect::<Result<_, _>>()?;
+            blocks.push(ServerBlock {
+                zones,
+                directives: directives(&mut tokens, 0, line)?,
+            });
         }
         Ok(Self { blocks })
     }
@@ -152,7 +187,12 @@ mod tests {
 
     #[test]
     fn errors_name_the_line() {
-        for (text, wanted) in [(".:53 {\n errors\n", "Corefile:1"), (". {\n a {\n b\n", "Corefile:2"), (".:x {\n}", "no port"), (".", "expected `{`")] {
+        for (text, wanted) in [
+            (".:53 {\n errors\n", "Corefile:1"),
+            (". {\n a {\n b\n", "Corefile:2"),
+            (".:x {\n}", "no port"),
+            (".", "expected `{`"),
+        ] {
             let error = Corefile::parse(text).expect_err(text).to_string();
             assert!(error.contains(wanted), "{text:?}: {error}");
         }

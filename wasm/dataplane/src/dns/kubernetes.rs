@@ -60,12 +60,17 @@ fn is_reverse(zone: &Name) -> bool {
 impl Kubernetes {
     /// The zone of this plug-in that a name is in: the longest.
     pub fn zone_of(&self, name: &Name) -> Option<&Name> {
-        self.zones.iter().filter(|z| name.is_within(z)).max_by_key(|z| z.labels().len())
+        self.zones
+            .iter()
+            .filter(|z| name.is_within(z))
+            .max_by_key(|z| z.labels().len())
     }
 
     /// Whether a name that is not found is passed on to the next plug-in.
     pub fn falls_through(&self, name: &Name) -> bool {
-        self.fallthrough.as_ref().is_some_and(|zones| zones.is_empty() || zones.iter().any(|z| name.is_within(z)))
+        self.fallthrough
+            .as_ref()
+            .is_some_and(|zones| zones.is_empty() || zones.iter().any(|z| name.is_within(z)))
     }
 
     /// The zone that PTR and SRV answers name: the first forward one.
@@ -107,7 +112,12 @@ impl Kubernetes {
             [] => self.apex(name, record_type, zone),
             ["dns-version"] => match record_type {
                 RecordType::Txt => Found::Records(
-                    vec![Record { name: name.clone(), class: CLASS_IN, ttl_seconds: 28800, data: RecordData::Txt(vec![b"1.1.0".to_vec()]) }],
+                    vec![Record {
+                        name: name.clone(),
+                        class: CLASS_IN,
+                        ttl_seconds: 28800,
+                        data: RecordData::Txt(vec![b"1.1.0".to_vec()]),
+                    }],
                     Vec::new(),
                 ),
                 _ => Found::NoData,
@@ -119,14 +129,24 @@ impl Kubernetes {
             [namespace, "svc"] => self.known_namespace(namespace),
             [namespace, "pod"] if self.pods != PodMode::Disabled => self.known_namespace(namespace),
             [address, namespace, "pod"] => self.pod(name, record_type, address, namespace),
-            [service, namespace, "svc"] => self.service(name, record_type, zone, namespace, service, None, None),
+            [service, namespace, "svc"] => {
+                self.service(name, record_type, zone, namespace, service, None, None)
+            }
             [endpoint, service, namespace, "svc"] => {
                 self.service(name, record_type, zone, namespace, service, Some(endpoint), None)
             }
             [port, protocol, service, namespace, "svc"] => {
                 let port = port.strip_prefix('_').unwrap_or(port);
                 let protocol = protocol.strip_prefix('_').unwrap_or(protocol);
-                self.service(name, record_type, zone, namespace, service, None, Some((port, protocol)))
+                self.service(
+                    name,
+                    record_type,
+                    zone,
+                    namespace,
+                    service,
+                    None,
+                    Some((port, protocol)),
+                )
             }
             _ => Found::NxDomain,
         }
@@ -140,9 +160,17 @@ impl Kubernetes {
                     Some((namespace, service)) => name_in(&[service, namespace, "svc"], zone),
                     None => name_in(&["ns", "dns"], zone),
                 };
-                let record =
-                    Record { name: name.clone(), class: CLASS_IN, ttl_seconds: self.ttl_seconds, data: RecordData::Ns(target.clone()) };
-                let extra = self.own_addresses.iter().map(|a| self.address(&target, *a)).collect();
+                let record = Record {
+                    name: name.clone(),
+                    class: CLASS_IN,
+                    ttl_seconds: self.ttl_seconds,
+                    data: RecordData::Ns(target.clone()),
+                };
+                let extra = self
+                    .own_addresses
+                    .iter()
+                    .map(|a| self.address(&target, *a))
+                    .collect();
                 Found::Records(vec![record], extra)
             }
             _ => Found::NoData,
@@ -150,7 +178,11 @@ impl Kubernetes {
     }
 
     fn known_namespace(&self, namespace: &str) -> Found {
-        if self.table.namespaces.contains(namespace) { Found::NoData } else { Found::NxDomain }
+        if self.table.namespaces.contains(namespace) {
+            Found::NoData
+        } else {
+            Found::NxDomain
+        }
     }
 
     fn address(&self, name: &Name, address: IpAddr) -> Record {
@@ -158,7 +190,12 @@ impl Kubernetes {
             IpAddr::V4(v4) => RecordData::A(v4),
             IpAddr::V6(v6) => RecordData::Aaaa(v6),
         };
-        Record { name: name.clone(), class: CLASS_IN, ttl_seconds: self.ttl_seconds, data }
+        Record {
+            name: name.clone(),
+            class: CLASS_IN,
+            ttl_seconds: self.ttl_seconds,
+            data,
+        }
     }
 
     /// The addresses of the family asked for; another type, or none of the family: NODATA.
@@ -177,7 +214,10 @@ impl Kubernetes {
         if seen.is_empty() {
             return Found::NoData;
         }
-        Found::Records(seen.into_iter().map(|a| self.address(name, a)).collect(), Vec::new())
+        Found::Records(
+            seen.into_iter().map(|a| self.address(name, a)).collect(),
+            Vec::new(),
+        )
     }
 
     /// `1-2-3-4.NS.pod`: never the pod itself is asked, unless `verified`.
@@ -191,7 +231,9 @@ impl Kubernetes {
         } else {
             label.replace('-', ":").parse().ok()
         };
-        let Some(address) = address else { return Found::NxDomain };
+        let Some(address) = address else {
+            return Found::NxDomain;
+        };
         if self.pods == PodMode::Verified && !self.table.pods.contains(&(namespace.to_owned(), address)) {
             return Found::NxDomain;
         }
@@ -209,11 +251,19 @@ impl Kubernetes {
         endpoint: Option<&str>,
         port: Option<(&str, &str)>,
     ) -> Found {
-        let Some(found) = self.table.services.get(&(namespace.to_owned(), service.to_owned())) else {
+        let Some(found) = self
+            .table
+            .services
+            .get(&(namespace.to_owned(), service.to_owned()))
+        else {
             return Found::NxDomain;
         };
         if let Some(target) = &found.external_name {
-            return if endpoint.is_some() || port.is_some() { Found::NxDomain } else { self.alias(name, record_type, target) };
+            return if endpoint.is_some() || port.is_some() {
+                Found::NxDomain
+            } else {
+                self.alias(name, record_type, target)
+            };
         }
         if self.ignore_empty_service && !found.headless && found.endpoints.is_empty() {
             return Found::NxDomain;
@@ -234,10 +284,17 @@ impl Kubernetes {
             _ if target.parse::<IpAddr>().is_ok() => {
                 self.addresses(name, record_type, target.parse().into_iter())
             }
-            Ok(target) if matches!(record_type, RecordType::A | RecordType::Aaaa | RecordType::Cname) => Found::Alias(
-                Record { name: name.clone(), class: CLASS_IN, ttl_seconds: self.ttl_seconds, data: RecordData::Cname(target.clone()) },
-                target,
-            ),
+            Ok(target) if matches!(record_type, RecordType::A | RecordType::Aaaa | RecordType::Cname) => {
+                Found::Alias(
+                    Record {
+                        name: name.clone(),
+                        class: CLASS_IN,
+                        ttl_seconds: self.ttl_seconds,
+                        data: RecordData::Cname(target.clone()),
+                    },
+                    target,
+                )
+            }
             Ok(_) => Found::NoData,
             Err(_) => Found::NxDomain,
         }
@@ -247,7 +304,11 @@ impl Kubernetes {
         let fits = |p: &NamedPort| {
             port.is_none_or(|(name, protocol)| p.name.eq_ignore_ascii_case(name) && p.protocol == protocol)
         };
-        let base = [service.key.name.clone(), service.key.namespace.clone(), "svc".to_owned()];
+        let base = [
+            service.key.name.clone(),
+            service.key.namespace.clone(),
+            "svc".to_owned(),
+        ];
         let mut out = Vec::new();
         if service.headless || endpoint.is_some() {
             for e in &service.endpoints {
@@ -258,13 +319,21 @@ impl Kubernetes {
                 for p in e.ports.iter().filter(|p| fits(p)) {
                     let mut target = vec![label.clone()];
                     target.extend(base.iter().cloned());
-                    out.push(Item { host: e.address, port: p.port, target });
+                    out.push(Item {
+                        host: e.address,
+                        port: p.port,
+                        target,
+                    });
                 }
             }
         } else {
             for p in service.ports.iter().filter(|p| fits(p)) {
                 for address in &service.addresses {
-                    out.push(Item { host: *address, port: p.port, target: base.to_vec() });
+                    out.push(Item {
+                        host: *address,
+                        port: p.port,
+                        target: base.to_vec(),
+                    });
                 }
             }
         }
@@ -279,8 +348,18 @@ impl Kubernetes {
             let Some(port) = item.port else { continue };
             let labels: Vec<&str> = item.target.iter().map(String::as_str).collect();
             let target = name_in(&labels, zone);
-            let data = RecordData::Srv(Srv { priority: 0, weight, port, target: target.clone() });
-            let record = Record { name: name.clone(), class: CLASS_IN, ttl_seconds: self.ttl_seconds, data };
+            let data = RecordData::Srv(Srv {
+                priority: 0,
+                weight,
+                port,
+                target: target.clone(),
+            });
+            let record = Record {
+                name: name.clone(),
+                class: CLASS_IN,
+                ttl_seconds: self.ttl_seconds,
+                data,
+            };
             if !records.contains(&record) {
                 records.push(record);
             }
@@ -289,20 +368,34 @@ impl Kubernetes {
                 extra.push(address);
             }
         }
-        if records.is_empty() { Found::NoData } else { Found::Records(records, extra) }
+        if records.is_empty() {
+            Found::NoData
+        } else {
+            Found::Records(records, extra)
+        }
     }
 
     /// PTR: a ClusterIP gives one name, any other address every endpoint that has it.
     fn reverse(&self, name: &Name, record_type: RecordType) -> Found {
-        let (Some(address), Some(zone)) = (address_of_reverse(name), self.primary()) else { return Found::NxDomain };
+        let (Some(address), Some(zone)) = (address_of_reverse(name), self.primary()) else {
+            return Found::NxDomain;
+        };
         let targets: Vec<Name> = if let Some((namespace, service)) = self.table.by_cluster_ip.get(&address) {
             vec![name_in(&[service, namespace, "svc"], zone)]
         } else {
-            let hits = self.table.by_endpoint.get(&address).map(Vec::as_slice).unwrap_or_default();
+            let hits = self
+                .table
+                .by_endpoint
+                .get(&address)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             hits.iter()
                 .filter_map(|(at, index)| {
                     let endpoint = self.table.services.get(at)?.endpoints.get(*index)?;
-                    Some(name_in(&[&endpoint.label(self.endpoint_pod_names), &at.1, &at.0, "svc"], zone))
+                    Some(name_in(
+                        &[&endpoint.label(self.endpoint_pod_names), &at.1, &at.0, "svc"],
+                        zone,
+                    ))
                 })
                 .collect()
         };
@@ -312,7 +405,12 @@ impl Kubernetes {
         if record_type != RecordType::Ptr {
             return Found::NoData;
         }
-        let record = |target| Record { name: name.clone(), class: CLASS_IN, ttl_seconds: self.ttl_seconds, data: RecordData::Ptr(target) };
+        let record = |target| Record {
+            name: name.clone(),
+            class: CLASS_IN,
+            ttl_seconds: self.ttl_seconds,
+            data: RecordData::Ptr(target),
+        };
         Found::Records(targets.into_iter().map(record).collect(), Vec::new())
     }
 }
@@ -326,14 +424,27 @@ fn name_in(labels: &[&str], zone: &Name) -> Name {
 
 /// The address that a name below in-addr.arpa or ip6.arpa stands for.
 fn address_of_reverse(name: &Name) -> Option<IpAddr> {
-    let labels: Vec<String> = name.labels().iter().map(|l| String::from_utf8_lossy(l).to_ascii_lowercase()).collect();
+    let labels: Vec<String> = name
+        .labels()
+        .iter()
+        .map(|l| String::from_utf8_lossy(l).to_ascii_lowercase())
+        .collect();
     let (rest, tail) = labels.split_at_checked(labels.len().checked_sub(2)?)?;
     match (tail[0].as_str(), rest.len()) {
-        ("in-addr", 4) => rest.iter().rev().cloned().collect::<Vec<_>>().join(".").parse().ok(),
+        ("in-addr", 4) => rest
+            .iter()
+            .rev()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(".")
+            .parse()
+            .ok(),
         ("ip6", 32) => {
             let digits: String = rest.iter().rev().map(String::as_str).collect();
             (digits.len() == 32).then_some(())?;
-            u128::from_str_radix(&digits, 16).ok().map(|n| IpAddr::from(n.to_be_bytes()))
+            u128::from_str_radix(&digits, 16)
+                .ok()
+                .map(|n| IpAddr::from(n.to_be_bytes()))
         }
         _ => None,
     }

@@ -3,9 +3,9 @@
 //! A world knows no other names of the Internet. The resolver says NXDOMAIN for them, and notes that the world has no
 //! Zone for the name: a choice, not a fact about the real name.
 
+use super::Names;
 use super::server::{send, whole_messages};
 use super::zone::{Upstream, Zones};
-use super::Names;
 use hoplab_kernel::netns::Listener;
 use hoplab_kernel::process::{Action, Event, Process, Program, SocketId};
 use hoplab_objects::Store;
@@ -38,8 +38,19 @@ pub fn is_zone_server(names: &Names, store: &Store, address: IpAddr) -> bool {
 fn listeners(name: &str, zones: &Arc<Zones>, server: Option<IpAddr>) -> Vec<Listener> {
     let listener = |protocol: L4Protocol| {
         let stream = protocol == L4Protocol::Tcp;
-        let program = Outside { name: name.into(), zones: Arc::clone(zones), server, stream };
-        Listener { protocol, address: None, port: Some(PORT), program: Arc::new(program), origin: None }
+        let program = Outside {
+            name: name.into(),
+            zones: Arc::clone(zones),
+            server,
+            stream,
+        };
+        Listener {
+            protocol,
+            address: None,
+            port: Some(PORT),
+            program: Arc::new(program),
+            origin: None,
+        }
     };
     vec![listener(L4Protocol::Udp), listener(L4Protocol::Tcp)]
 }
@@ -59,7 +70,10 @@ impl Program for Outside {
     }
 
     fn start(&self) -> Box<dyn Process> {
-        Box::new(Running { program: self.clone(), streams: IndexMap::new() })
+        Box::new(Running {
+            program: self.clone(),
+            streams: IndexMap::new(),
+        })
     }
 }
 
@@ -79,7 +93,10 @@ impl Process for Running {
             Event::Data { socket, bytes, .. } => self.asked(socket, bytes, actions),
             Event::Closed { socket, .. } => {
                 self.streams.swap_remove(&socket);
-                actions.push(Action::Close { socket, after: Duration::ZERO });
+                actions.push(Action::Close {
+                    socket,
+                    after: Duration::ZERO,
+                });
             }
             _ => {}
         }
@@ -88,7 +105,12 @@ impl Process for Running {
 
 impl Running {
     fn asked(&self, socket: SocketId, bytes: &[u8], actions: &mut Vec<Action>) {
-        let Some(query) = Message::parse(bytes).ok().filter(|message| !message.flags.response) else { return };
+        let Some(query) = Message::parse(bytes)
+            .ok()
+            .filter(|message| !message.flags.response)
+        else {
+            return;
+        };
         let (message, note) = self.program.answer(&query);
         actions.push(Action::Note { socket, what: note });
         send(socket, &query, message, self.program.stream, actions);
@@ -98,7 +120,10 @@ impl Running {
 impl Outside {
     fn answer(&self, query: &Message) -> (Message, String) {
         let Some(question) = query.questions.first() else {
-            return (Message::answer_to(query, Rcode::FormErr), "the query holds no question".to_owned());
+            return (
+                Message::answer_to(query, Rcode::FormErr),
+                "the query holds no question".to_owned(),
+            );
         };
         let mut message = Message::answer_to(query, Rcode::NoError);
         message.flags.authoritative = self.server.is_some();

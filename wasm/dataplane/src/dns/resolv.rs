@@ -44,7 +44,10 @@ impl Default for ResolvConf {
 impl ResolvConf {
     /// Reads the file's text; lines that say nothing known are passed over, as glibc does.
     pub fn parse(text: &str) -> Self {
-        let mut conf = Self { nameservers: Vec::new(), ..Self::default() };
+        let mut conf = Self {
+            nameservers: Vec::new(),
+            ..Self::default()
+        };
         for line in text.lines() {
             if line.starts_with(['#', ';']) {
                 continue;
@@ -61,7 +64,11 @@ impl ResolvConf {
                 // The last of `search` and `domain` counts.
                 Some("search") => conf.search = words.map(|w| w.trim_end_matches('.').to_owned()).collect(),
                 Some("domain") => {
-                    conf.search = words.next().map(|w| w.trim_end_matches('.').to_owned()).into_iter().collect();
+                    conf.search = words
+                        .next()
+                        .map(|w| w.trim_end_matches('.').to_owned())
+                        .into_iter()
+                        .collect();
                 }
                 Some("options") => words.for_each(|word| conf.option(word)),
                 _ => {}
@@ -113,7 +120,9 @@ pub fn hosts_lookup(text: &str, name: &str) -> Option<IpAddr> {
         let line = line.split('#').next().unwrap_or_default();
         let mut words = line.split_whitespace();
         let address = words.next()?.parse().ok()?;
-        words.any(|word| word.eq_ignore_ascii_case(name)).then_some(address)
+        words
+            .any(|word| word.eq_ignore_ascii_case(name))
+            .then_some(address)
     })
 }
 
@@ -128,7 +137,10 @@ mod tests {
         let conf = ResolvConf::parse(POD);
         assert_eq!(conf.ndots, 5);
         let list = |name: &str| conf.candidates(name).join(" ");
-        assert_eq!(list("web"), "web.shop.svc.cluster.local web.svc.cluster.local web.cluster.local web");
+        assert_eq!(
+            list("web"),
+            "web.shop.svc.cluster.local web.svc.cluster.local web.cluster.local web"
+        );
         assert_eq!(
             list("api.example.com"),
             "api.example.com.shop.svc.cluster.local api.example.com.svc.cluster.local api.example.com.cluster.local api.example.com"
@@ -141,10 +153,15 @@ mod tests {
 
     #[test]
     fn options_are_capped_as_glibc_caps_them() {
-        let conf = ResolvConf::parse("options ndots:99 timeout:99 attempts:0\nnameserver 1.1.1.1\nnameserver x\n#nameserver 2.2.2.2");
+        let conf = ResolvConf::parse(
+            "options ndots:99 timeout:99 attempts:0\nnameserver 1.1.1.1\nnameserver x\n#nameserver 2.2.2.2",
+        );
         assert_eq!((conf.ndots, conf.timeout_seconds, conf.attempts), (15, 30, 1));
         assert_eq!(conf.nameservers, vec![IpAddr::from([1, 1, 1, 1])]);
-        assert_eq!(ResolvConf::parse("").nameservers, vec![IpAddr::from([127, 0, 0, 1])]);
+        assert_eq!(
+            ResolvConf::parse("").nameservers,
+            vec![IpAddr::from([127, 0, 0, 1])]
+        );
     }
 
     #[test]

@@ -50,7 +50,12 @@ pub(super) struct CoreDns {
 impl CoreDns {
     /// These server blocks on this port.
     pub fn new(servers: Arc<Vec<Server>>, port: u16, protocol: L4Protocol) -> Self {
-        Self { name: "coredns".into(), servers, port, stream: protocol == L4Protocol::Tcp }
+        Self {
+            name: "coredns".into(),
+            servers,
+            port,
+            stream: protocol == L4Protocol::Tcp,
+        }
     }
 }
 
@@ -60,7 +65,12 @@ impl Program for CoreDns {
     }
 
     fn start(&self) -> Box<dyn Process> {
-        Box::new(Running { server: self.clone(), streams: IndexMap::new(), pending: IndexMap::new(), last_token: 0 })
+        Box::new(Running {
+            server: self.clone(),
+            streams: IndexMap::new(),
+            pending: IndexMap::new(),
+            last_token: 0,
+        })
     }
 }
 
@@ -69,12 +79,19 @@ enum Verdict {
     /// An answer, and a word of who gave it.
     Say { message: Message, note: String },
     /// An upstream must be asked first.
-    Ask { question: Question, to: Vec<SocketAddr>, before: Vec<Record> },
+    Ask {
+        question: Question,
+        to: Vec<SocketAddr>,
+        before: Vec<Record>,
+    },
 }
 
 impl CoreDns {
     fn verdict(&self, query: &Message) -> Verdict {
-        let refuse = |rcode: Rcode, note: String| Verdict::Say { message: Message::answer_to(query, rcode), note };
+        let refuse = |rcode: Rcode, note: String| Verdict::Say {
+            message: Message::answer_to(query, rcode),
+            note,
+        };
         if query.flags.opcode != 0 {
             return refuse(Rcode::NotImp, "only ordinary queries are answered".to_owned());
         }
@@ -96,16 +113,28 @@ impl CoreDns {
                 return self.of_cluster(kubernetes, &zone, query, question, found);
             }
         }
-        match server.forwards.iter().find(|forward| name.is_within(&forward.from)) {
-            Some(forward) => Verdict::Ask { question: question.clone(), to: forward.to.clone(), before: Vec::new() },
+        match server
+            .forwards
+            .iter()
+            .find(|forward| name.is_within(&forward.from))
+        {
+            Some(forward) => Verdict::Ask {
+                question: question.clone(),
+                to: forward.to.clone(),
+                before: Vec::new(),
+            },
             None => refuse(Rcode::ServFail, format!("no plug-in answers {name}")),
         }
     }
 
     fn server_for(&self, name: &Name) -> Option<&Server> {
-        let keyed = self.servers.iter().flat_map(|s| s.zones.iter().map(move |z| (z, s)));
+        let keyed = self
+            .servers
+            .iter()
+            .flat_map(|s| s.zones.iter().map(move |z| (z, s)));
         let fits = keyed.filter(|((zone, port), _)| *port == self.port && name.is_within(zone));
-        fits.max_by_key(|((zone, _), _)| zone.labels().len()).map(|(_, server)| server)
+        fits.max_by_key(|((zone, _), _)| zone.labels().len())
+            .map(|(_, server)| server)
     }
 
     fn of_cluster(
@@ -120,21 +149,38 @@ impl CoreDns {
         message.flags.authoritative = true;
         // Aliases in the cluster's own zone are followed here; one that leads out is asked of an upstream.
         for _ in 0..LONGEST_CHAIN {
-            let Found::Alias(record, target) = found else { break };
+            let Found::Alias(record, target) = found else {
+                break;
+            };
             message.answers.push(record);
             if question.record_type == RecordType::Cname {
-                return Verdict::Say { message, note: format!("the kubernetes plug-in answers with the name {target}") };
+                return Verdict::Say {
+                    message,
+                    note: format!("the kubernetes plug-in answers with the name {target}"),
+                };
             }
             if kubernetes.zone_of(&target).is_none() {
-                let question = Question { name: target.clone(), ..question.clone() };
-                let forwards = self.server_for(&target).map_or(&[] as &[Forward], |server| &server.forwards);
+                let question = Question {
+                    name: target.clone(),
+                    ..question.clone()
+                };
+                let forwards = self
+                    .server_for(&target)
+                    .map_or(&[] as &[Forward], |server| &server.forwards);
                 return match forwards.iter().find(|forward| target.is_within(&forward.from)) {
-                    Some(forward) => Verdict::Ask { question, to: forward.to.clone(), before: message.answers },
+                    Some(forward) => Verdict::Ask {
+                        question,
+                        to: forward.to.clone(),
+                        before: message.answers,
+                    },
                     // Source: plugin/backend_lookup.go A: without an answer for the target the CNAME goes too.
                     None => {
                         message.answers.clear();
                         message.authorities.push(kubernetes.soa(zone));
-                        Verdict::Say { message, note: format!("nobody to ask for {target}") }
+                        Verdict::Say {
+                            message,
+                            note: format!("nobody to ask for {target}"),
+                        }
                     }
                 };
             }
@@ -150,7 +196,10 @@ impl CoreDns {
         }
         let note = match found {
             Found::Records(answers, extra) => {
-                let note = format!("the kubernetes plug-in answers with {}", count(answers.len(), "record"));
+                let note = format!(
+                    "the kubernetes plug-in answers with {}",
+                    count(answers.len(), "record")
+                );
                 message.answers.extend(answers);
                 message.additionals = extra;
                 note
@@ -166,7 +215,10 @@ impl CoreDns {
                 "the kubernetes plug-in knows no such name".to_owned()
             }
         };
-        if self.server_for(&question.name).is_some_and(|server| server.balances) {
+        if self
+            .server_for(&question.name)
+            .is_some_and(|server| server.balances)
+        {
             rotate(&mut message.answers, usize::from(query.id));
         }
         Verdict::Say { message, note }
@@ -223,7 +275,10 @@ impl Process for Running {
             Event::Timer { token, .. } => self.next_upstream(token, actions),
             Event::Closed { socket, .. } => {
                 self.streams.swap_remove(&socket);
-                actions.push(Action::Close { socket, after: Duration::ZERO });
+                actions.push(Action::Close {
+                    socket,
+                    after: Duration::ZERO,
+                });
             }
             Event::Start { .. } | Event::Connected { .. } => {}
         }
@@ -232,22 +287,41 @@ impl Process for Running {
 
 impl Running {
     fn waiting_on(&self, socket: SocketId) -> Option<u64> {
-        self.pending.iter().find(|(_, pending)| pending.socket == Some(socket)).map(|(token, _)| *token)
+        self.pending
+            .iter()
+            .find(|(_, pending)| pending.socket == Some(socket))
+            .map(|(token, _)| *token)
     }
 
     fn asked(&mut self, client: SocketId, bytes: &[u8], actions: &mut Vec<Action>) {
         // What is no question is not answered.
-        let Some(query) = Message::parse(bytes).ok().filter(|message| !message.flags.response) else { return };
+        let Some(query) = Message::parse(bytes)
+            .ok()
+            .filter(|message| !message.flags.response)
+        else {
+            return;
+        };
         match self.server.verdict(&query) {
             Verdict::Say { message, note } => {
-                actions.push(Action::Note { socket: client, what: note });
+                actions.push(Action::Note {
+                    socket: client,
+                    what: note,
+                });
                 send(client, &query, message, self.server.stream, actions);
             }
             Verdict::Ask { question, to, before } => {
                 self.last_token += 1;
                 let token = self.last_token;
                 let id = u16::try_from((u64::from(query.id) + token * 7919) % 65521).unwrap_or(1);
-                let pending = Pending { client, query, question, before, id, left: to, socket: None };
+                let pending = Pending {
+                    client,
+                    query,
+                    question,
+                    before,
+                    id,
+                    left: to,
+                    socket: None,
+                };
                 self.pending.insert(token, pending);
                 self.next_upstream(token, actions);
             }
@@ -256,20 +330,36 @@ impl Running {
 
     /// Asks the next upstream; without one the look-up has failed.
     fn next_upstream(&mut self, token: u64, actions: &mut Vec<Action>) {
-        let Some(pending) = self.pending.get_mut(&token) else { return };
+        let Some(pending) = self.pending.get_mut(&token) else {
+            return;
+        };
         pending.socket = None;
         if pending.left.is_empty() {
             if let Some(pending) = self.pending.swap_remove(&token) {
-                actions.push(Action::Note { socket: pending.client, what: "no upstream answered".to_owned() });
+                actions.push(Action::Note {
+                    socket: pending.client,
+                    what: "no upstream answered".to_owned(),
+                });
                 let message = Message::answer_to(&pending.query, Rcode::ServFail);
-                send(pending.client, &pending.query, message, self.server.stream, actions);
+                send(
+                    pending.client,
+                    &pending.query,
+                    message,
+                    self.server.stream,
+                    actions,
+                );
             }
             return;
         }
         let to = pending.left.remove(0);
-        let Question { name, record_type, .. } = &pending.question;
+        let Question {
+            name, record_type, ..
+        } = &pending.question;
         let why = format!("{} {record_type}", name.to_string().trim_end_matches('.'));
-        actions.push(Action::Note { socket: pending.client, what: format!("forwards {why} to {to}") });
+        actions.push(Action::Note {
+            socket: pending.client,
+            what: format!("forwards {why} to {to}"),
+        });
         actions.push(Action::SendDatagram {
             token,
             protocol: L4Protocol::Udp,
@@ -279,15 +369,26 @@ impl Running {
             df: false,
             purpose: Purpose::Upstream { why },
         });
-        actions.push(Action::SetTimer { token, after: READ_TIMEOUT });
+        actions.push(Action::SetTimer {
+            token,
+            after: READ_TIMEOUT,
+        });
     }
 
     fn upstream_said(&mut self, token: u64, bytes: &[u8], actions: &mut Vec<Action>) {
-        let Ok(upstream) = Message::parse(bytes) else { return };
-        if self.pending.get(&token).is_none_or(|pending| pending.id != upstream.id) {
+        let Ok(upstream) = Message::parse(bytes) else {
+            return;
+        };
+        if self
+            .pending
+            .get(&token)
+            .is_none_or(|pending| pending.id != upstream.id)
+        {
             return;
         }
-        let Some(pending) = self.pending.swap_remove(&token) else { return };
+        let Some(pending) = self.pending.swap_remove(&token) else {
+            return;
+        };
         let mut message = Message::answer_to(&pending.query, Rcode::NoError);
         message.flags.recursion_available = upstream.flags.recursion_available;
         if pending.before.is_empty() {
@@ -300,7 +401,13 @@ impl Running {
             message.answers = pending.before;
         }
         message.answers.extend(upstream.answers);
-        send(pending.client, &pending.query, message, self.server.stream, actions);
+        send(
+            pending.client,
+            &pending.query,
+            message,
+            self.server.stream,
+            actions,
+        );
     }
 }
 
@@ -308,7 +415,10 @@ impl Running {
 pub(super) fn whole_messages(buffer: &mut Vec<u8>, bytes: &[u8]) -> Vec<Vec<u8>> {
     buffer.extend_from_slice(bytes);
     let mut messages = Vec::new();
-    while let Some(length) = buffer.first_chunk::<2>().map(|b| usize::from(u16::from_be_bytes(*b))) {
+    while let Some(length) = buffer
+        .first_chunk::<2>()
+        .map(|b| usize::from(u16::from_be_bytes(*b)))
+    {
         if buffer.len() < length + 2 {
             break;
         }
@@ -319,8 +429,17 @@ pub(super) fn whole_messages(buffer: &mut Vec<u8>, bytes: &[u8]) -> Vec<Vec<u8>>
 }
 
 /// Sends an answer: cut to what the asking side takes over UDP, behind its length over TCP.
-pub(super) fn send(socket: SocketId, query: &Message, mut answer: Message, stream: bool, actions: &mut Vec<Action>) {
-    answer.edns = query.edns.as_ref().map(|edns| Edns { options: Vec::new(), ..edns.clone() });
+pub(super) fn send(
+    socket: SocketId,
+    query: &Message,
+    mut answer: Message,
+    stream: bool,
+    actions: &mut Vec<Action>,
+) {
+    answer.edns = query.edns.as_ref().map(|edns| Edns {
+        options: Vec::new(),
+        ..edns.clone()
+    });
     let label = match answer.answers.len() {
         0 if answer.rcode() == Rcode::NoError => "NODATA".to_owned(),
         0 => answer.rcode().to_string(),
@@ -328,15 +447,31 @@ pub(super) fn send(socket: SocketId, query: &Message, mut answer: Message, strea
     };
     let bytes = if stream {
         let body = answer.to_bytes_within(usize::from(u16::MAX));
-        [u16::try_from(body.len()).unwrap_or(u16::MAX).to_be_bytes().as_slice(), &body].concat()
+        [
+            u16::try_from(body.len())
+                .unwrap_or(u16::MAX)
+                .to_be_bytes()
+                .as_slice(),
+            &body,
+        ]
+        .concat()
     } else {
         answer.to_bytes_within(query.udp_limit_bytes())
     };
-    actions.push(Action::Send { socket, bytes, label, after: ANSWER_AFTER });
+    actions.push(Action::Send {
+        socket,
+        bytes,
+        label,
+        after: ANSWER_AFTER,
+    });
 }
 
 fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+    if n == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{n} {what}s")
+    }
 }
 
 /// `loadbalance`: addresses take turns. CoreDNS shuffles by chance; here the query's id decides, which is chance

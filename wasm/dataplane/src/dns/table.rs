@@ -1,9 +1,7 @@
 //! What the kubernetes plug-in knows: Services, endpoints and pods of a store, by name and by address.
 
 use hoplab_objects::Store;
-use hoplab_objects::view::{
-    ClusterIp, EndpointSlice, Namespace, Pod, Protocol, Service, ServiceType,
-};
+use hoplab_objects::view::{ClusterIp, EndpointSlice, Namespace, Pod, Protocol, Service, ServiceType};
 use hoplab_source::ObjectKey;
 use indexmap::{IndexMap, IndexSet};
 use std::net::IpAddr;
@@ -83,7 +81,9 @@ impl DnsTable {
     /// From the objects as the control plane left them.
     pub fn of(store: &Store) -> Self {
         let mut table = Self::default();
-        table.namespaces.extend(store.all::<Namespace>().map(|(o, _)| o.key.name.clone()));
+        table
+            .namespaces
+            .extend(store.all::<Namespace>().map(|(o, _)| o.key.name.clone()));
         for (object, service) in store.all::<Service>() {
             let at = (object.key.namespace.clone(), object.key.name.clone());
             table.namespaces.insert(at.0.clone());
@@ -96,19 +96,31 @@ impl DnsTable {
             table.services.insert(at, service);
         }
         for (object, slice) in store.all::<EndpointSlice>() {
-            let Some(name) = slice.metadata.labels.get("kubernetes.io/service-name") else { continue };
+            let Some(name) = slice.metadata.labels.get("kubernetes.io/service-name") else {
+                continue;
+            };
             let at = (object.key.namespace.clone(), name.clone());
-            let Some(service) = table.services.get_mut(&at) else { continue };
+            let Some(service) = table.services.get_mut(&at) else {
+                continue;
+            };
             let publish = store
                 .view::<Service>(&at.0, &at.1)
                 .is_some_and(|s| s.spec.publish_not_ready_addresses);
             let mut ports: Vec<NamedPort> = slice
                 .ports
                 .iter()
-                .map(|p| NamedPort { name: p.name.clone(), protocol: protocol(p.protocol), port: p.port })
+                .map(|p| NamedPort {
+                    name: p.name.clone(),
+                    protocol: protocol(p.protocol),
+                    port: p.port,
+                })
                 .collect();
             if ports.is_empty() {
-                ports.push(NamedPort { name: String::new(), protocol: "tcp", port: None });
+                ports.push(NamedPort {
+                    name: String::new(),
+                    protocol: "tcp",
+                    port: None,
+                });
             }
             for endpoint in &slice.endpoints {
                 if !endpoint.conditions.is_ready() && !publish {
@@ -119,15 +131,29 @@ impl DnsTable {
                     service.endpoints.push(DnsEndpoint {
                         address,
                         hostname: endpoint.hostname.clone(),
-                        pod: endpoint.target_ref.as_ref().map(|r| r.name.clone()).unwrap_or_default(),
+                        pod: endpoint
+                            .target_ref
+                            .as_ref()
+                            .map(|r| r.name.clone())
+                            .unwrap_or_default(),
                         ports: ports.clone(),
                     });
-                    table.by_endpoint.entry(address).or_default().push((at.clone(), index));
+                    table
+                        .by_endpoint
+                        .entry(address)
+                        .or_default()
+                        .push((at.clone(), index));
                 }
             }
         }
         for (object, pod) in store.all::<Pod>() {
-            for address in pod.status.pod_ips.iter().filter_map(|p| p.ip).chain(pod.status.pod_ip) {
+            for address in pod
+                .status
+                .pod_ips
+                .iter()
+                .filter_map(|p| p.ip)
+                .chain(pod.status.pod_ip)
+            {
                 table.pods.insert((object.key.namespace.clone(), address));
             }
         }
@@ -137,7 +163,8 @@ impl DnsTable {
 
 fn service_of(key: ObjectKey, service: &Service) -> DnsService {
     let spec = &service.spec;
-    let headless = spec.cluster_ip == Some(ClusterIp::Headless) || spec.cluster_ips.contains(&ClusterIp::Headless);
+    let headless =
+        spec.cluster_ip == Some(ClusterIp::Headless) || spec.cluster_ips.contains(&ClusterIp::Headless);
     let mut addresses: Vec<IpAddr> = Vec::new();
     for ip in spec.cluster_ip.iter().chain(&spec.cluster_ips) {
         if let ClusterIp::Ip(address) = ip
@@ -149,10 +176,18 @@ fn service_of(key: ObjectKey, service: &Service) -> DnsService {
     let mut ports: Vec<NamedPort> = spec
         .ports
         .iter()
-        .map(|p| NamedPort { name: p.name.clone(), protocol: protocol(p.protocol), port: Some(p.port) })
+        .map(|p| NamedPort {
+            name: p.name.clone(),
+            protocol: protocol(p.protocol),
+            port: Some(p.port),
+        })
         .collect();
     if ports.is_empty() {
-        ports.push(NamedPort { name: String::new(), protocol: "tcp", port: None });
+        ports.push(NamedPort {
+            name: String::new(),
+            protocol: "tcp",
+            port: None,
+        });
     }
     DnsService {
         key,

@@ -75,8 +75,14 @@ const KUBEADM: &str = r#".:53 {\n errors\n health {\n lameduck 5s\n }\n ready\n 
 /// The plan of the world with a Corefile.
 fn world(corefile: &str) -> Plan {
     let text = WORLD.replace("COREFILE", &format!("\"{corefile}\""));
-    let read = parse(&[SourceText { name: "world.yaml", text: &text }]);
-    let errors = read.diagnostics.iter().filter(|d| d.severity == hoplab_source::Severity::Error);
+    let read = parse(&[SourceText {
+        name: "world.yaml",
+        text: &text,
+    }]);
+    let errors = read
+        .diagnostics
+        .iter()
+        .filter(|d| d.severity == hoplab_source::Severity::Error);
     let wrong: Vec<_> = errors.map(|d| &d.message).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
     let store = Store::of(read.value, vec!["world.yaml".to_owned()]);
@@ -87,7 +93,11 @@ fn world(corefile: &str) -> Plan {
 /// What a server says to bytes, its own questions to the router's resolver answered too.
 fn said(plan: &Plan, netns: NetNsId, protocol: L4Protocol, bytes: &[u8], depth: u8) -> Vec<u8> {
     let stack = plan.build(netns);
-    let listener = stack.listeners.iter().find(|l| l.port == Some(53) && l.protocol == protocol).expect("it listens on port 53");
+    let listener = stack
+        .listeners
+        .iter()
+        .find(|l| l.port == Some(53) && l.protocol == protocol)
+        .expect("it listens on port 53");
     let mut process = listener.program.start();
     let (client, upstream) = (SocketId(1), SocketId(2));
     let here = SocketAddr::from(([10, 244, 0, 2], 53));
@@ -95,15 +105,33 @@ fn said(plan: &Plan, netns: NetNsId, protocol: L4Protocol, bytes: &[u8], depth: 
     let mut answer = Vec::new();
     while let Some((socket, bytes)) = events.pop() {
         let mut actions = Vec::new();
-        process.on(Event::Data { socket, local: here, peer: here, bytes: &bytes, at: Micros(0) }, &mut actions);
+        process.on(
+            Event::Data {
+                socket,
+                local: here,
+                peer: here,
+                bytes: &bytes,
+                at: Micros(0),
+            },
+            &mut actions,
+        );
         for action in actions {
             match action {
                 Action::Send { socket, bytes, .. } if socket == client => answer = bytes,
                 Action::SendDatagram { token, to, bytes, .. } => {
                     assert_eq!(to.to_string(), "172.18.0.1:53", "the node's resolver is asked");
                     assert!(depth < 2);
-                    process.on(Event::Opened { token, socket: upstream }, &mut Vec::new());
-                    events.push((upstream, said(plan, NetNsId(0), L4Protocol::Udp, &bytes, depth + 1)));
+                    process.on(
+                        Event::Opened {
+                            token,
+                            socket: upstream,
+                        },
+                        &mut Vec::new(),
+                    );
+                    events.push((
+                        upstream,
+                        said(plan, NetNsId(0), L4Protocol::Udp, &bytes, depth + 1),
+                    ));
                 }
                 _ => {}
             }
@@ -116,17 +144,28 @@ fn ask(plan: &Plan, question: &str) -> Message {
     let (name, record_type) = question.split_once(' ').expect("a name and a type");
     let name = Name::parse(name).expect("a name");
     let record_type: RecordType = record_type.parse().expect("a record type");
-    let coredns = plan.netns_of_pod(&ObjectKey::new("", "Pod", "kube-system", "coredns-0")).expect("the world has it");
+    let coredns = plan
+        .netns_of_pod(&ObjectKey::new("", "Pod", "kube-system", "coredns-0"))
+        .expect("the world has it");
     let query = Message::query(4, name, record_type);
-    let answer = Message::parse(&said(plan, coredns, L4Protocol::Udp, &query.to_bytes(), 0)).expect("an answer");
-    assert!(answer.flags.response && answer.id == 4 && answer.questions == query.questions, "{question}");
+    let answer =
+        Message::parse(&said(plan, coredns, L4Protocol::Udp, &query.to_bytes(), 0)).expect("an answer");
+    assert!(
+        answer.flags.response && answer.id == 4 && answer.questions == query.questions,
+        "{question}"
+    );
     answer
 }
 
 /// `RCODE` and the data of the answers, in order.
 fn summary(answer: &Message) -> String {
     let mut words = vec![answer.rcode().to_string()];
-    words.extend(answer.answers.iter().map(|r| format!("{} {}", r.record_type(), r.data)));
+    words.extend(
+        answer
+            .answers
+            .iter()
+            .map(|r| format!("{} {}", r.record_type(), r.data)),
+    );
     words.join(", ")
 }
 
@@ -144,15 +183,27 @@ static QUESTIONS: &[(&str, &str)] = &[
     ("bare.shop.svc.cluster.local A", "NOERROR, A 10.96.7.8"),
     ("dual.shop.svc.cluster.local A", "NOERROR, A 10.96.7.9"),
     ("dual.shop.svc.cluster.local AAAA", "NOERROR, AAAA fd00:10:96::9"),
-    ("kube-dns.kube-system.svc.cluster.local A", "NOERROR, A 10.96.0.10"),
+    (
+        "kube-dns.kube-system.svc.cluster.local A",
+        "NOERROR, A 10.96.0.10",
+    ),
     // SRV: all ports, or one.
     (
         "web.shop.svc.cluster.local SRV",
         "NOERROR, SRV 0 50 80 web.shop.svc.cluster.local., SRV 0 50 9000 web.shop.svc.cluster.local.",
     ),
-    ("_http._tcp.web.shop.svc.cluster.local SRV", "NOERROR, SRV 0 100 80 web.shop.svc.cluster.local."),
-    ("_admin._udp.web.shop.svc.cluster.local SRV", "NOERROR, SRV 0 100 9000 web.shop.svc.cluster.local."),
-    ("http.tcp.web.shop.svc.cluster.local SRV", "NOERROR, SRV 0 100 80 web.shop.svc.cluster.local."),
+    (
+        "_http._tcp.web.shop.svc.cluster.local SRV",
+        "NOERROR, SRV 0 100 80 web.shop.svc.cluster.local.",
+    ),
+    (
+        "_admin._udp.web.shop.svc.cluster.local SRV",
+        "NOERROR, SRV 0 100 9000 web.shop.svc.cluster.local.",
+    ),
+    (
+        "http.tcp.web.shop.svc.cluster.local SRV",
+        "NOERROR, SRV 0 100 80 web.shop.svc.cluster.local.",
+    ),
     ("_http._udp.web.shop.svc.cluster.local SRV", "NXDOMAIN"),
     ("_nope._tcp.web.shop.svc.cluster.local SRV", "NXDOMAIN"),
     ("_http._tcp.web.shop.svc.cluster.local A", "NOERROR, A 10.96.7.7"),
@@ -161,7 +212,10 @@ static QUESTIONS: &[(&str, &str)] = &[
     ("10-244-0-5.web.shop.svc.cluster.local A", "NOERROR, A 10.244.0.5"),
     ("10-244-0-6.web.shop.svc.cluster.local A", "NXDOMAIN"),
     // Headless.
-    ("db.shop.svc.cluster.local A", "NOERROR, A 10.244.0.6, A 10.244.0.7"),
+    (
+        "db.shop.svc.cluster.local A",
+        "NOERROR, A 10.244.0.6, A 10.244.0.7",
+    ),
     ("db.shop.svc.cluster.local AAAA", "NOERROR"),
     (
         "db.shop.svc.cluster.local SRV",
@@ -172,17 +226,32 @@ static QUESTIONS: &[(&str, &str)] = &[
     ("10-244-0-7.db.shop.svc.cluster.local A", "NOERROR, A 10.244.0.7"),
     ("db-1.db.shop.svc.cluster.local A", "NXDOMAIN"),
     ("db-2.db.shop.svc.cluster.local A", "NXDOMAIN"),
-    ("_pg._tcp.db.shop.svc.cluster.local SRV", "NOERROR, SRV 0 50 5432 db-0.db.shop.svc.cluster.local., SRV 0 50 5432 10-244-0-7.db.shop.svc.cluster.local."),
+    (
+        "_pg._tcp.db.shop.svc.cluster.local SRV",
+        "NOERROR, SRV 0 50 5432 db-0.db.shop.svc.cluster.local., SRV 0 50 5432 10-244-0-7.db.shop.svc.cluster.local.",
+    ),
     ("idle.shop.svc.cluster.local A", "NXDOMAIN"),
     ("portless.shop.svc.cluster.local A", "NOERROR, A 10.244.0.9"),
     ("portless.shop.svc.cluster.local SRV", "NOERROR"),
     // ExternalName.
-    ("out.shop.svc.cluster.local A", "NOERROR, CNAME api.example.com., A 203.0.113.50"),
-    ("out.shop.svc.cluster.local AAAA", "NOERROR, CNAME api.example.com."),
-    ("out.shop.svc.cluster.local CNAME", "NOERROR, CNAME api.example.com."),
+    (
+        "out.shop.svc.cluster.local A",
+        "NOERROR, CNAME api.example.com., A 203.0.113.50",
+    ),
+    (
+        "out.shop.svc.cluster.local AAAA",
+        "NOERROR, CNAME api.example.com.",
+    ),
+    (
+        "out.shop.svc.cluster.local CNAME",
+        "NOERROR, CNAME api.example.com.",
+    ),
     ("out.shop.svc.cluster.local SRV", "NOERROR"),
     ("away.shop.svc.cluster.local A", "NOERROR, CNAME no.such.zone."),
-    ("inner.shop.svc.cluster.local A", "NOERROR, CNAME web.shop.svc.cluster.local., A 10.96.7.7"),
+    (
+        "inner.shop.svc.cluster.local A",
+        "NOERROR, CNAME web.shop.svc.cluster.local., A 10.96.7.7",
+    ),
     ("dangling.shop.svc.cluster.local A", "NOERROR"),
     ("a.out.shop.svc.cluster.local A", "NXDOMAIN"),
     ("_http._tcp.out.shop.svc.cluster.local A", "NXDOMAIN"),
@@ -210,15 +279,27 @@ static QUESTIONS: &[(&str, &str)] = &[
     // The zone's own records.
     ("dns-version.cluster.local TXT", "NOERROR, TXT \"1.1.0\""),
     ("ns.dns.cluster.local A", "NOERROR, A 10.96.0.10"),
-    ("cluster.local NS", "NOERROR, NS kube-dns.kube-system.svc.cluster.local."),
+    (
+        "cluster.local NS",
+        "NOERROR, NS kube-dns.kube-system.svc.cluster.local.",
+    ),
     (
         "cluster.local SOA",
         "NOERROR, SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 86400 30",
     ),
     // PTR.
-    ("7.7.96.10.in-addr.arpa PTR", "NOERROR, PTR web.shop.svc.cluster.local."),
-    ("6.0.244.10.in-addr.arpa PTR", "NOERROR, PTR db-0.db.shop.svc.cluster.local."),
-    ("7.0.244.10.in-addr.arpa PTR", "NOERROR, PTR 10-244-0-7.db.shop.svc.cluster.local."),
+    (
+        "7.7.96.10.in-addr.arpa PTR",
+        "NOERROR, PTR web.shop.svc.cluster.local.",
+    ),
+    (
+        "6.0.244.10.in-addr.arpa PTR",
+        "NOERROR, PTR db-0.db.shop.svc.cluster.local.",
+    ),
+    (
+        "7.0.244.10.in-addr.arpa PTR",
+        "NOERROR, PTR 10-244-0-7.db.shop.svc.cluster.local.",
+    ),
     ("1.2.0.192.in-addr.arpa PTR", "NXDOMAIN"),
     (
         "9.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa PTR",
@@ -226,7 +307,10 @@ static QUESTIONS: &[(&str, &str)] = &[
     ),
     // Forwarded to the resolver outside.
     ("api.example.com A", "NOERROR, A 203.0.113.50"),
-    ("www.example.com A", "NOERROR, CNAME api.example.com., A 203.0.113.50"),
+    (
+        "www.example.com A",
+        "NOERROR, CNAME api.example.com., A 203.0.113.50",
+    ),
     ("example.com A", "NOERROR, A 203.0.113.1"),
     ("any.wild.example.com A", "NOERROR, A 203.0.113.9"),
     ("er.example.com A", "NOERROR"),
@@ -259,40 +343,104 @@ fn negative_answers_carry_the_soa_and_names_keep_their_case() {
     assert_eq!(answer.authorities[0].ttl_seconds, 30);
     assert!(answer.flags.authoritative && !answer.flags.recursion_available);
     let answer = ask(&plan, "Web.SHOP.svc.cluster.local A");
-    assert_eq!((answer.answers[0].name.to_string(), answer.answers[0].ttl_seconds), ("Web.SHOP.svc.cluster.local.".to_owned(), 30));
+    assert_eq!(
+        (answer.answers[0].name.to_string(), answer.answers[0].ttl_seconds),
+        ("Web.SHOP.svc.cluster.local.".to_owned(), 30)
+    );
     assert!(answer.authorities.is_empty());
     let answer = ask(&plan, "_http._tcp.web.shop.svc.cluster.local SRV");
-    assert_eq!(answer.additionals[0].to_string(), "web.shop.svc.cluster.local.\t30\tIN\tA\t10.96.7.7");
+    assert_eq!(
+        answer.additionals[0].to_string(),
+        "web.shop.svc.cluster.local.\t30\tIN\tA\t10.96.7.7"
+    );
 }
 
 #[test]
 fn settings_of_the_kubernetes_plug_in() {
     let cases = [
-        (".:53 {\\n kubernetes cluster.local\\n}\\n", "shop.pod.cluster.local A", "NXDOMAIN"),
-        (".:53 {\\n kubernetes cluster.local\\n}\\n", "1-2-3-4.shop.pod.cluster.local A", "NXDOMAIN"),
-        (".:53 {\\n kubernetes cluster.local {\\n pods verified\\n }\\n}\\n", "1-2-3-4.shop.pod.cluster.local A", "NXDOMAIN"),
-        (".:53 {\\n kubernetes cluster.local {\\n pods verified\\n }\\n}\\n", "10-244-0-2.kube-system.pod.cluster.local A", "NOERROR, A 10.244.0.2"),
-        (".:53 {\\n kubernetes cluster.local {\\n endpoint_pod_names\\n }\\n}\\n", "db-1.db.shop.svc.cluster.local A", "NOERROR, A 10.244.0.7"),
-        (".:53 {\\n kubernetes cluster.local {\\n ignore empty_service\\n }\\n}\\n", "bare.shop.svc.cluster.local A", "NXDOMAIN"),
-        (".:53 {\\n kubernetes cluster.local {\\n ignore empty_service\\n }\\n}\\n", "web.shop.svc.cluster.local A", "NOERROR, A 10.96.7.7"),
-        (".:53 {\\n kubernetes other.zone\\n}\\n", "web.shop.svc.other.zone A", "NOERROR, A 10.96.7.7"),
+        (
+            ".:53 {\\n kubernetes cluster.local\\n}\\n",
+            "shop.pod.cluster.local A",
+            "NXDOMAIN",
+        ),
+        (
+            ".:53 {\\n kubernetes cluster.local\\n}\\n",
+            "1-2-3-4.shop.pod.cluster.local A",
+            "NXDOMAIN",
+        ),
+        (
+            ".:53 {\\n kubernetes cluster.local {\\n pods verified\\n }\\n}\\n",
+            "1-2-3-4.shop.pod.cluster.local A",
+            "NXDOMAIN",
+        ),
+        (
+            ".:53 {\\n kubernetes cluster.local {\\n pods verified\\n }\\n}\\n",
+            "10-244-0-2.kube-system.pod.cluster.local A",
+            "NOERROR, A 10.244.0.2",
+        ),
+        (
+            ".:53 {\\n kubernetes cluster.local {\\n endpoint_pod_names\\n }\\n}\\n",
+            "db-1.db.shop.svc.cluster.local A",
+            "NOERROR, A 10.244.0.7",
+        ),
+        (
+            ".:53 {\\n kubernetes cluster.local {\\n ignore empty_service\\n }\\n}\\n",
+            "bare.shop.svc.cluster.local A",
+            "NXDOMAIN",
+        ),
+        (
+            ".:53 {\\n kubernetes cluster.local {\\n ignore empty_service\\n }\\n}\\n",
+            "web.shop.svc.cluster.local A",
+            "NOERROR, A 10.96.7.7",
+        ),
+        (
+            ".:53 {\\n kubernetes other.zone\\n}\\n",
+            "web.shop.svc.other.zone A",
+            "NOERROR, A 10.96.7.7",
+        ),
         // Falling off the chain, and a name of no server block.
-        (".:53 {\\n kubernetes cluster.local\\n}\\n", "example.com A", "SERVFAIL"),
-        ("cluster.local:53 {\\n kubernetes cluster.local\\n}\\n", "example.com A", "REFUSED"),
+        (
+            ".:53 {\\n kubernetes cluster.local\\n}\\n",
+            "example.com A",
+            "SERVFAIL",
+        ),
+        (
+            "cluster.local:53 {\\n kubernetes cluster.local\\n}\\n",
+            "example.com A",
+            "REFUSED",
+        ),
     ];
     for (corefile, question, expected) in cases {
-        assert_eq!(summary(&ask(&world(corefile), question)), expected, "{question} with {corefile}");
+        assert_eq!(
+            summary(&ask(&world(corefile), question)),
+            expected,
+            "{question} with {corefile}"
+        );
     }
 }
 
 #[test]
 fn tcp_answers_come_behind_their_length_and_nonsense_gets_none() {
     let plan = world(KUBEADM);
-    let coredns = plan.netns_of_pod(&ObjectKey::new("", "Pod", "kube-system", "coredns-0")).expect("the world has it");
-    let query = Message::query(9, Name::parse("web.shop.svc.cluster.local").unwrap(), RecordType::A).to_bytes();
-    let framed = [u16::try_from(query.len()).unwrap().to_be_bytes().as_slice(), &query].concat();
+    let coredns = plan
+        .netns_of_pod(&ObjectKey::new("", "Pod", "kube-system", "coredns-0"))
+        .expect("the world has it");
+    let query = Message::query(
+        9,
+        Name::parse("web.shop.svc.cluster.local").unwrap(),
+        RecordType::A,
+    )
+    .to_bytes();
+    let framed = [
+        u16::try_from(query.len()).unwrap().to_be_bytes().as_slice(),
+        &query,
+    ]
+    .concat();
     let answer = said(&plan, coredns, L4Protocol::Tcp, &framed, 0);
-    assert_eq!(usize::from(u16::from_be_bytes([answer[0], answer[1]])), answer.len() - 2);
+    assert_eq!(
+        usize::from(u16::from_be_bytes([answer[0], answer[1]])),
+        answer.len() - 2
+    );
     assert_eq!(Message::parse(&answer[2..]).map(|m| m.answers.len()), Ok(1));
     assert!(said(&plan, coredns, L4Protocol::Udp, b"hello", 0).is_empty());
     assert!(said(&plan, coredns, L4Protocol::Tcp, b"\xff\xffhello", 0).is_empty());
@@ -301,6 +449,14 @@ fn tcp_answers_come_behind_their_length_and_nonsense_gets_none() {
 #[test]
 fn what_a_corefile_says_and_nobody_models_is_named() {
     let plan = world(".:53 {\\n rewrite name a b\\n kubernetes cluster.local\\n}\\n");
-    let why: Vec<&str> = plan.unknown().iter().map(|unknown| unknown.why.as_str()).collect();
-    assert!(why.iter().any(|why| why.contains("plug-in rewrite is not modelled")), "{why:?}");
+    let why: Vec<&str> = plan
+        .unknown()
+        .iter()
+        .map(|unknown| unknown.why.as_str())
+        .collect();
+    assert!(
+        why.iter()
+            .any(|why| why.contains("plug-in rewrite is not modelled")),
+        "{why:?}"
+    );
 }

@@ -52,7 +52,10 @@ fn record(line: &str, zone: &Name) -> Option<Record> {
         RecordType::Cname => RecordData::Cname(absolute(first)?),
         RecordType::Ns => RecordData::Ns(absolute(first)?),
         RecordType::Ptr => RecordData::Ptr(absolute(first)?),
-        RecordType::Mx => RecordData::Mx { preference: first.parse().ok()?, exchange: absolute(data.get(1)?)? },
+        RecordType::Mx => RecordData::Mx {
+            preference: first.parse().ok()?,
+            exchange: absolute(data.get(1)?)?,
+        },
         RecordType::Srv => RecordData::Srv(Srv {
             priority: first.parse().ok()?,
             weight: data.get(1)?.parse().ok()?,
@@ -62,7 +65,12 @@ fn record(line: &str, zone: &Name) -> Option<Record> {
         RecordType::Txt => RecordData::Txt(vec![data.join(" ").trim_matches('"').as_bytes().to_vec()]),
         _ => return None,
     };
-    Some(Record { name: absolute(name)?, class: CLASS_IN, ttl_seconds: ttl, data })
+    Some(Record {
+        name: absolute(name)?,
+        class: CLASS_IN,
+        ttl_seconds: ttl,
+        data,
+    })
 }
 
 impl Zones {
@@ -71,15 +79,24 @@ impl Zones {
         let mut zones = Vec::new();
         let mut problems = Vec::new();
         for (object, zone) in store.all::<Zone>() {
-            let Ok(name) = Name::parse(&object.key.name) else { continue };
+            let Ok(name) = Name::parse(&object.key.name) else {
+                continue;
+            };
             let mut records = Vec::new();
             for line in &zone.spec.records {
                 match record(line, &name) {
                     Some(record) => records.push(record),
-                    None => problems.push(format!("{}: record {line:?} is not NAME TTL TYPE DATA", object.key)),
+                    None => problems.push(format!(
+                        "{}: record {line:?} is not NAME TTL TYPE DATA",
+                        object.key
+                    )),
                 }
             }
-            zones.push(OutsideZone { name, server: zone.spec.server, records });
+            zones.push(OutsideZone {
+                name,
+                server: zone.spec.server,
+                records,
+            });
         }
         (Self { zones }, problems)
     }
@@ -94,14 +111,29 @@ impl Zones {
         let mut chain: Vec<Record> = Vec::new();
         let mut wanted = name.clone();
         for _ in 0..MAX_CHAIN {
-            let served = self.zones.iter().filter(|zone| server.is_none() || zone.server == server);
-            let holder = served.filter(|z| wanted.is_within(&z.name)).max_by_key(|z| z.name.labels().len());
-            let Some(OutsideZone { name: zone, records, .. }) = holder else {
-                return if chain.is_empty() { Upstream::NoZone } else { Upstream::Records(chain) };
+            let served = self
+                .zones
+                .iter()
+                .filter(|zone| server.is_none() || zone.server == server);
+            let holder = served
+                .filter(|z| wanted.is_within(&z.name))
+                .max_by_key(|z| z.name.labels().len());
+            let Some(OutsideZone {
+                name: zone, records, ..
+            }) = holder
+            else {
+                return if chain.is_empty() {
+                    Upstream::NoZone
+                } else {
+                    Upstream::Records(chain)
+                };
             };
             let here = at_or_below_a_star(records, &wanted, zone);
-            let hits: Vec<Record> =
-                here.iter().filter(|r| r.data.record_type() == record_type).cloned().collect();
+            let hits: Vec<Record> = here
+                .iter()
+                .filter(|r| r.data.record_type() == record_type)
+                .cloned()
+                .collect();
             if !hits.is_empty() {
                 chain.extend(hits);
                 return Upstream::Records(chain);
@@ -117,8 +149,14 @@ impl Zones {
                 }
                 None if !chain.is_empty() => return Upstream::Records(chain),
                 None => {
-                    let below = !here.is_empty() || wanted == *zone || records.iter().any(|r| r.name.is_within(&wanted));
-                    return if below { Upstream::NoData } else { Upstream::NxDomain };
+                    let below = !here.is_empty()
+                        || wanted == *zone
+                        || records.iter().any(|r| r.name.is_within(&wanted));
+                    return if below {
+                        Upstream::NoData
+                    } else {
+                        Upstream::NxDomain
+                    };
                 }
             }
         }
@@ -131,7 +169,11 @@ impl Zones {
 fn at_or_below_a_star(records: &[Record], wanted: &Name, zone: &Name) -> Vec<Record> {
     let at = |name: &Name| -> Vec<Record> {
         let here = records.iter().filter(|record| record.name == *name);
-        here.map(|record| Record { name: wanted.clone(), ..record.clone() }).collect()
+        here.map(|record| Record {
+            name: wanted.clone(),
+            ..record.clone()
+        })
+        .collect()
     };
     let exists = |name: &Name| records.iter().any(|record| record.name.is_within(name));
     if exists(wanted) {
@@ -140,7 +182,10 @@ fn at_or_below_a_star(records: &[Record], wanted: &Name, zone: &Name) -> Vec<Rec
     let mut above = wanted.parent();
     while let Some(name) = above.filter(|name| name.is_within(zone)) {
         if exists(&name) || name == *zone {
-            return Name::parse("*").and_then(|star| star.below(&name)).map(|star| at(&star)).unwrap_or_default();
+            return Name::parse("*")
+                .and_then(|star| star.below(&name))
+                .map(|star| at(&star))
+                .unwrap_or_default();
         }
         above = name.parent();
     }

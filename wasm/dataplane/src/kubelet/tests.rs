@@ -17,7 +17,10 @@ fn resolv_conf_by_dns_policy() {
         ("{}", cluster),
         (r#"{"dnsPolicy": "ClusterFirst"}"#, cluster),
         (r#"{"dnsPolicy": "ClusterFirst", "hostNetwork": true}"#, NODE),
-        (r#"{"dnsPolicy": "ClusterFirstWithHostNet", "hostNetwork": true}"#, cluster),
+        (
+            r#"{"dnsPolicy": "ClusterFirstWithHostNet", "hostNetwork": true}"#,
+            cluster,
+        ),
         (r#"{"dnsPolicy": "Default"}"#, NODE),
         (r#"{"dnsPolicy": "None"}"#, ""),
         (
@@ -30,20 +33,38 @@ fn resolv_conf_by_dns_policy() {
         ),
     ];
     for (spec, expected) in cases {
-        let found = resolv_conf("shop", &pod(spec), NODE, "10.96.0.10".parse().ok(), "cluster.local");
+        let found = resolv_conf(
+            "shop",
+            &pod(spec),
+            NODE,
+            "10.96.0.10".parse().ok(),
+            "cluster.local",
+        );
         assert_eq!(found, expected, "{spec}");
     }
-    assert_eq!(resolv_conf("shop", &pod("{}"), NODE, None, "cluster.local"), NODE, "without cluster DNS the node's");
+    assert_eq!(
+        resolv_conf("shop", &pod("{}"), NODE, None, "cluster.local"),
+        NODE,
+        "without cluster DNS the node's"
+    );
 }
 
 #[test]
 fn hosts_file_has_the_pod_and_its_aliases() {
-    let pod = pod(r#"{"hostname": "db-0", "subdomain": "db", "hostAliases": [{"ip": "1.2.3.4", "hostnames": ["a", "b.c"]}]}"#);
+    let pod = pod(
+        r#"{"hostname": "db-0", "subdomain": "db", "hostAliases": [{"ip": "1.2.3.4", "hostnames": ["a", "b.c"]}]}"#,
+    );
     let (hostname, domain) = hostname_and_domain("shop", &pod, "cluster.local");
-    assert_eq!((hostname.as_str(), domain.as_str()), ("db-0", "db.shop.svc.cluster.local"));
+    assert_eq!(
+        (hostname.as_str(), domain.as_str()),
+        ("db-0", "db.shop.svc.cluster.local")
+    );
     let file = hosts_file(&["10.244.0.6".parse().unwrap()], &hostname, &domain, &pod);
     assert!(file.starts_with("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n"));
     assert!(file.ends_with("10.244.0.6\tdb-0.db.shop.svc.cluster.local\tdb-0\n\n# Entries added by HostAliases.\n1.2.3.4\ta\tb.c\n"));
     let shared = host_network_hosts_file(&node_hosts_file("n1", "172.18.0.2".parse().ok()), &pod);
-    assert!(shared.starts_with("# Kubernetes-managed hosts file (host network).\n") && shared.contains("172.18.0.2\tn1\n"));
+    assert!(
+        shared.starts_with("# Kubernetes-managed hosts file (host network).\n")
+            && shared.contains("172.18.0.2\tn1\n")
+    );
 }

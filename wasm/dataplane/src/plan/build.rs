@@ -38,18 +38,36 @@ impl PlanData {
         let device = eth0();
         let mut stamp = stack.stamp(&node.origin);
         let mtu_bytes = self.fabrics[NODES.0 as usize].mtu_bytes;
-        let address = node.address.and_then(|a| IpNet::new(a, self.node_network.prefix_len()).ok());
+        let address = node
+            .address
+            .and_then(|a| IpNet::new(a, self.node_network.prefix_len()).ok());
         stamp.physical(&device, NODES, node.mac, mtu_bytes, address.as_slice());
-        stamp.route(RouteSpec::via(default_route_of(self.gateway), self.gateway, &device));
-        stamp.neighbour(&device, self.gateway, super::outside::inside_mac(self.gateway), false);
+        stamp.route(RouteSpec::via(
+            default_route_of(self.gateway),
+            self.gateway,
+            &device,
+        ));
+        stamp.neighbour(
+            &device,
+            self.gateway,
+            super::outside::inside_mac(self.gateway),
+            false,
+        );
         for other in self.nodes.iter().filter(|other| other.netns != node.netns) {
             if let Some(address) = other.address {
-                stack.stamp(&other.origin).neighbour(&device, address, other.mac, false);
+                stack
+                    .stamp(&other.origin)
+                    .neighbour(&device, address, other.mac, false);
             }
         }
         let netns = stack.netns();
-        netns.files.insert("/etc/resolv.conf".to_owned(), node.resolv_conf.clone());
-        netns.files.insert("/etc/hosts".to_owned(), kubelet::node_hosts_file(&node.name, node.address));
+        netns
+            .files
+            .insert("/etc/resolv.conf".to_owned(), node.resolv_conf.clone());
+        netns.files.insert(
+            "/etc/hosts".to_owned(),
+            kubelet::node_hosts_file(&node.name, node.address),
+        );
 
         kubelet::program_node(&mut stack);
         if let Some(cni) = self.cni {
@@ -65,24 +83,39 @@ impl PlanData {
     fn node_listeners(&self, index: usize, stack: &mut StackBuilder) {
         let node = &self.nodes[index];
         for pod in self.host_network.iter().filter(|pod| pod.node == index) {
-            stack.netns().listeners.extend(self.listeners_of(&pod.object, &pod.pod).listeners);
+            stack
+                .netns()
+                .listeners
+                .extend(self.listeners_of(&pod.object, &pod.pod).listeners);
         }
         let mut serve = |name: &str, port: u16, speaks: Speaks, origin: &Arc<Origin>| {
             let taken = |l: &Listener| l.port == Some(port) && l.protocol == L4Protocol::Tcp;
             if !stack.netns().listeners.iter().any(taken) {
-                stack.stamp(origin).listen(apps::machine(name, &node.name, L4Protocol::Tcp, port, speaks));
+                stack
+                    .stamp(origin)
+                    .listen(apps::machine(name, &node.name, L4Protocol::Tcp, port, speaks));
             }
         };
-        for (name, port, _) in NODE_SERVERS.iter().filter(|(_, _, control_plane)| node.control_plane || !control_plane) {
+        for (name, port, _) in NODE_SERVERS
+            .iter()
+            .filter(|(_, _, control_plane)| node.control_plane || !control_plane)
+        {
             serve(name, *port, Speaks::Fixed(400, NOT_TLS.to_owned()), &node.origin);
         }
         if self.proxy.is_none() {
             return;
         }
-        serve("kube-proxy", PROXY_HEALTH_PORT, Speaks::Fixed(200, "ok".to_owned()), &node.origin);
+        serve(
+            "kube-proxy",
+            PROXY_HEALTH_PORT,
+            Speaks::Fixed(200, "ok".to_owned()),
+            &node.origin,
+        );
         // Source: pkg/proxy/healthcheck/service_health.go: 200 with a local endpoint, else 503.
         for port in &self.services.ports {
-            let Some(number) = port.health_check_node_port else { continue };
+            let Some(number) = port.health_check_node_port else {
+                continue;
+            };
             let local = port.categorized(&node.name).local.len();
             let service = &port.service;
             let body = format!(
@@ -104,12 +137,20 @@ impl PlanData {
             None => {
                 // Without a plug-in that is modelled the sandbox has its address and no way out.
                 let origin = pod.origin("status.podIP", kubelet::WRITER);
-                let peer = PortRef { netns: self.nodes[pod.node].netns, device: Arc::clone(&pod.veth) };
-                stack.stamp(&origin).veth(&eth0(), peer, pod.mac, 1500, &[pod.address.into()]);
+                let peer = PortRef {
+                    netns: self.nodes[pod.node].netns,
+                    device: Arc::clone(&pod.veth),
+                };
+                stack
+                    .stamp(&origin)
+                    .veth(&eth0(), peer, pod.mac, 1500, &[pod.address.into()]);
             }
         }
         stack.netns().files = self.files_of_pod(key).unwrap_or_default();
-        stack.netns().listeners.extend(self.listeners_of(&pod.object, &pod.pod).listeners);
+        stack
+            .netns()
+            .listeners
+            .extend(self.listeners_of(&pod.object, &pod.pod).listeners);
         stack.finish()
     }
 }

@@ -28,12 +28,16 @@ fn spec(host: &HostPlan) -> Option<&HostSpec> {
 /// The interfaces in this namespace of a host.
 pub(super) fn interfaces(host: &HostPlan) -> impl Iterator<Item = &HostInterface> {
     let all = spec(host).map_or(&[] as &[HostInterface], |spec| &spec.interfaces);
-    all.iter().filter(|interface| interface.netns.as_deref() == host.inner.as_deref())
+    all.iter()
+        .filter(|interface| interface.netns.as_deref() == host.inner.as_deref())
 }
 
 /// The link address of an interface.
 pub(super) fn mac(host: &HostPlan, interface: &HostInterface) -> MacAddr {
-    let given = interface.mac.as_ref().and_then(|text| text.to_ascii_lowercase().parse().ok());
+    let given = interface
+        .mac
+        .as_ref()
+        .and_then(|text| text.to_ascii_lowercase().parse().ok());
     let owner = format!("{}/{}", host.name, host.inner.as_deref().unwrap_or_default());
     given.unwrap_or_else(|| made_up::mac(&owner, &interface.name))
 }
@@ -47,11 +51,19 @@ impl PlanData {
             None => Place::Host(Arc::clone(&host.name)),
         };
         let mut stack = StackBuilder::new(place);
-        let Some(spec) = spec(host) else { return stack.finish() };
+        let Some(spec) = spec(host) else {
+            return stack.finish();
+        };
         let origin = |field: String| Arc::new(Origin::of(host.object.key.clone(), &field, WRITER));
         for (i, interface) in spec.interfaces.iter().enumerate() {
             if interface.netns.as_deref() == host.inner.as_deref() {
-                self.interface(host, spec, interface, &origin(format!("spec.interfaces[{i}]")), &mut stack);
+                self.interface(
+                    host,
+                    spec,
+                    interface,
+                    &origin(format!("spec.interfaces[{i}]")),
+                    &mut stack,
+                );
             }
         }
         for (i, route) in spec.routes.iter().enumerate() {
@@ -70,7 +82,13 @@ impl PlanData {
                 continue;
             }
             let speaks = speaks(listen.behavior.as_ref());
-            let mut listener = apps::machine("server", &host.name, transport(listen.protocol), listen.port, speaks);
+            let mut listener = apps::machine(
+                "server",
+                &host.name,
+                transport(listen.protocol),
+                listen.port,
+                speaks,
+            );
             listener.address = listen.address;
             stack.stamp(&origin(format!("spec.listen[{i}]"))).listen(listener);
         }
@@ -87,7 +105,10 @@ impl PlanData {
     ) {
         let name: Name = interface.name.as_str().into();
         let mac = mac(host, interface);
-        let fabric = interface.network.as_ref().and_then(|network| fabric_id(&self.fabrics, network));
+        let fabric = interface
+            .network
+            .as_ref()
+            .and_then(|network| fabric_id(&self.fabrics, network));
         let mtu_of_network = fabric.map(|id| self.fabrics[id.0 as usize].mtu_bytes);
         let mtu_bytes = interface.mtu.or(mtu_of_network).unwrap_or(1500);
         let kind = match (interface.type_.as_deref(), fabric) {
@@ -96,15 +117,25 @@ impl PlanData {
                 let peer = interface.peer.clone().unwrap_or_default();
                 let other = spec.interfaces.iter().find(|other| other.name == peer);
                 let inner = other.and_then(|other| other.netns.as_deref());
-                let of_peer = self.hosts.iter().find(|h| h.name == host.name && h.inner.as_deref() == inner);
+                let of_peer = self
+                    .hosts
+                    .iter()
+                    .find(|h| h.name == host.name && h.inner.as_deref() == inner);
                 let netns = of_peer.map_or(host.netns, |h| h.netns);
-                InterfaceKind::Veth { peer: PortRef { netns, device: peer.into() } }
+                InterfaceKind::Veth {
+                    peer: PortRef {
+                        netns,
+                        device: peer.into(),
+                    },
+                }
             }
             (None, Some(fabric)) => InterfaceKind::Physical { fabric },
             // A device of a sort that is not modelled drops everything, and the plan says so.
             _ => InterfaceKind::Dummy,
         };
-        stack.stamp(origin).interface(&name, kind, mac, mtu_bytes, &interface.addresses);
+        stack
+            .stamp(origin)
+            .interface(&name, kind, mac, mtu_bytes, &interface.addresses);
         if let (Some(master), Some(made)) = (&interface.master, stack.netns().interfaces.get_mut(&name)) {
             made.master = Some(master.as_str().into());
         }
@@ -124,7 +155,10 @@ fn speaks(behavior: Option<&Value>) -> Speaks {
 fn add_route(route: &HostRoute, origin: &Arc<Origin>, stack: &mut StackBuilder) {
     let prefix = match route.to.as_str() {
         "default" => default_route_of(route.via.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))),
-        text => match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+        text => match text
+            .parse::<IpNet>()
+            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        {
             Ok(prefix) => prefix.trunc(),
             Err(_) => return,
         },
@@ -136,10 +170,23 @@ fn add_route(route: &HostRoute, origin: &Arc<Origin>, stack: &mut StackBuilder) 
         (None, None) => None,
     };
     let Some(device) = device else { return };
-    let spec = RouteSpec { prefix, via: route.via, device, onlink: false, protocol: "", src: route.src };
+    let spec = RouteSpec {
+        prefix,
+        via: route.via,
+        device,
+        onlink: false,
+        protocol: "",
+        src: route.src,
+    };
     stack.stamp(origin).route(spec);
     let metric = route.metric.unwrap_or(0);
-    if let Some(last) = stack.netns().tables.values_mut().next_back().and_then(|table| table.last_mut()) {
+    if let Some(last) = stack
+        .netns()
+        .tables
+        .values_mut()
+        .next_back()
+        .and_then(|table| table.last_mut())
+    {
         last.metric = metric;
     }
 }
@@ -159,10 +206,17 @@ fn set_sysctl(name: &str, value: &str, netns: &mut NetNs) {
         "net.ipv4.ip_forward" | "net.ipv4.conf.all.forwarding" => sysctls.ip_forward = on,
         "net.bridge.bridge-nf-call-iptables" => sysctls.bridge_nf_call_iptables = on,
         "net.ipv4.tcp_syn_retries" => sysctls.tcp_syn_retries = value.trim().parse().unwrap_or(6),
-        "net.ipv4.tcp_syn_linear_timeouts" => sysctls.tcp_syn_linear_timeouts = value.trim().parse().unwrap_or(4),
+        "net.ipv4.tcp_syn_linear_timeouts" => {
+            sysctls.tcp_syn_linear_timeouts = value.trim().parse().unwrap_or(4)
+        }
         _ => {
-            if let Some(device) = dotted.strip_prefix("net.ipv4.conf.").and_then(|rest| rest.strip_suffix(".rp_filter")) {
-                sysctls.rp_filter.insert(device.to_owned(), value.trim().parse().unwrap_or(0));
+            if let Some(device) = dotted
+                .strip_prefix("net.ipv4.conf.")
+                .and_then(|rest| rest.strip_suffix(".rp_filter"))
+            {
+                sysctls
+                    .rp_filter
+                    .insert(device.to_owned(), value.trim().parse().unwrap_or(0));
             } else if dotted.ends_with(".route_localnet") {
                 sysctls.route_localnet = on;
             }

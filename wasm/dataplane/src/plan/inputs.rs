@@ -18,7 +18,11 @@ impl PlanData {
                 self.hash_cluster(&mut hash);
                 node.hash(&mut hash);
                 self.services_hash().hash(&mut hash);
-                for pod in self.pods.iter().filter(|pod| pod.node == node || self.is_stray(pod)) {
+                for pod in self
+                    .pods
+                    .iter()
+                    .filter(|pod| pod.node == node || self.is_stray(pod))
+                {
                     hash_pod(pod, &mut hash);
                 }
                 for pod in self.host_network.iter().filter(|pod| pod.node == node) {
@@ -60,7 +64,9 @@ impl PlanData {
     }
 
     fn is_stray(&self, pod: &PodPlan) -> bool {
-        self.nodes[pod.node].pod_cidr.is_some_and(|range| !range.contains(&pod.address))
+        self.nodes[pod.node]
+            .pod_cidr
+            .is_some_and(|range| !range.contains(&pod.address))
     }
 
     fn services_hash(&self) -> u64 {
@@ -72,7 +78,11 @@ impl PlanData {
     }
 
     fn hash_cni(&self, hash: &mut DefaultHasher) {
-        format!("{:?} {:?} {:?}", self.settings.cni, self.settings.pod_cidrs, self.settings.domain).hash(hash);
+        format!(
+            "{:?} {:?} {:?}",
+            self.settings.cni, self.settings.pod_cidrs, self.settings.domain
+        )
+        .hash(hash);
         (self.dns_server, self.fabrics[0].mtu_bytes).hash(hash);
     }
 
@@ -128,7 +138,15 @@ impl PlanData {
 }
 
 fn hash_pod(pod: &PodPlan, hash: &mut DefaultHasher) {
-    (&pod.full_name, pod.netns, pod.node, pod.address, &pod.veth, pod.mac).hash(hash);
+    (
+        &pod.full_name,
+        pod.netns,
+        pod.node,
+        pod.address,
+        &pod.veth,
+        pod.mac,
+    )
+        .hash(hash);
 }
 
 /// A JSON value, in its order of keys.

@@ -1,8 +1,8 @@
 //! Gives out stacks, addresses and cables.
 
 use super::{HostNetworkPod, HostPlan, NodePlan, Owner, PlanData, PodPlan, Role, outside, v4_address};
-use crate::proxy::iptables::{self, IptablesProxy};
 use crate::dns::Names;
+use crate::proxy::iptables::{self, IptablesProxy};
 use crate::service_map::ServiceMap;
 use crate::{cni, made_up};
 use hoplab_kernel::{Fabric, FabricId, NetNsId, PortRef};
@@ -36,7 +36,11 @@ pub(super) fn plan(store: &Store, settings: &ClusterSettings, relations: Relatio
     let by_pod = pods
         .iter()
         .map(|pod| (pod.object.key.clone(), pod.netns))
-        .chain(host_network.iter().map(|pod| (pod.object.key.clone(), nodes[pod.node].netns)))
+        .chain(
+            host_network
+                .iter()
+                .map(|pod| (pod.object.key.clone(), nodes[pod.node].netns)),
+        )
         .collect();
     let fabrics = fabrics(store, node_network, gateway, &nodes, &hosts);
     let owners = owners(&nodes, &pods, &hosts, &services, gateway);
@@ -82,7 +86,9 @@ fn node_network(settings: &ClusterSettings) -> IpNet {
     if holds_all(&IpNet::V4(default)) {
         return IpNet::V4(default);
     }
-    let Some(first) = addresses.first() else { return IpNet::V4(default) };
+    let Some(first) = addresses.first() else {
+        return IpNet::V4(default);
+    };
     let ranges = || settings.pod_cidrs.iter().chain(&settings.service_cidrs);
     let candidates: Vec<IpNet> = [24, 20, 16, 12, 8, 4, 0]
         .into_iter()
@@ -90,14 +96,26 @@ fn node_network(settings: &ClusterSettings) -> IpNet {
         .map(|net| net.trunc())
         .filter(holds_all)
         .collect();
-    let apart = candidates.iter().find(|net| !ranges().any(|range| range.contains(*net) || net.contains(range)));
-    apart.or(candidates.first()).copied().unwrap_or(IpNet::V4(default))
+    let apart = candidates
+        .iter()
+        .find(|net| !ranges().any(|range| range.contains(*net) || net.contains(range)));
+    apart
+        .or(candidates.first())
+        .copied()
+        .unwrap_or(IpNet::V4(default))
 }
 
 /// The router's address on the nodes' network: the first, or the last when a node has that one.
 fn gateway(network: IpNet, settings: &ClusterSettings) -> IpAddr {
-    let taken = |address: IpAddr| settings.nodes.iter().any(|node| node.addresses.contains(&address));
-    let IpNet::V4(net) = network else { return IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
+    let taken = |address: IpAddr| {
+        settings
+            .nodes
+            .iter()
+            .any(|node| node.addresses.contains(&address))
+    };
+    let IpNet::V4(net) = network else {
+        return IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    };
     let first = IpAddr::V4(u32::from(net.network()).wrapping_add(1).into());
     let last = IpAddr::V4(u32::from(net.broadcast()).wrapping_sub(1).into());
     if taken(first) { last } else { first }
@@ -113,9 +131,16 @@ fn nodes(settings: &ClusterSettings, gateway: IpAddr, roles: &mut Vec<Role>) -> 
             name: node.name.as_str().into(),
             netns,
             address,
-            pod_cidr: node.pod_cidrs.iter().copied().find(|range| range.addr().is_ipv4()),
+            pod_cidr: node
+                .pod_cidrs
+                .iter()
+                .copied()
+                .find(|range| range.addr().is_ipv4()),
             mac: address.map_or_else(|| made_up::mac(&node.name, "eth0"), made_up::mac_of_address),
-            resolv_conf: node.resolv_conf.clone().unwrap_or_else(|| format!("nameserver {gateway}\n")),
+            resolv_conf: node
+                .resolv_conf
+                .clone()
+                .unwrap_or_else(|| format!("nameserver {gateway}\n")),
             control_plane: node.is_control_plane(),
             origin: Arc::new(node.origin.clone()),
         });
@@ -130,21 +155,34 @@ fn pods(
     roles: &mut Vec<Role>,
     unknown: &mut Vec<Unknown>,
 ) -> (Vec<PodPlan>, Vec<HostNetworkPod>) {
-    let by_name: BTreeMap<&str, usize> = nodes.iter().enumerate().map(|(i, node)| (&*node.name, i)).collect();
+    let by_name: BTreeMap<&str, usize> = nodes
+        .iter()
+        .enumerate()
+        .map(|(i, node)| (&*node.name, i))
+        .collect();
     let (mut pods, mut host_network) = (Vec::new(), Vec::new());
     for (object, pod) in store.all::<Pod>() {
-        let Some(&node) = by_name.get(pod.spec.node_name.as_str()) else { continue };
+        let Some(&node) = by_name.get(pod.spec.node_name.as_str()) else {
+            continue;
+        };
         if pod.has_ended() {
             continue;
         }
         if pod.spec.host_network {
-            host_network.push(HostNetworkPod { object: Arc::clone(object), pod: Arc::clone(pod), node });
+            host_network.push(HostNetworkPod {
+                object: Arc::clone(object),
+                pod: Arc::clone(pod),
+                node,
+            });
             continue;
         }
         let Some(address) = pod.addresses().into_iter().find(IpAddr::is_ipv4) else {
             if !pod.addresses().is_empty() {
                 let why = "it has no IPv4 address, and IPv6 is not modelled yet".to_owned();
-                unknown.push(Unknown { what: object.key.to_string(), why });
+                unknown.push(Unknown {
+                    what: object.key.to_string(),
+                    why,
+                });
             }
             continue;
         };
@@ -169,11 +207,20 @@ fn hosts(store: &Store, roles: &mut Vec<Role>) -> Vec<HostPlan> {
     let mut hosts = Vec::new();
     for (object, host) in store.all::<Host>() {
         let name: Name = object.key.name.as_str().into();
-        let inner = host.spec.netns.iter().map(|inner| Some(Name::from(inner.as_str())));
+        let inner = host
+            .spec
+            .netns
+            .iter()
+            .map(|inner| Some(Name::from(inner.as_str())));
         for inner in std::iter::once(None).chain(inner) {
             let netns = next_id(roles);
             roles.push(Role::Host(hosts.len()));
-            hosts.push(HostPlan { object: Arc::clone(object), name: Arc::clone(&name), inner, netns });
+            hosts.push(HostPlan {
+                object: Arc::clone(object),
+                name: Arc::clone(&name),
+                inner,
+                netns,
+            });
         }
     }
     hosts
@@ -195,33 +242,87 @@ fn fabrics(
         owners: IndexMap::new(),
         open,
     };
-    let mut fabrics = vec![empty("nodes", vec![node_network], false), empty("internet", Vec::new(), true)];
-    plug(&mut fabrics[0], outside::inside_mac(gateway), PortRef { netns: router, device: outside::INSIDE.into() }, [gateway]);
+    let mut fabrics = vec![
+        empty("nodes", vec![node_network], false),
+        empty("internet", Vec::new(), true),
+    ];
+    plug(
+        &mut fabrics[0],
+        outside::inside_mac(gateway),
+        PortRef {
+            netns: router,
+            device: outside::INSIDE.into(),
+        },
+        [gateway],
+    );
     let outer = IpAddr::V4(outside::OUTER_ADDRESS);
-    plug(&mut fabrics[1], outside::outside_mac(), PortRef { netns: router, device: outside::OUTSIDE.into() }, [outer]);
+    plug(
+        &mut fabrics[1],
+        outside::outside_mac(),
+        PortRef {
+            netns: router,
+            device: outside::OUTSIDE.into(),
+        },
+        [outer],
+    );
     for (object, network) in store.all::<Network>() {
-        let at = fabrics.iter().position(|fabric| &*fabric.name == object.key.name.as_str()).unwrap_or_else(|| {
-            fabrics.push(empty(&object.key.name, network.spec.cidr.into_iter().collect(), false));
-            fabrics.len() - 1
-        });
+        let at = fabrics
+            .iter()
+            .position(|fabric| &*fabric.name == object.key.name.as_str())
+            .unwrap_or_else(|| {
+                fabrics.push(empty(
+                    &object.key.name,
+                    network.spec.cidr.into_iter().collect(),
+                    false,
+                ));
+                fabrics.len() - 1
+            });
         fabrics[at].mtu_bytes = network.spec.mtu.unwrap_or(MTU_BYTES);
     }
     for node in nodes {
-        plug(&mut fabrics[0], node.mac, PortRef { netns: node.netns, device: cni::eth0() }, node.address);
+        plug(
+            &mut fabrics[0],
+            node.mac,
+            PortRef {
+                netns: node.netns,
+                device: cni::eth0(),
+            },
+            node.address,
+        );
     }
     for host in hosts {
         for interface in super::hosts::interfaces(host) {
-            let Some(network) = &interface.network else { continue };
-            let Some(fabric) = fabrics.iter_mut().find(|fabric| &*fabric.name == network.as_str()) else { continue };
+            let Some(network) = &interface.network else {
+                continue;
+            };
+            let Some(fabric) = fabrics
+                .iter_mut()
+                .find(|fabric| &*fabric.name == network.as_str())
+            else {
+                continue;
+            };
             let device: Name = interface.name.as_str().into();
-            let port = PortRef { netns: host.netns, device };
-            plug(fabric, super::hosts::mac(host, interface), port, interface.addresses.iter().map(IpNet::addr));
+            let port = PortRef {
+                netns: host.netns,
+                device,
+            };
+            plug(
+                fabric,
+                super::hosts::mac(host, interface),
+                port,
+                interface.addresses.iter().map(IpNet::addr),
+            );
         }
     }
     fabrics
 }
 
-fn plug(fabric: &mut Fabric, mac: hoplab_wire::MacAddr, port: PortRef, addresses: impl IntoIterator<Item = IpAddr>) {
+fn plug(
+    fabric: &mut Fabric,
+    mac: hoplab_wire::MacAddr,
+    port: PortRef,
+    addresses: impl IntoIterator<Item = IpAddr>,
+) {
     for address in addresses {
         fabric.owners.entry(address).or_insert(mac);
     }
@@ -246,7 +347,9 @@ fn owners(
         owners.entry(address).or_insert(owner);
     };
     for node in nodes {
-        node.address.into_iter().for_each(|address| own(address, Owner::Node(Arc::clone(&node.name))));
+        node.address
+            .into_iter()
+            .for_each(|address| own(address, Owner::Node(Arc::clone(&node.name))));
     }
     for pod in pods {
         own(pod.address, Owner::Pod(pod.object.key.clone()));
@@ -262,8 +365,12 @@ fn owners(
     own(IpAddr::V4(outside::OUTER_ADDRESS), Owner::Router);
     for port in &services.ports {
         own(port.cluster_ip, Owner::ClusterIp(port.service.clone()));
-        port.load_balancer_ips.iter().for_each(|ip| own(*ip, Owner::LoadBalancer(port.service.clone())));
-        port.external_ips.iter().for_each(|ip| own(*ip, Owner::ExternalIp(port.service.clone())));
+        port.load_balancer_ips
+            .iter()
+            .for_each(|ip| own(*ip, Owner::LoadBalancer(port.service.clone())));
+        port.external_ips
+            .iter()
+            .for_each(|ip| own(*ip, Owner::ExternalIp(port.service.clone())));
     }
     owners
 }
@@ -271,7 +378,9 @@ fn owners(
 /// The address that the kubelet gives to pods: that of the Service kube-system/kube-dns where there is one.
 fn dns_server(store: &Store, settings: &ClusterSettings) -> Option<IpAddr> {
     let service = store.find(&ObjectKey::new("", "Service", "kube-system", "kube-dns"));
-    let of_service = service.and_then(|object| object.view::<Service>()).and_then(|s| s.addresses().into_iter().next());
+    let of_service = service
+        .and_then(|object| object.view::<Service>())
+        .and_then(|s| s.addresses().into_iter().next());
     of_service.or_else(|| settings.dns_address())
 }
 
@@ -280,10 +389,21 @@ fn proxy(settings: &ClusterSettings, services: &Arc<ServiceMap>) -> Option<Iptab
         return None;
     }
     let given = &settings.proxy.settings;
-    let in_iptables = |name: &str| given.get("iptables").and_then(|iptables| iptables.get(name)).and_then(Value::as_bool);
+    let in_iptables = |name: &str| {
+        given
+            .get("iptables")
+            .and_then(|iptables| iptables.get(name))
+            .and_then(Value::as_bool)
+    };
     let cluster_cidr = match given.get("clusterCIDR").and_then(Value::as_str) {
-        Some(text) => text.split(',').find_map(|range| range.trim().parse::<IpNet>().ok().filter(|r| r.addr().is_ipv4())),
-        None => settings.pod_cidrs.iter().copied().find(|range| range.addr().is_ipv4()),
+        Some(text) => text
+            .split(',')
+            .find_map(|range| range.trim().parse::<IpNet>().ok().filter(|r| r.addr().is_ipv4())),
+        None => settings
+            .pod_cidrs
+            .iter()
+            .copied()
+            .find(|range| range.addr().is_ipv4()),
     };
     let settings = iptables::Settings {
         cluster_cidr: cluster_cidr.map(|range| range.trunc()),
@@ -295,8 +415,18 @@ fn proxy(settings: &ClusterSettings, services: &Arc<ServiceMap>) -> Option<Iptab
 }
 
 /// Settings and objects that could decide and that nothing here knows.
-fn what_is_not_modelled(store: &Store, settings: &ClusterSettings, cni_is_known: bool, unknown: &mut Vec<Unknown>) {
-    let mut add = |what: String, why: &str| unknown.push(Unknown { what, why: why.to_owned() });
+fn what_is_not_modelled(
+    store: &Store,
+    settings: &ClusterSettings,
+    cni_is_known: bool,
+    unknown: &mut Vec<Unknown>,
+) {
+    let mut add = |what: String, why: &str| {
+        unknown.push(Unknown {
+            what,
+            why: why.to_owned(),
+        })
+    };
     if !cni_is_known && settings.cni.name != "none" {
         add(
             format!("the CNI plug-in {}", settings.cni.name),
@@ -317,14 +447,30 @@ fn what_is_not_modelled(store: &Store, settings: &ClusterSettings, cni_is_known:
         );
     }
     let known = ["clusterCIDR", "iptables", "mode", "kind", "apiVersion"];
-    for (name, value) in settings.proxy.settings.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
+    for (name, value) in settings
+        .proxy
+        .settings
+        .iter()
+        .filter(|(name, _)| !known.contains(&name.as_str()))
+    {
         let is_default = name == "detectLocalMode" && value == "ClusterCIDR";
         if !is_default {
-            add(format!("kube-proxy's setting {name}"), "it is not modelled yet and could change the rules for Services");
+            add(
+                format!("kube-proxy's setting {name}"),
+                "it is not modelled yet and could change the rules for Services",
+            );
         }
     }
-    if settings.pod_cidrs.iter().chain(&settings.service_cidrs).any(|range| range.addr().is_ipv6()) {
-        add("IPv6".to_owned(), "the cluster has IPv6 ranges; nodes and pods are built with their IPv4 addresses only");
+    if settings
+        .pod_cidrs
+        .iter()
+        .chain(&settings.service_cidrs)
+        .any(|range| range.addr().is_ipv6())
+    {
+        add(
+            "IPv6".to_owned(),
+            "the cluster has IPv6 ranges; nodes and pods are built with their IPv4 addresses only",
+        );
     }
     for (object, service) in store.all::<Service>() {
         if !service.spec.traffic_distribution.is_empty() {
@@ -342,8 +488,13 @@ fn what_is_not_modelled(store: &Store, settings: &ClusterSettings, cni_is_known:
     for problem in Names::zone_problems(store) {
         add(problem, "the record is left out");
     }
-    let with_iptables = store.all::<Host>().filter(|(_, host)| host.spec.iptables.is_some());
+    let with_iptables = store
+        .all::<Host>()
+        .filter(|(_, host)| host.spec.iptables.is_some());
     for (object, _) in with_iptables {
-        add(format!("spec.iptables of {}", object.key), "rules of declared hosts are not modelled yet");
+        add(
+            format!("spec.iptables of {}", object.key),
+            "rules of declared hosts are not modelled yet",
+        );
     }
 }

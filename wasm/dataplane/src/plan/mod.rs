@@ -8,7 +8,7 @@ mod layout;
 mod outside;
 mod pods;
 
-use crate::cni::{self, Cni, ClusterView};
+use crate::cni::{self, ClusterView, Cni};
 use crate::dns::Names;
 use crate::proxy::iptables::IptablesProxy;
 use crate::service_map::ServiceMap;
@@ -173,24 +173,39 @@ impl Plan {
 
     /// The same, with the relations of the store, which were worked out before.
     pub fn related(store: &Store, settings: &ClusterSettings, relations: Relations) -> Self {
-        Self { data: Arc::new(layout::plan(store, settings, relations)) }
+        Self {
+            data: Arc::new(layout::plan(store, settings, relations)),
+        }
     }
 
     /// All stacks, each built when it is first asked for.
     pub fn net(&self) -> Net {
-        Net::new(self.data.roles.len(), self.data.fabrics.clone(), Arc::new(self.clone()))
+        Net::new(
+            self.data.roles.len(),
+            self.data.fabrics.clone(),
+            Arc::new(self.clone()),
+        )
     }
 
     /// The same, taking over from an older plan's stacks all that have been built and whose inputs are equal. The
     /// others would be built alike when they are needed, and most never are: their inputs are not compared.
     pub fn net_after(&self, old_plan: &Plan, old: &Net) -> Net {
-        let built = (0..).map(NetNsId).take(old_plan.stack_count()).filter(|id| old.is_built(*id));
+        let built = (0..)
+            .map(NetNsId)
+            .take(old_plan.stack_count())
+            .filter(|id| old.is_built(*id));
         let built: BTreeMap<Place, NetNsId> = built.map(|id| (old_plan.place(id), id)).collect();
         let same = |id: NetNsId| {
             let before = built.get(&self.place(id)).copied()?;
             (self.input_hash(id) == old_plan.input_hash(before)).then_some(before)
         };
-        Net::rebuilt(old, self.data.roles.len(), self.data.fabrics.clone(), Arc::new(self.clone()), same)
+        Net::rebuilt(
+            old,
+            self.data.roles.len(),
+            self.data.fabrics.clone(),
+            Arc::new(self.clone()),
+            same,
+        )
     }
 
     /// A hash of everything that decides what the stack with this id is. Equal hashes: equal stacks.
@@ -245,12 +260,20 @@ impl Plan {
 
     /// A node's stack.
     pub fn netns_of_node(&self, name: &str) -> Option<NetNsId> {
-        self.data.nodes.iter().find(|node| &*node.name == name).map(|node| node.netns)
+        self.data
+            .nodes
+            .iter()
+            .find(|node| &*node.name == name)
+            .map(|node| node.netns)
     }
 
     /// A declared host's stack, or that of a namespace on it.
     pub fn netns_of_host(&self, name: &str, inner: Option<&str>) -> Option<NetNsId> {
-        let found = self.data.hosts.iter().find(|host| &*host.name == name && host.inner.as_deref() == inner);
+        let found = self
+            .data
+            .hosts
+            .iter()
+            .find(|host| &*host.name == name && host.inner.as_deref() == inner);
         found.map(|host| host.netns)
     }
 
@@ -267,7 +290,12 @@ impl Plan {
     /// What is not modelled and could decide.
     pub fn unknown(&self) -> &[Unknown] {
         self.data.all_unknown.get_or_init(|| {
-            self.data.unknown.iter().cloned().chain(self.data.unknown_in_pods()).collect()
+            self.data
+                .unknown
+                .iter()
+                .cloned()
+                .chain(self.data.unknown_in_pods())
+                .collect()
         })
     }
 
@@ -319,7 +347,11 @@ impl PlanData {
     }
 
     fn cluster_cidr(&self) -> Option<IpNet> {
-        self.settings.pod_cidrs.iter().copied().find(|range| range.addr().is_ipv4())
+        self.settings
+            .pod_cidrs
+            .iter()
+            .copied()
+            .find(|range| range.addr().is_ipv4())
     }
 }
 

@@ -63,10 +63,22 @@ impl PlanData {
         let address = IpNet::new(self.gateway, self.node_network.prefix_len()).unwrap_or(self.gateway.into());
         let mtu = |fabric: FabricId| self.fabrics[fabric.0 as usize].mtu_bytes;
         stamp.physical(&inside, NODES, inside_mac(self.gateway), mtu(NODES), &[address]);
-        stamp.physical(&outside, INTERNET, outside_mac(), mtu(INTERNET), &[IpAddr::V4(OUTER_ADDRESS).into()]);
+        stamp.physical(
+            &outside,
+            INTERNET,
+            outside_mac(),
+            mtu(INTERNET),
+            &[IpAddr::V4(OUTER_ADDRESS).into()],
+        );
         stamp.route(RouteSpec::on_link(v4(0, 0, 0, 0, 0), &outside));
         // Private ranges are not routed on the Internet (RFC 1918 §3), and nobody told the router where these are.
-        for range in self.settings.pod_cidrs.iter().chain(&self.settings.service_cidrs).filter(|r| r.addr().is_ipv4()) {
+        for range in self
+            .settings
+            .pod_cidrs
+            .iter()
+            .chain(&self.settings.service_cidrs)
+            .filter(|r| r.addr().is_ipv4())
+        {
             stamp.unreachable(range.trunc());
         }
         for node in &self.nodes {
@@ -78,10 +90,19 @@ impl PlanData {
             stamp.listen(listener);
         }
         for (address, (origin, hops)) in self.ways_in() {
-            let hops = hops.into_iter().map(|via| NextHop { via: Some(via), device: Arc::clone(&inside), weight: 1, onlink: false });
+            let hops = hops.into_iter().map(|via| NextHop {
+                via: Some(via),
+                device: Arc::clone(&inside),
+                weight: 1,
+                onlink: false,
+            });
             let hops: Vec<NextHop> = hops.collect();
             let mut stamp = stack.stamp(&origin);
-            if hops.is_empty() { stamp.unreachable(host(address)) } else { stamp.multipath(host(address), hops) }
+            if hops.is_empty() {
+                stamp.unreachable(host(address))
+            } else {
+                stamp.multipath(host(address), hops)
+            }
         }
         stack.finish()
     }
@@ -90,8 +111,16 @@ impl PlanData {
     fn ways_in(&self) -> IndexMap<IpAddr, (Arc<Origin>, Vec<IpAddr>)> {
         let mut ways: IndexMap<IpAddr, (Arc<Origin>, Vec<IpAddr>)> = IndexMap::new();
         for port in &self.services.ports {
-            let balanced = port.load_balancer_ips.iter().enumerate().map(|(i, ip)| (*ip, "status.loadBalancer.ingress", i));
-            let external = port.external_ips.iter().enumerate().map(|(i, ip)| (*ip, "spec.externalIPs", i));
+            let balanced = port
+                .load_balancer_ips
+                .iter()
+                .enumerate()
+                .map(|(i, ip)| (*ip, "status.loadBalancer.ingress", i));
+            let external = port
+                .external_ips
+                .iter()
+                .enumerate()
+                .map(|(i, ip)| (*ip, "spec.externalIPs", i));
             for (address, list, index) in balanced.chain(external) {
                 if self.node_network.contains(&address) {
                     continue;
@@ -112,7 +141,9 @@ impl PlanData {
     /// `externalTrafficPolicy: Local` those with an endpoint of their own.
     fn nodes_that_take(&self, port: &ServicePort) -> Vec<IpAddr> {
         let excluded = |name: &str| {
-            self.settings.node(name).is_some_and(|node| node.is_control_plane() || node.labels.contains_key(EXCLUDED))
+            self.settings
+                .node(name)
+                .is_some_and(|node| node.is_control_plane() || node.labels.contains_key(EXCLUDED))
         };
         let all_excluded = self.nodes.iter().all(|node| excluded(&node.name));
         let local = |name: &str| !port.categorized(name).local.is_empty();
@@ -135,7 +166,13 @@ impl PlanData {
         let (device, mac) = (eth0(), made_up::mac_of_external(ip));
         let gateway = IpAddr::V4(OUTER_ADDRESS);
         let mut stamp = stack.stamp(&origin);
-        stamp.physical(&device, INTERNET, mac, self.fabrics[INTERNET.0 as usize].mtu_bytes, &[host(address)]);
+        stamp.physical(
+            &device,
+            INTERNET,
+            mac,
+            self.fabrics[INTERNET.0 as usize].mtu_bytes,
+            &[host(address)],
+        );
         stamp.route(RouteSpec::via(default_route_of(address), gateway, &device).onlink());
         stamp.neighbour(&device, gateway, outside_mac(), false);
         let servers = dns::is_zone_server(&self.names, &self.store, address)
@@ -143,7 +180,10 @@ impl PlanData {
         for listener in servers.into_iter().flatten().chain(apps::outside(address)) {
             stamp.listen(listener);
         }
-        stack.netns().files.insert("/etc/resolv.conf".to_owned(), format!("nameserver {OUTER_ADDRESS}\n"));
+        stack.netns().files.insert(
+            "/etc/resolv.conf".to_owned(),
+            format!("nameserver {OUTER_ADDRESS}\n"),
+        );
         Some((stack.finish(), mac, device))
     }
 
@@ -152,7 +192,12 @@ impl PlanData {
         let address = IpAddr::V4(ip);
         let ranges = self.settings.pod_cidrs.iter().chain(&self.settings.service_cidrs);
         let declared = self.fabrics.iter().flat_map(|fabric| &fabric.cidrs);
-        let balanced = self.settings.load_balancer.addresses.iter().any(|range| range.contains(address));
+        let balanced = self
+            .settings
+            .load_balancer
+            .addresses
+            .iter()
+            .any(|range| range.contains(address));
         ip.is_unspecified()
             || ip.is_loopback()
             || ip.is_link_local()

@@ -13,9 +13,21 @@ use std::collections::BTreeMap;
 impl PlanData {
     /// What a pod listens on.
     pub(super) fn listeners_of(&self, object: &Object, pod: &Pod) -> PodListeners {
-        let files = if serves_names(pod) { self.files_of_pod(&object.key) } else { None };
-        let resolv_conf = files.as_ref().and_then(|files| files.get("/etc/resolv.conf")).map_or("", String::as_str);
-        let around = Around { store: &self.store, relations: &self.relations, names: &self.names, resolv_conf };
+        let files = if serves_names(pod) {
+            self.files_of_pod(&object.key)
+        } else {
+            None
+        };
+        let resolv_conf = files
+            .as_ref()
+            .and_then(|files| files.get("/etc/resolv.conf"))
+            .map_or("", String::as_str);
+        let around = Around {
+            store: &self.store,
+            relations: &self.relations,
+            names: &self.names,
+            resolv_conf,
+        };
         apps::listeners(object, pod, &around)
     }
 
@@ -28,7 +40,10 @@ impl PlanData {
             for why in self.listeners_of(object, pod).problems {
                 // Pods of one workload say the same.
                 if !unknown.iter().any(|known| known.why == why) {
-                    unknown.push(Unknown { what: object.key.to_string(), why });
+                    unknown.push(Unknown {
+                        what: object.key.to_string(),
+                        why,
+                    });
                 }
             }
         }
@@ -48,7 +63,10 @@ impl PlanData {
             let (hostname, of_pod) = kubelet::hostname_and_domain(&key.namespace, pod, domain);
             kubelet::hosts_file(&pod.addresses(), &hostname, &of_pod, pod)
         };
-        Some(BTreeMap::from([("/etc/resolv.conf".to_owned(), resolv), ("/etc/hosts".to_owned(), hosts)]))
+        Some(BTreeMap::from([
+            ("/etc/resolv.conf".to_owned(), resolv),
+            ("/etc/hosts".to_owned(), hosts),
+        ]))
     }
 }
 
@@ -59,5 +77,7 @@ pub(super) fn says_more_than_its_image(pod: &Pod) -> bool {
 
 /// Whether CoreDNS runs in a pod.
 pub(super) fn serves_names(pod: &Pod) -> bool {
-    pod.spec.running_containers().any(|container| apps::repository(&container.image) == "coredns")
+    pod.spec
+        .running_containers()
+        .any(|container| apps::repository(&container.image) == "coredns")
 }

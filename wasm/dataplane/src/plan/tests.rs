@@ -7,8 +7,14 @@ use hoplab_objects::read::{SourceText, parse};
 
 /// The plan of a world whose objects are as the control plane leaves them.
 fn plan(text: &str) -> Plan {
-    let read = parse(&[SourceText { name: "world.yaml", text }]);
-    let errors = read.diagnostics.iter().filter(|d| d.severity == hoplab_source::Severity::Error);
+    let read = parse(&[SourceText {
+        name: "world.yaml",
+        text,
+    }]);
+    let errors = read
+        .diagnostics
+        .iter()
+        .filter(|d| d.severity == hoplab_source::Severity::Error);
     let wrong: Vec<_> = errors.map(|d| &d.message).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
     plan_of(Store::of(read.value, vec!["world.yaml".to_owned()]))
@@ -53,7 +59,10 @@ fn check_rules(world: &str, node: &str, expected: &Expect) {
 
 #[test]
 fn rules_of_a_node_as_iptables_save_prints_them() {
-    check_rules(SMALL, "n1", &expect![[r#"
+    check_rules(
+        SMALL,
+        "n1",
+        &expect![[r#"
         *mangle
         :PREROUTING ACCEPT [0:0]
         :INPUT ACCEPT [0:0]
@@ -139,22 +148,36 @@ fn rules_of_a_node_as_iptables_save_prints_them() {
         -A KUBE-SVC-67NZLRHBNDSAWJRO -m comment --comment "shop/web:http -> 10.244.0.3:8080" -m statistic --mode random --probability 0.50000000000 -j KUBE-SEP-NIKZ6PCBEJFQLK7F
         -A KUBE-SVC-67NZLRHBNDSAWJRO -m comment --comment "shop/web:http -> 10.244.1.2:8080" -j KUBE-SEP-XTJTEC7KOHLCQM25
         COMMIT
-    "#]]);
+    "#]],
+    );
 }
 
 /// Routes of a stack as `ip route` shows them, shortened.
 fn routes(stack: &NetNs) -> Vec<String> {
     let all = stack.tables.get(&hoplab_kernel::fib::MAIN).into_iter().flatten();
     all.map(|route| {
-        let mut out = if route.prefix.prefix_len() == 0 { "default".to_owned() } else { route.prefix.to_string() };
+        let mut out = if route.prefix.prefix_len() == 0 {
+            "default".to_owned()
+        } else {
+            route.prefix.to_string()
+        };
         for hop in &route.next_hops {
-            hop.via.iter().for_each(|via| out.push_str(&format!(" via {via}")));
-            out.push_str(&format!(" dev {}{}", hop.device, if hop.onlink { " onlink" } else { "" }));
+            hop.via
+                .iter()
+                .for_each(|via| out.push_str(&format!(" via {via}")));
+            out.push_str(&format!(
+                " dev {}{}",
+                hop.device,
+                if hop.onlink { " onlink" } else { "" }
+            ));
         }
         if route.next_hops.is_empty() {
             out.push_str(&format!(" {:?}", route.kind).to_lowercase());
         }
-        route.src.iter().for_each(|src| out.push_str(&format!(" src {src}")));
+        route
+            .src
+            .iter()
+            .for_each(|src| out.push_str(&format!(" src {src}")));
         out
     })
     .collect()
@@ -165,7 +188,10 @@ fn stack(plan: &Plan, netns: Option<NetNsId>) -> NetNs {
 }
 
 fn pod(plan: &Plan, namespace: &str, name: &str) -> NetNs {
-    stack(plan, plan.netns_of_pod(&ObjectKey::new("", "Pod", namespace, name)))
+    stack(
+        plan,
+        plan.netns_of_pod(&ObjectKey::new("", "Pod", namespace, name)),
+    )
 }
 
 #[test]
@@ -185,11 +211,19 @@ fn flannel_vxlan_joins_nodes_by_a_tunnel() {
     assert_eq!(names[..4], ["lo", "eth0", "flannel.1", "cni0"]);
     assert_eq!((names.len(), node.interfaces["cni0"].mtu_bytes), (6, 1450));
     let tunnel = &node.interfaces["flannel.1"];
-    let hoplab_kernel::interface::InterfaceKind::Vxlan(vxlan) = &tunnel.kind else { panic!("it is a VXLAN device") };
-    assert_eq!((vxlan.vni, vxlan.port, vxlan.learning, vxlan.fdb.len()), (1, 8472, false, 1));
+    let hoplab_kernel::interface::InterfaceKind::Vxlan(vxlan) = &tunnel.kind else {
+        panic!("it is a VXLAN device")
+    };
+    assert_eq!(
+        (vxlan.vni, vxlan.port, vxlan.learning, vxlan.fdb.len()),
+        (1, 8472, false, 1)
+    );
     let other = stack(&plan, plan.netns_of_node("n2"));
     let (mac, entry) = vxlan.fdb.first().expect("one other node");
-    assert_eq!((*mac, entry.remote), (other.interfaces["flannel.1"].mac, "172.18.0.3".parse().ok()));
+    assert_eq!(
+        (*mac, entry.remote),
+        (other.interfaces["flannel.1"].mac, "172.18.0.3".parse().ok())
+    );
     let neighbour = &node.neighbours[&("flannel.1".into(), "10.244.1.0".parse().unwrap())];
     assert!(neighbour.permanent && neighbour.mac == *mac);
     assert!(node.sysctls.ip_forward && node.sysctls.bridge_nf_call_iptables && node.sysctls.route_localnet);
@@ -201,15 +235,29 @@ fn a_pod_has_its_cable_its_routes_and_its_files() {
     let client = pod(&plan, "shop", "client");
     assert_eq!(
         routes(&client),
-        ["10.244.0.0/24 dev eth0 src 10.244.0.2", "default via 10.244.0.1 dev eth0", "10.244.0.0/16 via 10.244.0.1 dev eth0"]
+        [
+            "10.244.0.0/24 dev eth0 src 10.244.0.2",
+            "default via 10.244.0.1 dev eth0",
+            "10.244.0.0/16 via 10.244.0.1 dev eth0"
+        ]
     );
     let eth0 = &client.interfaces["eth0"];
-    let hoplab_kernel::interface::InterfaceKind::Veth { peer } = &eth0.kind else { panic!("it is a veth") };
+    let hoplab_kernel::interface::InterfaceKind::Veth { peer } = &eth0.kind else {
+        panic!("it is a veth")
+    };
     let node = stack(&plan, Some(peer.netns));
     let port = &node.interfaces[&peer.device];
     assert!(port.hairpin && port.master.as_deref() == Some("cni0"));
-    let hoplab_kernel::interface::InterfaceKind::Veth { peer: back } = &port.kind else { panic!("it is a veth") };
-    assert_eq!((Some(back.netns), &*back.device), (plan.netns_of_pod(&ObjectKey::new("", "Pod", "shop", "client")), "eth0"));
+    let hoplab_kernel::interface::InterfaceKind::Veth { peer: back } = &port.kind else {
+        panic!("it is a veth")
+    };
+    assert_eq!(
+        (Some(back.netns), &*back.device),
+        (
+            plan.netns_of_pod(&ObjectKey::new("", "Pod", "shop", "client")),
+            "eth0"
+        )
+    );
     assert!(client.listeners.is_empty(), "curl waits for nobody");
     assert_eq!(
         client.files["/etc/resolv.conf"],
@@ -217,9 +265,15 @@ fn a_pod_has_its_cable_its_routes_and_its_files() {
     );
     assert!(client.files["/etc/hosts"].ends_with("10.244.0.2\tclient\n"));
     let web = pod(&plan, "shop", "web-0");
-    let origin = web.listeners[0].origin.as_ref().expect("a listener has an origin");
+    let origin = web.listeners[0]
+        .origin
+        .as_ref()
+        .expect("a listener has an origin");
     assert_eq!(web.listeners[0].port, Some(8080));
-    assert_eq!(origin.field.to_string(), "spec.containers[0].ports[0].containerPort");
+    assert_eq!(
+        origin.field.to_string(),
+        "spec.containers[0].ports[0].containerPort"
+    );
 }
 
 #[test]
@@ -235,7 +289,11 @@ fn host_gw_routes_by_the_nodes_and_keeps_the_mtu() {
 fn the_bridge_alone_knows_no_other_node() {
     let plan = plan(&SMALL.replace("cni: {name: flannel}", "cni: {name: bridge}"));
     let node = stack(&plan, plan.netns_of_node("n1"));
-    assert!(!routes(&node).iter().any(|route| route.starts_with("10.244.1.0")), "{:?}", routes(&node));
+    assert!(
+        !routes(&node).iter().any(|route| route.starts_with("10.244.1.0")),
+        "{:?}",
+        routes(&node)
+    );
     let nat = &node.iptables.tables[&hoplab_kernel::nf::TableName::Nat];
     let chains = nat.own.keys().filter(|name| name.starts_with("CNI-")).count();
     assert_eq!(chains, 2, "one a pod");
@@ -256,7 +314,10 @@ fn every_derived_thing_has_an_origin() {
         let stack = plan.build(NetNsId(u32::try_from(id).unwrap()));
         let place = &stack.place;
         assert!(stack.interfaces.values().all(|i| i.origin.is_some()), "{place:?}");
-        assert!(stack.tables.values().flatten().all(|r| r.origin.is_some()), "{place:?}");
+        assert!(
+            stack.tables.values().flatten().all(|r| r.origin.is_some()),
+            "{place:?}"
+        );
         assert!(stack.neighbours.values().all(|n| n.origin.is_some()), "{place:?}");
         assert!(stack.listeners.iter().all(|l| l.origin.is_some()), "{place:?}");
         for table in stack.iptables.tables.values() {
@@ -267,22 +328,47 @@ fn every_derived_thing_has_an_origin() {
     }
     let node = stack(&plan, plan.netns_of_node("n1"));
     let nat = &node.iptables.tables[&hoplab_kernel::nf::TableName::Nat];
-    let chain = nat.chain("KUBE-SEP-NIKZ6PCBEJFQLK7F").expect("the endpoint's chain");
+    let chain = nat
+        .chain("KUBE-SEP-NIKZ6PCBEJFQLK7F")
+        .expect("the endpoint's chain");
     let origin = chain.rules[1].origin.as_ref().expect("it has one");
     assert_eq!(origin.object, Some(ObjectKey::new("", "Service", "shop", "web")));
-    assert_eq!((origin.field.to_string().as_str(), &*origin.writer), ("spec.ports[0].targetPort", "kube-proxy"));
+    assert_eq!(
+        (origin.field.to_string().as_str(), &*origin.writer),
+        ("spec.ports[0].targetPort", "kube-proxy")
+    );
 }
 
 #[test]
 fn what_is_not_modelled_is_named() {
     for (from, to, what) in [
-        ("cni: {name: flannel}", "cni: {name: calico}", "the CNI plug-in calico"),
-        ("cni: {name: flannel}", "cni: {name: flannel}, proxy: {mode: ipvs}", "kube-proxy's mode ipvs"),
-        ("cni: {name: flannel}", "cni: {name: flannel, backend: wireguard}", "the backend wireguard of flannel"),
-        ("selector: {app: web}, clusterIP", "trafficDistribution: PreferClose, selector: {app: web}, clusterIP", "trafficDistribution of Service shop/web"),
+        (
+            "cni: {name: flannel}",
+            "cni: {name: calico}",
+            "the CNI plug-in calico",
+        ),
+        (
+            "cni: {name: flannel}",
+            "cni: {name: flannel}, proxy: {mode: ipvs}",
+            "kube-proxy's mode ipvs",
+        ),
+        (
+            "cni: {name: flannel}",
+            "cni: {name: flannel, backend: wireguard}",
+            "the backend wireguard of flannel",
+        ),
+        (
+            "selector: {app: web}, clusterIP",
+            "trafficDistribution: PreferClose, selector: {app: web}, clusterIP",
+            "trafficDistribution of Service shop/web",
+        ),
     ] {
         let plan = plan(&SMALL.replace(from, to));
-        assert!(plan.unknown().iter().any(|unknown| unknown.what == what), "{what}: {:?}", plan.unknown());
+        assert!(
+            plan.unknown().iter().any(|unknown| unknown.what == what),
+            "{what}: {:?}",
+            plan.unknown()
+        );
     }
     assert!(plan(SMALL).unknown().is_empty());
 }
@@ -292,29 +378,66 @@ fn undeclared_hosts_are_outside_every_range() {
     let plan = plan(SMALL);
     let outside = |address: &str| plan.on_demand(INTERNET, address.parse().unwrap()).is_some();
     assert!(outside("203.0.113.7") && outside("8.8.8.8"));
-    for taken in ["10.244.9.9", "10.96.7.7", "172.18.0.9", "127.0.0.1", "224.0.0.1", "198.51.100.10", "169.254.1.1", "100.64.0.1", "0.0.0.0", "fd00::1"] {
+    for taken in [
+        "10.244.9.9",
+        "10.96.7.7",
+        "172.18.0.9",
+        "127.0.0.1",
+        "224.0.0.1",
+        "198.51.100.10",
+        "169.254.1.1",
+        "100.64.0.1",
+        "0.0.0.0",
+        "fd00::1",
+    ] {
         assert!(!outside(taken), "{taken}");
     }
     assert!(plan.on_demand(NODES, "203.0.113.7".parse().unwrap()).is_none());
-    let (host, mac, device) = plan.on_demand(INTERNET, "203.0.113.7".parse().unwrap()).expect("it is outside");
+    let (host, mac, device) = plan
+        .on_demand(INTERNET, "203.0.113.7".parse().unwrap())
+        .expect("it is outside");
     assert_eq!((host.interfaces[&device].mac, host.listeners.len()), (mac, 3));
     assert_eq!(routes(&host), ["default via 100.64.0.1 dev eth0 onlink"]);
     assert_eq!(
         routes(&plan.build(NetNsId(0))),
-        ["172.18.0.0/16 dev in0 src 172.18.0.1", "default dev out0", "10.244.0.0/16 unreachable", "10.96.0.0/12 unreachable"]
+        [
+            "172.18.0.0/16 dev in0 src 172.18.0.1",
+            "default dev out0",
+            "10.244.0.0/16 unreachable",
+            "10.96.0.0/12 unreachable"
+        ]
     );
 }
 
 #[test]
 fn the_router_sends_balanced_addresses_to_nodes() {
-    let balanced = SMALL.replace("spec: {type: NodePort", "status: {loadBalancer: {ingress: [{ip: 198.51.100.10}]}}, spec: {type: LoadBalancer");
+    let balanced = SMALL.replace(
+        "spec: {type: NodePort",
+        "status: {loadBalancer: {ingress: [{ip: 198.51.100.10}]}}, spec: {type: LoadBalancer",
+    );
     let plan = plan(&balanced);
-    assert_eq!(routes(&plan.build(NetNsId(0))).pop().unwrap(), "198.51.100.10/32 via 172.18.0.2 dev in0 via 172.18.0.3 dev in0");
-    let local = balanced.replace("spec: {type: LoadBalancer", "spec: {externalTrafficPolicy: Local, type: LoadBalancer")
-        .replace("- {addresses: [10.244.1.2], nodeName: n2, conditions: {ready: true}}\n", "");
+    assert_eq!(
+        routes(&plan.build(NetNsId(0))).pop().unwrap(),
+        "198.51.100.10/32 via 172.18.0.2 dev in0 via 172.18.0.3 dev in0"
+    );
+    let local = balanced
+        .replace(
+            "spec: {type: LoadBalancer",
+            "spec: {externalTrafficPolicy: Local, type: LoadBalancer",
+        )
+        .replace(
+            "- {addresses: [10.244.1.2], nodeName: n2, conditions: {ready: true}}\n",
+            "",
+        );
     let plan = super::tests::plan(&local);
-    assert_eq!(routes(&plan.build(NetNsId(0))).pop().unwrap(), "198.51.100.10/32 via 172.18.0.2 dev in0");
-    assert_eq!(plan.owner_of("198.51.100.10".parse().unwrap()), Some(&Owner::LoadBalancer(ObjectKey::new("", "Service", "shop", "web"))));
+    assert_eq!(
+        routes(&plan.build(NetNsId(0))).pop().unwrap(),
+        "198.51.100.10/32 via 172.18.0.2 dev in0"
+    );
+    assert_eq!(
+        plan.owner_of("198.51.100.10".parse().unwrap()),
+        Some(&Owner::LoadBalancer(ObjectKey::new("", "Service", "shop", "web")))
+    );
 }
 
 #[test]
@@ -338,20 +461,45 @@ spec:
 "#,
     );
     let ann = stack(&plan, plan.netns_of_host("ann", None));
-    assert_eq!(routes(&ann), ["192.168.10.0/24 dev eth0 src 192.168.10.10", "10.9.0.0/24 dev v0 src 10.9.0.1", "default via 192.168.10.1 dev eth0"]);
+    assert_eq!(
+        routes(&ann),
+        [
+            "192.168.10.0/24 dev eth0 src 192.168.10.10",
+            "10.9.0.0/24 dev v0 src 10.9.0.1",
+            "default via 192.168.10.1 dev eth0"
+        ]
+    );
     assert_eq!(ann.interfaces["eth0"].mtu_bytes, 1400);
     assert!(ann.sysctls.ip_forward && ann.listeners.is_empty());
     let red = stack(&plan, plan.netns_of_host("ann", Some("red")));
-    assert_eq!(routes(&red), ["10.9.0.0/24 dev v1 src 10.9.0.2", "default via 10.9.0.1 dev v1"]);
+    assert_eq!(
+        routes(&red),
+        ["10.9.0.0/24 dev v1 src 10.9.0.2", "default via 10.9.0.1 dev v1"]
+    );
     assert_eq!(red.listeners.len(), 1);
-    let lan = plan.fabrics().iter().find(|fabric| &*fabric.name == "lan").expect("it is declared");
+    let lan = plan
+        .fabrics()
+        .iter()
+        .find(|fabric| &*fabric.name == "lan")
+        .expect("it is declared");
     assert_eq!(lan.owners.len(), 1);
 }
 
 /// A stack as text, for comparisons.
 fn text(stack: &NetNs) -> String {
-    let listeners: Vec<String> =
-        stack.listeners.iter().map(|l| format!("{:?} {:?} {} {:?}", l.protocol, l.port, l.program.name(), l.origin)).collect();
+    let listeners: Vec<String> = stack
+        .listeners
+        .iter()
+        .map(|l| {
+            format!(
+                "{:?} {:?} {} {:?}",
+                l.protocol,
+                l.port,
+                l.program.name(),
+                l.origin
+            )
+        })
+        .collect();
     format!(
         "{:?}\n{:#?}\n{:#?}\n{:#?}\n{}\n{listeners:#?}\n{:?}\n{:?}",
         stack.place,
@@ -366,7 +514,8 @@ fn text(stack: &NetNs) -> String {
 
 fn texts(plan: &Plan, net: &Net) -> Vec<String> {
     let ids = (0..plan.stack_count()).map(|id| NetNsId(u32::try_from(id).unwrap()));
-    ids.map(|id| text(net.stack(id).expect("the plan has it"))).collect()
+    ids.map(|id| text(net.stack(id).expect("the plan has it")))
+        .collect()
 }
 
 #[test]
@@ -402,13 +551,22 @@ fn what_is_built_anew_after_an_edit_equals_what_is_built_from_nothing() {
     for (from, to) in edits {
         let after = plan(&SMALL.replacen(from, to, 1));
         let incremental = after.net_after(&before, &old);
-        assert_eq!(texts(&after, &incremental), texts(&after, &after.net()), "{from} -> {to}");
+        assert_eq!(
+            texts(&after, &incremental),
+            texts(&after, &after.net()),
+            "{from} -> {to}"
+        );
     }
     // And what did not change is the very same stack.
     let same = plan(SMALL).net_after(&before, &old);
-    let shared = (0..before.stack_count()).map(|id| NetNsId(u32::try_from(id).unwrap())).all(|id| {
-        Arc::ptr_eq(same.stack(id).expect("it is there"), old.stack(id).expect("it is there"))
-    });
+    let shared = (0..before.stack_count())
+        .map(|id| NetNsId(u32::try_from(id).unwrap()))
+        .all(|id| {
+            Arc::ptr_eq(
+                same.stack(id).expect("it is there"),
+                old.stack(id).expect("it is there"),
+            )
+        });
     assert!(shared);
 }
 
@@ -417,7 +575,9 @@ fn many_services_on_many_nodes_are_written_once() {
     use crate::proxy::iptables::{IptablesProxy, Settings};
     use crate::service_map::{Endpoint, ServicePort};
     use crate::stack_builder::StackBuilder;
-    let address = |base: [u8; 2], n: u32| IpAddr::V4(std::net::Ipv4Addr::new(base[0], base[1], (n >> 8) as u8, n as u8));
+    let address = |base: [u8; 2], n: u32| {
+        IpAddr::V4(std::net::Ipv4Addr::new(base[0], base[1], (n >> 8) as u8, n as u8))
+    };
     let ports = (0..1000u32).map(|n| ServicePort {
         service: ObjectKey::new("", "Service", "ns", format!("svc{n:04}")),
         port_name: String::new(),
@@ -442,12 +602,25 @@ fn many_services_on_many_nodes_are_written_once() {
                 ready: true,
                 serving: true,
                 terminating: false,
-                slice: (Arc::new(ObjectKey::new("discovery.k8s.io", "EndpointSlice", "ns", "s")), 0),
+                slice: (
+                    Arc::new(ObjectKey::new("discovery.k8s.io", "EndpointSlice", "ns", "s")),
+                    0,
+                ),
             })
             .collect(),
     });
-    let settings = Settings { cluster_cidr: None, masquerade_all: false, localhost_node_ports: true, large_cluster: false };
-    let proxy = IptablesProxy::new(Arc::new(ServiceMap { ports: ports.collect() }), settings);
+    let settings = Settings {
+        cluster_cidr: None,
+        masquerade_all: false,
+        localhost_node_ports: true,
+        large_cluster: false,
+    };
+    let proxy = IptablesProxy::new(
+        Arc::new(ServiceMap {
+            ports: ports.collect(),
+        }),
+        settings,
+    );
     let stacks: Vec<NetNs> = (0..100)
         .map(|n| {
             let name: Name = format!("n{n}").into();
@@ -456,7 +629,12 @@ fn many_services_on_many_nodes_are_written_once() {
             stack.finish()
         })
         .collect();
-    let shared = |stack: &NetNs| stack.iptables.tables[&hoplab_kernel::nf::TableName::Nat].shared.clone().expect("it is shared");
+    let shared = |stack: &NetNs| {
+        stack.iptables.tables[&hoplab_kernel::nf::TableName::Nat]
+            .shared
+            .clone()
+            .expect("it is shared")
+    };
     let first = shared(&stacks[0]);
     assert_eq!(first.len(), 4 + 1000 * 11);
     assert!(stacks.iter().all(|stack| Arc::ptr_eq(&shared(stack), &first)));
@@ -467,12 +645,23 @@ fn a_port_that_nobody_declares_is_assumed_and_said_so() {
     use hoplab_kernel::process::{Action, Event, SocketId};
     let plan = plan(&SMALL.replace(", ports: [{containerPort: 8080}]", ""));
     let web = pod(&plan, "shop", "web-0");
-    assert_eq!(web.listeners.iter().map(|l| l.port).collect::<Vec<_>>(), [Some(8080)]);
+    assert_eq!(
+        web.listeners.iter().map(|l| l.port).collect::<Vec<_>>(),
+        [Some(8080)]
+    );
     let mut actions = Vec::new();
     let here = std::net::SocketAddr::from(([10, 244, 0, 3], 8080));
-    let data = Event::Data { socket: SocketId(1), local: here, peer: here, bytes: b"ping", at: hoplab_trace::Micros(0) };
+    let data = Event::Data {
+        socket: SocketId(1),
+        local: here,
+        peer: here,
+        bytes: b"ping",
+        at: hoplab_trace::Micros(0),
+    };
     web.listeners[0].program.start().on(data, &mut actions);
-    let [Action::Note { what, .. }, Action::Send { bytes, .. }] = actions.as_slice() else { panic!("{actions:?}") };
+    let [Action::Note { what, .. }, Action::Send { bytes, .. }] = actions.as_slice() else {
+        panic!("{actions:?}")
+    };
     assert!(what.contains("where Service shop/web leads"), "{what}");
     assert_eq!(bytes, b"ping");
 }

@@ -90,7 +90,11 @@ impl<'a> Reader<'a> {
     }
 
     fn data(&mut self, record_type: RecordType, length: usize) -> Result<RecordData, NotDns> {
-        let end = self.at.checked_add(length).filter(|end| *end <= self.all.len()).ok_or(NotDns::Short)?;
+        let end = self
+            .at
+            .checked_add(length)
+            .filter(|end| *end <= self.all.len())
+            .ok_or(NotDns::Short)?;
         let data = match record_type {
             RecordType::A => {
                 let bytes: [u8; 4] = self.bytes(length)?.try_into().map_err(|_| NotDns::BadData)?;
@@ -103,7 +107,10 @@ impl<'a> Reader<'a> {
             RecordType::Cname => RecordData::Cname(self.name()?),
             RecordType::Ns => RecordData::Ns(self.name()?),
             RecordType::Ptr => RecordData::Ptr(self.name()?),
-            RecordType::Mx => RecordData::Mx { preference: self.u16()?, exchange: self.name()? },
+            RecordType::Mx => RecordData::Mx {
+                preference: self.u16()?,
+                exchange: self.name()?,
+            },
             RecordType::Srv => RecordData::Srv(Srv {
                 priority: self.u16()?,
                 weight: self.u16()?,
@@ -127,20 +134,35 @@ impl<'a> Reader<'a> {
                 expire_seconds: self.u32()?,
                 minimum_seconds: self.u32()?,
             }),
-            record_type => RecordData::Opaque { record_type, bytes: self.bytes(length)?.to_vec() },
+            record_type => RecordData::Opaque {
+                record_type,
+                bytes: self.bytes(length)?.to_vec(),
+            },
         };
-        if self.at == end { Ok(data) } else { Err(NotDns::BadData) }
+        if self.at == end {
+            Ok(data)
+        } else {
+            Err(NotDns::BadData)
+        }
     }
 
     fn options(&mut self, length: usize) -> Result<Vec<(u16, Vec<u8>)>, NotDns> {
-        let end = self.at.checked_add(length).filter(|end| *end <= self.all.len()).ok_or(NotDns::Short)?;
+        let end = self
+            .at
+            .checked_add(length)
+            .filter(|end| *end <= self.all.len())
+            .ok_or(NotDns::Short)?;
         let mut options = Vec::new();
         while self.at < end {
             let code = self.u16()?;
             let count = usize::from(self.u16()?);
             options.push((code, self.bytes(count)?.to_vec()));
         }
-        if self.at == end { Ok(options) } else { Err(NotDns::BadData) }
+        if self.at == end {
+            Ok(options)
+        } else {
+            Err(NotDns::BadData)
+        }
     }
 
     /// A record; an OPT record goes to `edns`.
@@ -163,7 +185,12 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let data = self.data(record_type, length)?;
-        Ok(Some(Record { name, class, ttl_seconds, data }))
+        Ok(Some(Record {
+            name,
+            class,
+            ttl_seconds,
+            data,
+        }))
     }
 
     fn records(&mut self, count: u16, edns: &mut Option<Edns>) -> Result<Vec<Record>, NotDns> {
@@ -198,12 +225,24 @@ impl Message {
         for _ in 0..counts[0] {
             let name = reader.name()?;
             let record_type = RecordType::from_number(reader.u16()?);
-            questions.push(Question { name, record_type, class: reader.u16()? });
+            questions.push(Question {
+                name,
+                record_type,
+                class: reader.u16()?,
+            });
         }
         let mut edns = None;
         let answers = reader.records(counts[1], &mut edns)?;
         let authorities = reader.records(counts[2], &mut edns)?;
         let additionals = reader.records(counts[3], &mut edns)?;
-        Ok(Self { id, flags, questions, answers, authorities, additionals, edns })
+        Ok(Self {
+            id,
+            flags,
+            questions,
+            answers,
+            authorities,
+            additionals,
+            edns,
+        })
     }
 }

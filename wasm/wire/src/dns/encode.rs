@@ -72,9 +72,13 @@ impl Writer {
             RecordData::Soa(soa) => {
                 self.name(&soa.mname, true);
                 self.name(&soa.rname, true);
-                for number in
-                    [soa.serial, soa.refresh_seconds, soa.retry_seconds, soa.expire_seconds, soa.minimum_seconds]
-                {
+                for number in [
+                    soa.serial,
+                    soa.refresh_seconds,
+                    soa.retry_seconds,
+                    soa.expire_seconds,
+                    soa.minimum_seconds,
+                ] {
                     self.u32(number);
                 }
             }
@@ -88,7 +92,12 @@ impl Writer {
         self.out.push(0);
         self.u16(RecordType::Opt.number());
         self.u16(edns.udp_payload_bytes);
-        self.out.extend_from_slice(&[edns.extended_rcode, edns.version, u8::from(edns.dnssec_ok) << 7, 0]);
+        self.out.extend_from_slice(&[
+            edns.extended_rcode,
+            edns.version,
+            u8::from(edns.dnssec_ok) << 7,
+            0,
+        ]);
         let length: usize = edns.options.iter().map(|(_, value)| value.len() + 4).sum();
         self.u16(u16::try_from(length).unwrap_or(u16::MAX));
         for (code, value) in &edns.options {
@@ -101,7 +110,11 @@ impl Writer {
 
 /// Character strings of at most 255 bytes; an empty text is one empty string.
 fn pieces(string: &[u8]) -> Vec<&[u8]> {
-    if string.is_empty() { vec![string] } else { string.chunks(255).collect() }
+    if string.is_empty() {
+        vec![string]
+    } else {
+        string.chunks(255).collect()
+    }
 }
 
 impl Message {
@@ -134,7 +147,10 @@ impl Message {
     }
 
     fn encode(&self, compress: bool) -> Vec<u8> {
-        let mut writer = Writer { out: Vec::with_capacity(512), known: compress.then(IndexMap::new) };
+        let mut writer = Writer {
+            out: Vec::with_capacity(512),
+            known: compress.then(IndexMap::new),
+        };
         writer.u16(self.id);
         let flags = self.flags;
         let bits = u16::from(flags.response) << 15
@@ -157,7 +173,12 @@ impl Message {
             writer.u16(question.record_type.number());
             writer.u16(question.class);
         }
-        for record in self.answers.iter().chain(&self.authorities).chain(&self.additionals) {
+        for record in self
+            .answers
+            .iter()
+            .chain(&self.authorities)
+            .chain(&self.additionals)
+        {
             writer.record(record);
         }
         if let Some(edns) = &self.edns {

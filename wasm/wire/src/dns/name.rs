@@ -78,7 +78,11 @@ impl Name {
             return Err(NotAName::LongLabel);
         }
         let name = Self { labels };
-        if name.wire_len() > 255 { Err(NotAName::TooLong) } else { Ok(name) }
+        if name.wire_len() > 255 {
+            Err(NotAName::TooLong)
+        } else {
+            Ok(name)
+        }
     }
 
     /// Labels, the leftmost first.
@@ -100,13 +104,18 @@ impl Name {
     pub fn is_within(&self, zone: &Name) -> bool {
         let (own, above) = (self.labels.len(), zone.labels.len());
         own >= above
-            && self.labels[own - above..].iter().zip(&zone.labels).all(|(a, b)| a.eq_ignore_ascii_case(b))
+            && self.labels[own - above..]
+                .iter()
+                .zip(&zone.labels)
+                .all(|(a, b)| a.eq_ignore_ascii_case(b))
     }
 
     /// The name without its leftmost label; of the root none.
     pub fn parent(&self) -> Option<Self> {
         let (_, rest) = self.labels.split_first()?;
-        Some(Self { labels: rest.to_vec() })
+        Some(Self {
+            labels: rest.to_vec(),
+        })
     }
 
     /// This name below `zone`: `web` and `example.com` make `web.example.com`.
@@ -145,7 +154,9 @@ impl fmt::Display for Name {
         for label in &self.labels {
             for &byte in label.iter() {
                 match byte {
-                    b'.' | b'\\' | b'"' | b'(' | b')' | b';' | b'@' | b'$' => write!(f, "\\{}", byte as char)?,
+                    b'.' | b'\\' | b'"' | b'(' | b')' | b';' | b'@' | b'$' => {
+                        write!(f, "\\{}", byte as char)?
+                    }
                     0x21..=0x7e => write!(f, "{}", byte as char)?,
                     other => write!(f, "\\{other:03}")?,
                 }
@@ -167,7 +178,11 @@ impl FromStr for Name {
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
         self.labels.len() == other.labels.len()
-            && self.labels.iter().zip(&other.labels).all(|(a, b)| a.eq_ignore_ascii_case(b))
+            && self
+                .labels
+                .iter()
+                .zip(&other.labels)
+                .all(|(a, b)| a.eq_ignore_ascii_case(b))
     }
 }
 
@@ -187,7 +202,9 @@ impl Hash for Name {
 /// Canonical order, from the root down (RFC 4034 §6.1).
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        let key = |name: &Self| -> Vec<Vec<u8>> { name.labels.iter().rev().map(|l| l.to_ascii_lowercase()).collect() };
+        let key = |name: &Self| -> Vec<Vec<u8>> {
+            name.labels.iter().rev().map(|l| l.to_ascii_lowercase()).collect()
+        };
         key(self).cmp(&key(other))
     }
 }

@@ -255,7 +255,12 @@ pub struct Soa {
 impl Record {
     /// An IN record.
     pub fn new(name: Name, ttl_seconds: u32, data: RecordData) -> Self {
-        Self { name, class: super::CLASS_IN, ttl_seconds, data }
+        Self {
+            name,
+            class: super::CLASS_IN,
+            ttl_seconds,
+            data,
+        }
     }
 
     /// Its type.
@@ -334,7 +339,11 @@ impl fmt::Display for RecordData {
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}\t{}\t", self.name, self.ttl_seconds)?;
-        if self.class == super::CLASS_IN { f.write_str("IN")? } else { write!(f, "CLASS{}", self.class)? }
+        if self.class == super::CLASS_IN {
+            f.write_str("IN")?
+        } else {
+            write!(f, "CLASS{}", self.class)?
+        }
         write!(f, "\t{}\t{}", self.record_type(), self.data)
     }
 }

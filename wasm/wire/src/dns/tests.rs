@@ -15,8 +15,16 @@ fn full() -> Message {
         RecordData::Cname(name("other.shop.svc.cluster.local")),
         RecordData::Ns(name("ns.dns.cluster.local")),
         RecordData::Ptr(name("a.b")),
-        RecordData::Mx { preference: 10, exchange: name("mail.example.com") },
-        RecordData::Srv(Srv { priority: 0, weight: 50, port: 80, target: web.clone() }),
+        RecordData::Mx {
+            preference: 10,
+            exchange: name("mail.example.com"),
+        },
+        RecordData::Srv(Srv {
+            priority: 0,
+            weight: 50,
+            port: 80,
+            target: web.clone(),
+        }),
         RecordData::Txt(vec![b"1.1.0".to_vec(), b"quote \" me".to_vec()]),
         RecordData::Soa(Soa {
             mname: name("ns.dns.cluster.local"),
@@ -27,9 +35,15 @@ fn full() -> Message {
             expire_seconds: 86400,
             minimum_seconds: 30,
         }),
-        RecordData::Opaque { record_type: RecordType::Other(65280), bytes: vec![1, 2, 3] },
+        RecordData::Opaque {
+            record_type: RecordType::Other(65280),
+            bytes: vec![1, 2, 3],
+        },
     ];
-    message.answers = datas.into_iter().map(|data| Record::new(web.clone(), 30, data)).collect();
+    message.answers = datas
+        .into_iter()
+        .map(|data| Record::new(web.clone(), 30, data))
+        .collect();
     message.authorities = message.answers[3..4].to_vec();
     message.additionals = message.answers[..1].to_vec();
     message.edns = Some(Edns {
@@ -55,7 +69,13 @@ fn print_and_parse_are_inverse() {
 fn a_message_that_does_not_fit_loses_records_and_says_so() {
     let mut message = Message::query(1, name("many.example.com"), RecordType::A);
     message.answers = (0..100)
-        .map(|n| Record::new(name("many.example.com"), 5, RecordData::A(Ipv4Addr::new(10, 0, 0, n))))
+        .map(|n| {
+            Record::new(
+                name("many.example.com"),
+                5,
+                RecordData::A(Ipv4Addr::new(10, 0, 0, n)),
+            )
+        })
         .collect();
     let bytes = message.to_bytes_within(UDP_LIMIT_BYTES);
     let parsed = Message::parse(&bytes).expect("what is written can be read");
@@ -66,7 +86,10 @@ fn a_message_that_does_not_fit_loses_records_and_says_so() {
 #[test]
 fn a_query_is_the_bytes_that_glibc_sends() {
     let bytes = Message::query(0x1234, name("web.shop"), RecordType::Aaaa).to_bytes();
-    assert_eq!(bytes, b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03web\x04shop\x00\x00\x1c\x00\x01");
+    assert_eq!(
+        bytes,
+        b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03web\x04shop\x00\x00\x1c\x00\x01"
+    );
 }
 
 #[test]
@@ -102,7 +125,11 @@ fn hostile_bytes_never_panic() {
             if let Ok(message) = Message::parse(&bad) {
                 let _ = message.to_bytes();
                 let _ = message.to_bytes_within(100);
-                let _ = message.answers.iter().map(ToString::to_string).collect::<String>();
+                let _ = message
+                    .answers
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<String>();
             }
         }
     }

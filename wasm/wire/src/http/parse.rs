@@ -65,7 +65,11 @@ fn head(bytes: &[u8]) -> Result<Option<Head<'_>>, NotHttp> {
         }
     });
     let Some(length) = end else {
-        return if bytes.len() >= HEAD_LIMIT_BYTES { Err(NotHttp::TooLong) } else { Ok(None) };
+        return if bytes.len() >= HEAD_LIMIT_BYTES {
+            Err(NotHttp::TooLong)
+        } else {
+            Ok(None)
+        };
     };
     let text = std::str::from_utf8(&bytes[..length]).map_err(|_| NotHttp::Header)?;
     let mut lines = text.lines();
@@ -78,7 +82,11 @@ fn head(bytes: &[u8]) -> Result<Option<Head<'_>>, NotHttp> {
         }
         headers.push(name, value.trim());
     }
-    Ok(Some(Head { first, headers, length }))
+    Ok(Some(Head {
+        first,
+        headers,
+        length,
+    }))
 }
 
 /// RFC 9112 §6.3; `response` says whether a missing length means "until close".
@@ -113,7 +121,11 @@ fn chunks(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, NotHttp> {
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
         let Some(line_end) = rest.iter().position(|b| *b == b'\n') else {
-            return if rest.len() > 1024 { Err(NotHttp::Chunk) } else { Ok(None) };
+            return if rest.len() > 1024 {
+                Err(NotHttp::Chunk)
+            } else {
+                Ok(None)
+            };
         };
         let line = std::str::from_utf8(&rest[..line_end]).map_err(|_| NotHttp::Chunk)?;
         let size = line.split(';').next().unwrap_or(line).trim();
@@ -122,8 +134,12 @@ fn chunks(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, NotHttp> {
         if size == 0 {
             return trailers(bytes, at).map(|end| end.map(|end| (body, end)));
         }
-        let Some(end) = at.checked_add(size) else { return Err(NotHttp::Chunk) };
-        let Some(data) = bytes.get(at..end) else { return Ok(None) };
+        let Some(end) = at.checked_add(size) else {
+            return Err(NotHttp::Chunk);
+        };
+        let Some(data) = bytes.get(at..end) else {
+            return Ok(None);
+        };
         body.extend_from_slice(data);
         at = end;
         match bytes.get(at..) {
@@ -140,7 +156,11 @@ fn trailers(bytes: &[u8], mut at: usize) -> Result<Option<usize>, NotHttp> {
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
         let Some(line_end) = rest.iter().position(|b| *b == b'\n') else {
-            return if rest.len() > HEAD_LIMIT_BYTES { Err(NotHttp::TooLong) } else { Ok(None) };
+            return if rest.len() > HEAD_LIMIT_BYTES {
+                Err(NotHttp::TooLong)
+            } else {
+                Ok(None)
+            };
         };
         at += line_end + 1;
         if matches!(&rest[..line_end], [] | [b'\r']) {
@@ -162,7 +182,8 @@ impl Request {
         }
         let Some(head) = head(bytes)? else { return Ok(None) };
         let mut parts = head.first.split(' ');
-        let (Some(method), Some(target), Some(version), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(method), Some(target), Some(version), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(NotHttp::StartLine);
         };
@@ -193,10 +214,15 @@ impl Request {
 
     /// Whether bytes look like the start of an HTTP/1.x request: as far as they go.
     pub fn begins(bytes: &[u8]) -> bool {
-        let line = bytes.split(|b| *b == b'\r' || *b == b'\n').next().unwrap_or_default();
+        let line = bytes
+            .split(|b| *b == b'\r' || *b == b'\n')
+            .next()
+            .unwrap_or_default();
         let mut parts = line.splitn(3, |b| *b == b' ');
         let method = parts.next().unwrap_or_default();
-        let known = !method.is_empty() && method.len() <= 32 && method.iter().all(|b| is_token(*b) && !b.is_ascii_lowercase());
+        let known = !method.is_empty()
+            && method.len() <= 32
+            && method.iter().all(|b| is_token(*b) && !b.is_ascii_lowercase());
         known && parts.next().is_some() && parts.next().is_some_and(|v| v.starts_with(b"HTTP/1."))
     }
 }
@@ -233,7 +259,13 @@ impl Response {
             }
         };
         let reason = parts.next().unwrap_or_default().to_owned();
-        let response = Self { version: version.to_owned(), status, reason, headers: head.headers, body };
+        let response = Self {
+            version: version.to_owned(),
+            status,
+            reason,
+            headers: head.headers,
+            body,
+        };
         Ok(Some((response, head.length + taken)))
     }
 }

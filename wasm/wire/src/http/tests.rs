@@ -7,13 +7,23 @@ fn requests_print_and_parse() {
     request.headers.push("X-User", "ana");
     request.body = b"hello".to_vec();
     let bytes = request.to_bytes();
-    assert_eq!(bytes, b"POST /cart?x=1 HTTP/1.1\r\nHost: web.shop\r\nX-User: ana\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!(
+        bytes,
+        b"POST /cart?x=1 HTTP/1.1\r\nHost: web.shop\r\nX-User: ana\r\nContent-Length: 5\r\n\r\nhello"
+    );
     let (parsed, taken) = Request::parse(&bytes).unwrap().unwrap();
     assert_eq!(taken, bytes.len());
-    assert_eq!((parsed.path(), parsed.query(), parsed.body.as_slice()), ("/cart", "x=1", b"hello".as_slice()));
+    assert_eq!(
+        (parsed.path(), parsed.query(), parsed.body.as_slice()),
+        ("/cart", "x=1", b"hello".as_slice())
+    );
     assert_eq!(parsed.headers.first("x-user"), Some("ana"));
     for end in 0..bytes.len() {
-        assert_eq!(Request::parse(&bytes[..end]), Ok(None), "{end} bytes are not yet a request");
+        assert_eq!(
+            Request::parse(&bytes[..end]),
+            Ok(None),
+            "{end} bytes are not yet a request"
+        );
     }
 }
 
@@ -28,7 +38,9 @@ fn responses_by_length_chunks_and_close() {
     ];
     for (bytes, to_head, closed, body) in cases {
         let text = String::from_utf8_lossy(bytes);
-        let (response, taken) = Response::parse(bytes, to_head, closed).unwrap().unwrap_or_else(|| panic!("{text}"));
+        let (response, taken) = Response::parse(bytes, to_head, closed)
+            .unwrap()
+            .unwrap_or_else(|| panic!("{text}"));
         assert_eq!((response.body.as_slice(), taken), (body, bytes.len()), "{text}");
         if !closed {
             assert!(response_is_whole(bytes, to_head));
@@ -46,11 +58,23 @@ fn malformed_messages_are_refused() {
         ("GET / HTTP/1.1\r\nno colon\r\n\r\n", NotHttp::Header),
         ("GET / HTTP/1.1\r\nA : b\r\n\r\n", NotHttp::Header),
         ("GET / HTTP/1.1\r\n folded: x\r\n\r\n", NotHttp::Header),
-        ("GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", NotHttp::Length),
+        (
+            "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            NotHttp::Length,
+        ),
         ("GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", NotHttp::Length),
-        ("GET / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n", NotHttp::Length),
-        ("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", NotHttp::Chunk),
-        ("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", NotHttp::Chunk),
+        (
+            "GET / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+            NotHttp::Length,
+        ),
+        (
+            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            NotHttp::Chunk,
+        ),
+        (
+            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+            NotHttp::Chunk,
+        ),
     ] {
         assert_eq!(Request::parse(bytes.as_bytes()), Err(error), "{bytes:?}");
     }

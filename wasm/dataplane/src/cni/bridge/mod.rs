@@ -25,7 +25,11 @@ pub struct BridgeOnly;
 
 impl BridgeOnly {
     fn config(&self, cluster: ClusterView<'_>) -> BridgeConfig {
-        BridgeConfig { mtu_bytes: self.pod_mtu_bytes(cluster), hairpin: true, writer: WRITER }
+        BridgeConfig {
+            mtu_bytes: self.pod_mtu_bytes(cluster),
+            hairpin: true,
+            writer: WRITER,
+        }
     }
 }
 
@@ -35,7 +39,11 @@ impl Cni for BridgeOnly {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { enforces_network_policy: false, joins_nodes: false, backends: &[] }
+        Capabilities {
+            enforces_network_policy: false,
+            joins_nodes: false,
+            backends: &[],
+        }
     }
 
     fn pod_mtu_bytes(&self, cluster: ClusterView<'_>) -> u32 {
@@ -46,7 +54,9 @@ impl Cni for BridgeOnly {
         stack.netns().sysctls.ip_forward = true;
         stack.netns().sysctls.bridge_nf_call_iptables = true;
         bridge_plugin::program_node(cluster, node, self.config(cluster), stack);
-        let Some(range) = cluster.nodes[node].pod_cidr else { return };
+        let Some(range) = cluster.nodes[node].pod_cidr else {
+            return;
+        };
         for pod in cluster.pods_on(node) {
             masquerade(pod, range, stack);
         }
@@ -68,11 +78,24 @@ fn masquerade(pod: &PodPlan, range: IpNet, stack: &mut StackBuilder) {
     let multicast = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 4));
     let origin = pod.origin("metadata.name", WRITER);
     let mut stamp = stack.stamp(&origin);
-    let accept = rule().dst(range.trunc()).comment_text(&comment).target(Target::Accept, &origin);
+    let accept = rule()
+        .dst(range.trunc())
+        .comment_text(&comment)
+        .target(Target::Accept, &origin);
     stamp.append(TableName::Nat, &name, accept);
     let masquerade = Target::Masquerade { random_fully: false };
-    stamp.append(TableName::Nat, &name, rule().not_dst(multicast).comment_text(&comment).target(masquerade, &origin));
-    let jump = rule().src(host(pod.address)).comment_text(&comment).jump(&name.as_str().into(), &origin);
+    stamp.append(
+        TableName::Nat,
+        &name,
+        rule()
+            .not_dst(multicast)
+            .comment_text(&comment)
+            .target(masquerade, &origin),
+    );
+    let jump = rule()
+        .src(host(pod.address))
+        .comment_text(&comment)
+        .jump(&name.as_str().into(), &origin);
     stamp.append(TableName::Nat, "POSTROUTING", jump);
 }
 

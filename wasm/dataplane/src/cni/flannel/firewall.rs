@@ -17,9 +17,17 @@ pub fn write(cluster: IpNet, own: IpNet, origin: &Arc<Origin>, stack: &mut Stack
     let forward: Name = "flanneld forward".into();
     let mut stamp = stack.stamp(origin);
     stamp.chain(TableName::Nat, "FLANNEL-POSTRTG");
-    stamp.append(TableName::Nat, "POSTROUTING", rule().comment(&masq).jump(&"FLANNEL-POSTRTG".into(), origin));
+    stamp.append(
+        TableName::Nat,
+        "POSTROUTING",
+        rule().comment(&masq).jump(&"FLANNEL-POSTRTG".into(), origin),
+    );
     let mut postrouting = |found: RuleBuilder, target: Target| {
-        stamp.append(TableName::Nat, "FLANNEL-POSTRTG", found.comment(&masq).target(target, origin));
+        stamp.append(
+            TableName::Nat,
+            "FLANNEL-POSTRTG",
+            found.comment(&masq).target(target, origin),
+        );
     };
     postrouting(rule().mark(MASQUERADE_MARK), Target::Return);
     postrouting(rule().src(own).dst(cluster), Target::Return);
@@ -28,8 +36,16 @@ pub fn write(cluster: IpNet, own: IpNet, origin: &Arc<Origin>, stack: &mut Stack
     postrouting(rule().src(cluster).not_dst(multicast), masquerade());
     postrouting(rule().not_src(cluster).dst(cluster), masquerade());
     stamp.chain(TableName::Filter, "FLANNEL-FWD");
-    stamp.append(TableName::Filter, "FORWARD", rule().comment(&forward).jump(&"FLANNEL-FWD".into(), origin));
+    stamp.append(
+        TableName::Filter,
+        "FORWARD",
+        rule().comment(&forward).jump(&"FLANNEL-FWD".into(), origin),
+    );
     for found in [rule().src(cluster), rule().dst(cluster)] {
-        stamp.append(TableName::Filter, "FLANNEL-FWD", found.comment(&forward).target(Target::Accept, origin));
+        stamp.append(
+            TableName::Filter,
+            "FLANNEL-FWD",
+            found.comment(&forward).target(Target::Accept, origin),
+        );
     }
 }

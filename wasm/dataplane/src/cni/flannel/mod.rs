@@ -28,7 +28,11 @@ pub struct Flannel;
 
 impl Flannel {
     fn config(&self, cluster: ClusterView<'_>) -> BridgeConfig {
-        BridgeConfig { mtu_bytes: self.pod_mtu_bytes(cluster), hairpin: true, writer: "flannel-cni" }
+        BridgeConfig {
+            mtu_bytes: self.pod_mtu_bytes(cluster),
+            hairpin: true,
+            writer: "flannel-cni",
+        }
     }
 
     fn is_vxlan(&self, cluster: ClusterView<'_>) -> bool {
@@ -42,12 +46,23 @@ impl Cni for Flannel {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { enforces_network_policy: false, joins_nodes: true, backends: &["vxlan", "host-gw"] }
+        Capabilities {
+            enforces_network_policy: false,
+            joins_nodes: true,
+            backends: &["vxlan", "host-gw"],
+        }
     }
 
     fn pod_mtu_bytes(&self, cluster: ClusterView<'_>) -> u32 {
-        let overhead = if self.is_vxlan(cluster) { VXLAN_OVERHEAD_BYTES } else { 0 };
-        cluster.settings.mtu.unwrap_or(cluster.node_mtu_bytes.saturating_sub(overhead))
+        let overhead = if self.is_vxlan(cluster) {
+            VXLAN_OVERHEAD_BYTES
+        } else {
+            0
+        };
+        cluster
+            .settings
+            .mtu
+            .unwrap_or(cluster.node_mtu_bytes.saturating_sub(overhead))
     }
 
     fn program_node(&self, cluster: ClusterView<'_>, node: usize, stack: &mut StackBuilder) {
@@ -86,7 +101,9 @@ fn stray(cluster: ClusterView<'_>, node: &NodePlan) -> impl Iterator<Item = IpNe
 /// `flannel.1`, and for each other node a route, a neighbour entry and a MAC table entry.
 /// Source: vxlan_network.go handleSubnetEvents.
 fn vxlan(cluster: ClusterView<'_>, this: &NodePlan, node: usize, mtu_bytes: u32, stack: &mut StackBuilder) {
-    let (Some(local), Some(range)) = (this.address, this.pod_cidr) else { return };
+    let (Some(local), Some(range)) = (this.address, this.pod_cidr) else {
+        return;
+    };
     let device: hoplab_trace::Name = format!("flannel.{VNI}").into();
     let kind = InterfaceKind::Vxlan(VxlanDevice {
         vni: VNI,
@@ -98,9 +115,17 @@ fn vxlan(cluster: ClusterView<'_>, this: &NodePlan, node: usize, mtu_bytes: u32,
     });
     let address = IpNet::from(range.network());
     let origin = cluster.settings_origin(WRITER);
-    stack.stamp(&origin).interface(&device, kind, made_up::mac(&this.name, &device), mtu_bytes, &[address]);
+    stack.stamp(&origin).interface(
+        &device,
+        kind,
+        made_up::mac(&this.name, &device),
+        mtu_bytes,
+        &[address],
+    );
     for other in cluster.others(node) {
-        let (Some(remote), Some(range)) = (other.address, other.pod_cidr) else { continue };
+        let (Some(remote), Some(range)) = (other.address, other.pod_cidr) else {
+            continue;
+        };
         let origin = bridge_plugin::node_origin(&other.origin, WRITER);
         let mac = made_up::mac(&other.name, &device);
         let mut stamp = stack.stamp(&origin);
@@ -116,7 +141,9 @@ fn vxlan(cluster: ClusterView<'_>, this: &NodePlan, node: usize, mtu_bytes: u32,
 fn host_gw(cluster: ClusterView<'_>, node: usize, stack: &mut StackBuilder) {
     let device = eth0();
     for other in cluster.others(node) {
-        let (Some(remote), Some(range)) = (other.address, other.pod_cidr) else { continue };
+        let (Some(remote), Some(range)) = (other.address, other.pod_cidr) else {
+            continue;
+        };
         let origin = bridge_plugin::node_origin(&other.origin, WRITER);
         let mut stamp = stack.stamp(&origin);
         for prefix in std::iter::once(range).chain(stray(cluster, other)) {

@@ -63,18 +63,84 @@ pub struct Settings {
 static JUMPS: &[(TableName, &str, &str, &str, bool)] = {
     use TableName::{Filter, Nat};
     &[
-        (Filter, KUBE_EXTERNAL_SERVICES, "INPUT", "kubernetes externally-visible service portals", true),
-        (Filter, KUBE_EXTERNAL_SERVICES, "FORWARD", "kubernetes externally-visible service portals", true),
-        (Filter, KUBE_NODEPORTS, "INPUT", "kubernetes health check service ports", false),
-        (Filter, KUBE_SERVICES, "FORWARD", "kubernetes service portals", true),
-        (Filter, KUBE_SERVICES, "OUTPUT", "kubernetes service portals", true),
-        (Filter, KUBE_FORWARD, "FORWARD", "kubernetes forwarding rules", false),
-        (Filter, KUBE_PROXY_FIREWALL, "INPUT", "kubernetes load balancer firewall", true),
-        (Filter, KUBE_PROXY_FIREWALL, "OUTPUT", "kubernetes load balancer firewall", true),
-        (Filter, KUBE_PROXY_FIREWALL, "FORWARD", "kubernetes load balancer firewall", true),
+        (
+            Filter,
+            KUBE_EXTERNAL_SERVICES,
+            "INPUT",
+            "kubernetes externally-visible service portals",
+            true,
+        ),
+        (
+            Filter,
+            KUBE_EXTERNAL_SERVICES,
+            "FORWARD",
+            "kubernetes externally-visible service portals",
+            true,
+        ),
+        (
+            Filter,
+            KUBE_NODEPORTS,
+            "INPUT",
+            "kubernetes health check service ports",
+            false,
+        ),
+        (
+            Filter,
+            KUBE_SERVICES,
+            "FORWARD",
+            "kubernetes service portals",
+            true,
+        ),
+        (
+            Filter,
+            KUBE_SERVICES,
+            "OUTPUT",
+            "kubernetes service portals",
+            true,
+        ),
+        (
+            Filter,
+            KUBE_FORWARD,
+            "FORWARD",
+            "kubernetes forwarding rules",
+            false,
+        ),
+        (
+            Filter,
+            KUBE_PROXY_FIREWALL,
+            "INPUT",
+            "kubernetes load balancer firewall",
+            true,
+        ),
+        (
+            Filter,
+            KUBE_PROXY_FIREWALL,
+            "OUTPUT",
+            "kubernetes load balancer firewall",
+            true,
+        ),
+        (
+            Filter,
+            KUBE_PROXY_FIREWALL,
+            "FORWARD",
+            "kubernetes load balancer firewall",
+            true,
+        ),
         (Nat, KUBE_SERVICES, "OUTPUT", "kubernetes service portals", false),
-        (Nat, KUBE_SERVICES, "PREROUTING", "kubernetes service portals", false),
-        (Nat, KUBE_POSTROUTING, "POSTROUTING", "kubernetes postrouting rules", false),
+        (
+            Nat,
+            KUBE_SERVICES,
+            "PREROUTING",
+            "kubernetes service portals",
+            false,
+        ),
+        (
+            Nat,
+            KUBE_POSTROUTING,
+            "POSTROUTING",
+            "kubernetes postrouting rules",
+            false,
+        ),
     ]
 };
 
@@ -103,7 +169,11 @@ impl IptablesProxy {
     /// The proxy of these Services.
     pub fn new(services: Arc<ServiceMap>, mut settings: Settings) -> Self {
         settings.large_cluster = services.total_endpoints() > LARGE_CLUSTER_ENDPOINTS;
-        Self { services, settings, alike: OnceLock::new() }
+        Self {
+            services,
+            settings,
+            alike: OnceLock::new(),
+        }
     }
 
     /// Writes the rules of a node.
@@ -118,8 +188,16 @@ impl IptablesProxy {
             stamp.chain(table, KUBE_PROXY_CANARY);
         }
         for (table, to, from, comment, new_only) in JUMPS {
-            let found = if *new_only { rule().ct_state(&[CtStateName::New]) } else { rule() };
-            stamp.prepend(*table, from, found.comment_text(comment).jump(&(*to).into(), &origin));
+            let found = if *new_only {
+                rule().ct_state(&[CtStateName::New])
+            } else {
+                rule()
+            };
+            stamp.prepend(
+                *table,
+                from,
+                found.comment_text(comment).jump(&(*to).into(), &origin),
+            );
         }
         let filter = stamp.table(TableName::Filter);
         filter.shared = Some(Arc::clone(&alike.filter));
@@ -145,12 +223,16 @@ impl IptablesProxy {
             .filter(|(_, shared)| shared.is_none())
             .flat_map(|(written, _)| written.nat_chains.iter().cloned());
         nat.own.extend(own.into_iter().chain(own_chains).map(keyed));
-        stamp.table(TableName::Filter).own.extend(self.top_filter(&written).into_iter().map(keyed));
+        stamp
+            .table(TableName::Filter)
+            .own
+            .extend(self.top_filter(&written).into_iter().map(keyed));
     }
 
     fn write_alike(&self) -> Alike {
         let write = |port: &ServicePort| {
-            port.is_alike_on_all_nodes().then(|| Arc::new(service::write(port, &self.settings, "", None)))
+            port.is_alike_on_all_nodes()
+                .then(|| Arc::new(service::write(port, &self.settings, "", None)))
         };
         let written: Vec<Option<Arc<Written>>> = self.services.ports.iter().map(write).collect();
         let complete = written.iter().all(Option::is_some);
@@ -161,8 +243,17 @@ impl IptablesProxy {
             nat.extend(self.top_nat(&found).into_iter().map(keyed));
             filter.extend(self.top_filter(&found).into_iter().map(keyed));
         }
-        nat.extend(found.iter().flat_map(|written| written.nat_chains.iter().cloned().map(keyed)));
-        Alike { written, nat: Arc::new(nat), filter: Arc::new(filter), complete }
+        nat.extend(
+            found
+                .iter()
+                .flat_map(|written| written.nat_chains.iter().cloned().map(keyed)),
+        );
+        Alike {
+            written,
+            nat: Arc::new(nat),
+            filter: Arc::new(filter),
+            complete,
+        }
     }
 
     /// KUBE-POSTROUTING and KUBE-MARK-MASQ.
@@ -176,14 +267,19 @@ impl IptablesProxy {
                 .target(Target::Masquerade { random_fully: true }, &origin),
         ];
         let mark = vec![rule().target(or_mark(MASQUERADE_MARK), &origin)];
-        vec![chain(&KUBE_POSTROUTING.into(), postrouting), chain(&KUBE_MARK_MASQ.into(), mark)]
+        vec![
+            chain(&KUBE_POSTROUTING.into(), postrouting),
+            chain(&KUBE_MARK_MASQ.into(), mark),
+        ]
     }
 
     /// KUBE-FORWARD.
     fn fixed_filter(&self) -> Vec<Chain> {
         let origin = Arc::new(Origin::by(WRITER));
         let forward = vec![
-            rule().ct_state(&[CtStateName::Invalid]).target(Target::Drop, &origin),
+            rule()
+                .ct_state(&[CtStateName::Invalid])
+                .target(Target::Drop, &origin),
             rule()
                 .comment_text("kubernetes forwarding rules")
                 .mark(MASQUERADE_MARK)
@@ -199,7 +295,10 @@ impl IptablesProxy {
     /// KUBE-SERVICES and KUBE-NODEPORTS of the nat table.
     fn top_nat(&self, written: &[Arc<Written>]) -> Vec<Chain> {
         let origin = Arc::new(Origin::by(WRITER));
-        let mut services: Vec<Rule> = written.iter().flat_map(|w| w.nat_services.iter().cloned()).collect();
+        let mut services: Vec<Rule> = written
+            .iter()
+            .flat_map(|w| w.nat_services.iter().cloned())
+            .collect();
         let mut last = rule();
         if !self.settings.localhost_node_ports {
             last = last.not_dst(IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)));
@@ -209,14 +308,23 @@ impl IptablesProxy {
                 .dst_local()
                 .jump(&KUBE_NODEPORTS.into(), &origin),
         );
-        let node_ports = written.iter().flat_map(|w| w.nat_node_ports.iter().cloned()).collect();
-        vec![chain(&KUBE_SERVICES.into(), services), chain(&KUBE_NODEPORTS.into(), node_ports)]
+        let node_ports = written
+            .iter()
+            .flat_map(|w| w.nat_node_ports.iter().cloned())
+            .collect();
+        vec![
+            chain(&KUBE_SERVICES.into(), services),
+            chain(&KUBE_NODEPORTS.into(), node_ports),
+        ]
     }
 
     /// The chains of the filter table that Services fill.
     fn top_filter(&self, written: &[Arc<Written>]) -> Vec<Chain> {
         let of = |name: &str, rules: fn(&Written) -> &Vec<Rule>| {
-            chain(&name.into(), written.iter().flat_map(|w| rules(w).iter().cloned()).collect())
+            chain(
+                &name.into(),
+                written.iter().flat_map(|w| rules(w).iter().cloned()).collect(),
+            )
         };
         vec![
             of(KUBE_SERVICES, |w| &w.filter_services),

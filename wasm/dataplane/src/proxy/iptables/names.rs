@@ -58,11 +58,26 @@ mod tests {
 
     #[test]
     fn chain_names_are_those_of_a_real_kube_proxy() {
-        assert_eq!(&*service_chains("ns1/svc1:p80", "tcp").svc, "KUBE-SVC-XPGD46QRK7WJZT7O");
-        assert_eq!(&*endpoint_chain("ns1/svc1:p80", "tcp", "10.180.0.1:80"), "KUBE-SEP-SXIVWICOYRO3J4NJ");
+        assert_eq!(
+            &*service_chains("ns1/svc1:p80", "tcp").svc,
+            "KUBE-SVC-XPGD46QRK7WJZT7O"
+        );
+        assert_eq!(
+            &*endpoint_chain("ns1/svc1:p80", "tcp", "10.180.0.1:80"),
+            "KUBE-SEP-SXIVWICOYRO3J4NJ"
+        );
         // Every kubeadm cluster has these.
-        assert_eq!(&*service_chains("default/kubernetes:https", "tcp").svc, "KUBE-SVC-NPX46M4PTMTKRN6Y");
-        assert_eq!(&*service_chains("kube-system/kube-dns:dns", "udp").svc, "KUBE-SVC-TCOU7JCQXEZGVUNU");
-        assert_eq!(&*service_chains("kube-system/kube-dns:dns-tcp", "tcp").svc, "KUBE-SVC-ERIFXISQEP7F7OF4");
+        assert_eq!(
+            &*service_chains("default/kubernetes:https", "tcp").svc,
+            "KUBE-SVC-NPX46M4PTMTKRN6Y"
+        );
+        assert_eq!(
+            &*service_chains("kube-system/kube-dns:dns", "udp").svc,
+            "KUBE-SVC-TCOU7JCQXEZGVUNU"
+        );
+        assert_eq!(
+            &*service_chains("kube-system/kube-dns:dns-tcp", "tcp").svc,
+            "KUBE-SVC-ERIFXISQEP7F7OF4"
+        );
     }
 }

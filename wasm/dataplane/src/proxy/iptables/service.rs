@@ -93,11 +93,25 @@ impl Writer<'_> {
             self.out.nat_chains.push(chain(&self.chains.fw, rules));
         }
         for (used, name, of_policy, is_internal) in [
-            (port.uses_cluster_endpoints(), &self.chains.svc, &endpoints.cluster, !port.internal_local),
-            (port.uses_local_endpoints(), &self.chains.svl, &endpoints.local, port.internal_local),
+            (
+                port.uses_cluster_endpoints(),
+                &self.chains.svc,
+                &endpoints.cluster,
+                !port.internal_local,
+            ),
+            (
+                port.uses_local_endpoints(),
+                &self.chains.svl,
+                &endpoints.local,
+                port.internal_local,
+            ),
         ] {
             if used && !of_policy.is_empty() {
-                let mut rules = if is_internal { std::mem::take(&mut masquerade) } else { Vec::new() };
+                let mut rules = if is_internal {
+                    std::mem::take(&mut masquerade)
+                } else {
+                    Vec::new()
+                };
                 rules.extend(self.balance(of_policy));
                 self.out.nat_chains.push(chain(name, rules));
             }
@@ -148,19 +162,31 @@ impl Writer<'_> {
 
     fn stop(&self, any: bool) -> Stop {
         if any {
-            Stop { target: Target::Drop, comment: self.named("has no local endpoints") }
+            Stop {
+                target: Target::Drop,
+                comment: self.named("has no local endpoints"),
+            }
         } else {
-            Stop { target: Target::Reject(RejectWith::PortUnreachable), comment: self.named("has no endpoints") }
+            Stop {
+                target: Target::Reject(RejectWith::PortUnreachable),
+                comment: self.named("has no endpoints"),
+            }
         }
     }
 
     fn cluster_ip(&mut self, has_endpoints: bool, any: bool, to: &Name) {
         if has_endpoints {
             let found = self.to_address(self.port.cluster_ip, &self.named("cluster IP"));
-            self.out.nat_services.push(found.jump(to, &self.port_origin("port")));
+            self.out
+                .nat_services
+                .push(found.jump(to, &self.port_origin("port")));
         } else {
             let stop = self.stop(any);
-            let origin = self.origin(if any { "spec.internalTrafficPolicy" } else { "spec.selector" });
+            let origin = self.origin(if any {
+                "spec.internalTrafficPolicy"
+            } else {
+                "spec.selector"
+            });
             let found = self.to_address(self.port.cluster_ip, &stop.comment);
             self.out.filter_services.push(found.target(stop.target, &origin));
         }
@@ -168,7 +194,11 @@ impl Writer<'_> {
 
     /// The origin of a rule that stops traffic from outside.
     fn stop_origin(&self, any: bool) -> Arc<Origin> {
-        self.origin(if any { "spec.externalTrafficPolicy" } else { "spec.selector" })
+        self.origin(if any {
+            "spec.externalTrafficPolicy"
+        } else {
+            "spec.selector"
+        })
     }
 
     fn external_ips(&mut self, any: bool, has_endpoints: bool) {
@@ -181,7 +211,9 @@ impl Writer<'_> {
             if !has_endpoints {
                 let stop = self.stop(any);
                 let found = self.to_address(*address, &stop.comment);
-                self.out.filter_external.push(found.target(stop.target, &self.stop_origin(any)));
+                self.out
+                    .filter_external
+                    .push(found.target(stop.target, &self.stop_origin(any)));
             }
         }
     }
@@ -191,7 +223,11 @@ impl Writer<'_> {
             let origin = self.listed("status.loadBalancer.ingress", index);
             if any {
                 let found = self.to_address(*address, &self.named("loadbalancer IP"));
-                let to = if uses_fw { &self.chains.fw } else { &self.chains.ext };
+                let to = if uses_fw {
+                    &self.chains.fw
+                } else {
+                    &self.chains.ext
+                };
                 self.out.nat_services.push(found.jump(to, &origin));
             }
             if uses_fw {
@@ -205,31 +241,53 @@ impl Writer<'_> {
             for address in &self.port.load_balancer_ips {
                 let stop = self.stop(any);
                 let found = self.to_address(*address, &stop.comment);
-                self.out.filter_external.push(found.target(stop.target, &self.stop_origin(any)));
+                self.out
+                    .filter_external
+                    .push(found.target(stop.target, &self.stop_origin(any)));
             }
         }
     }
 
     fn node_port(&mut self, any: bool, has_endpoints: bool) {
-        let Some(node_port) = self.port.node_port else { return };
+        let Some(node_port) = self.port.node_port else {
+            return;
+        };
         let protocol = self.port.protocol;
         if any {
-            let found = rule().protocol(protocol).comment(&self.comment).dport(protocol, node_port);
-            self.out.nat_node_ports.push(found.jump(&self.chains.ext, &self.port_origin("nodePort")));
+            let found = rule()
+                .protocol(protocol)
+                .comment(&self.comment)
+                .dport(protocol, node_port);
+            self.out
+                .nat_node_ports
+                .push(found.jump(&self.chains.ext, &self.port_origin("nodePort")));
         }
         if !has_endpoints {
             let stop = self.stop(any);
-            let found = rule().protocol(protocol).comment(&stop.comment).dst_local().dport(protocol, node_port);
-            self.out.filter_external.push(found.target(stop.target, &self.stop_origin(any)));
+            let found = rule()
+                .protocol(protocol)
+                .comment(&stop.comment)
+                .dst_local()
+                .dport(protocol, node_port);
+            self.out
+                .filter_external
+                .push(found.target(stop.target, &self.stop_origin(any)));
         }
     }
 
     fn health_check_node_port(&mut self) {
-        let Some(port) = self.port.health_check_node_port else { return };
+        let Some(port) = self.port.health_check_node_port else {
+            return;
+        };
         let tcp = hoplab_wire::L4Protocol::Tcp;
-        let found = rule().protocol(tcp).comment(&self.named("health check node port")).dport(tcp, port);
+        let found = rule()
+            .protocol(tcp)
+            .comment(&self.named("health check node port"))
+            .dport(tcp, port);
         let origin = self.origin("spec.healthCheckNodePort");
-        self.out.filter_node_ports.push(found.target(Target::Accept, &origin));
+        self.out
+            .filter_node_ports
+            .push(found.target(Target::Accept, &origin));
     }
 
     /// Masquerades what comes to the ClusterIP from outside the cluster: it might bounce off this node.
@@ -253,12 +311,27 @@ impl Writer<'_> {
         if self.port.external_local {
             if let Some(cidr) = self.settings.cluster_cidr {
                 let comment = format!("pod traffic for {} external destinations", self.name);
-                rules.push(rule().src(cidr).comment_text(&comment).jump(&self.chains.svc, &origin));
+                rules.push(
+                    rule()
+                        .src(cidr)
+                        .comment_text(&comment)
+                        .jump(&self.chains.svc, &origin),
+                );
             }
             let comment = format!("masquerade LOCAL traffic for {} external destinations", self.name);
-            rules.push(rule().comment_text(&comment).src_local().jump(&self.mark_masq, &origin));
+            rules.push(
+                rule()
+                    .comment_text(&comment)
+                    .src_local()
+                    .jump(&self.mark_masq, &origin),
+            );
             let comment = format!("route LOCAL traffic for {} external destinations", self.name);
-            rules.push(rule().comment_text(&comment).src_local().jump(&self.chains.svc, &origin));
+            rules.push(
+                rule()
+                    .comment_text(&comment)
+                    .src_local()
+                    .jump(&self.chains.svc, &origin),
+            );
         } else {
             let comment = format!("masquerade traffic for {} external destinations", self.name);
             rules.push(rule().comment_text(&comment).jump(&self.mark_masq, &origin));
@@ -272,16 +345,29 @@ impl Writer<'_> {
         let mut rules = Vec::new();
         for (index, range) in self.port.source_ranges.iter().enumerate() {
             let origin = self.listed("spec.loadBalancerSourceRanges", index);
-            rules.push(rule().src(range.trunc()).comment(&comment).jump(&self.chains.ext, &origin));
+            rules.push(
+                rule()
+                    .src(range.trunc())
+                    .comment(&comment)
+                    .jump(&self.chains.ext, &origin),
+            );
         }
         let origin = self.origin("spec.loadBalancerSourceRanges");
         // A node's own request to the address loops back with the address as its source.
         if node_ip.is_some_and(|ip| self.port.source_ranges.iter().any(|range| range.contains(&ip))) {
             for address in &self.port.load_balancer_ips {
-                rules.push(rule().src(host(*address)).comment(&comment).jump(&self.chains.ext, &origin));
+                rules.push(
+                    rule()
+                        .src(host(*address))
+                        .comment(&comment)
+                        .jump(&self.chains.ext, &origin),
+                );
             }
         }
-        let comment = format!("other traffic to {} will be dropped by KUBE-PROXY-FIREWALL", self.name);
+        let comment = format!(
+            "other traffic to {} will be dropped by KUBE-PROXY-FIREWALL",
+            self.name
+        );
         rules.push(rule().comment_text(&comment).counts(&origin));
         rules
     }
@@ -300,14 +386,20 @@ impl Writer<'_> {
             let origin = self.origin("spec.sessionAffinity");
             for endpoint in endpoints {
                 let to = self.chain_of(endpoint);
-                let found = rule().comment_if(self.comment_of(endpoint).as_ref()).recently_seen(&to, seconds);
+                let found = rule()
+                    .comment_if(self.comment_of(endpoint).as_ref())
+                    .recently_seen(&to, seconds);
                 rules.push(found.jump(&to, &origin));
             }
         }
         let count = endpoints.len();
         for (i, endpoint) in endpoints.iter().enumerate() {
             let found = rule().comment_if(self.comment_of(endpoint).as_ref());
-            let found = if i + 1 < count { found.probability(probability(count - i)) } else { found };
+            let found = if i + 1 < count {
+                found.probability(probability(count - i))
+            } else {
+                found
+            };
             rules.push(found.jump(&self.chain_of(endpoint), &self.endpoint_origin(endpoint)));
         }
         rules
@@ -323,8 +415,17 @@ impl Writer<'_> {
             found = found.remember(&name);
         }
         found = found.module(self.port.protocol);
-        let to = Target::Dnat { to: endpoint.address, port: Some(endpoint.port) };
-        chain(&name, vec![hairpin.jump(&self.mark_masq, &self.endpoint_origin(endpoint)), found.target(to, &origin)])
+        let to = Target::Dnat {
+            to: endpoint.address,
+            port: Some(endpoint.port),
+        };
+        chain(
+            &name,
+            vec![
+                hairpin.jump(&self.mark_masq, &self.endpoint_origin(endpoint)),
+                found.target(to, &origin),
+            ],
+        )
     }
 }
 
