@@ -48,7 +48,7 @@ impl Sim<'_> {
             _ => "ICMP echo request".to_owned(),
         });
         let Some(stack) = self.stack(netns) else { return };
-        let flight_id = u16::try_from(self.flights.len() & 0xffff).unwrap_or(0);
+        let flight_id = u16::try_from((self.flights.len() + 1) & 0xffff).unwrap_or(0);
         let fits = 28 + bytes.len() <= self.mtu_towards(&stack, remote) as usize;
         let Some(ip) = ip_header(local.ip(), remote.ip(), protocol, flight_id, df || fits, 0) else {
             return;

@@ -110,7 +110,7 @@ impl Sim<'_> {
         } else {
             L4Protocol::Icmpv6
         };
-        let id = u16::try_from(self.flights.len() & 0xffff).unwrap_or(0);
+        let id = u16::try_from((self.flights.len() + 1) & 0xffff).unwrap_or(0);
         let Some(ip) = ip_header(src, to, protocol, id, false, ERROR_TOS) else {
             return false;
         };

@@ -75,7 +75,7 @@ impl Sim<'_> {
             .get(socket.process.0 as usize)
             .map_or(&self.nothing, |p| &p.name);
         let process = Arc::clone(process);
-        let ip_id = u16::try_from(self.flights.len() & 0xffff).unwrap_or(0);
+        let ip_id = u16::try_from((self.flights.len() + 1) & 0xffff).unwrap_or(0);
         let Some(ip) = ip_header(local.ip(), remote.ip(), L4Protocol::Tcp, ip_id, true, 0) else {
             return;
         };
