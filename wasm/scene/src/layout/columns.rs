@@ -131,25 +131,25 @@ impl<'a> Plan<'a, '_> {
                     if under > compact.len() {
                         continue;
                     }
-                    let this = self.measured(&opened, form, &compact, under);
-                    let worth = if best.is_none() { -1.0 } else { WORTH };
-                    if this.scale > best.as_ref().map_or(0.0, |b| b.scale) + worth {
-                        best = Some(this);
-                    }
+                    // The first is taken as it is; a later one must be worth it.
+                    let floor = best.as_ref().map_or(f64::NEG_INFINITY, |b| b.scale + WORTH);
+                    best = self.measured(&opened, form, &compact, under, floor).or(best);
                 }
             }
         }
         best.expect("at least one width and one form were tried")
     }
 
-    /// One way to place everything: `under` compact nodes stand below the Services.
+    /// One way to place everything: `under` compact nodes stand below the Services. `None`: it
+    /// cannot be shown larger than `floor`.
     fn measured(
         &self,
         opened: &[Opened<'a>],
         form: &Services<'a>,
         compact: &[Compact<'a>],
         under: usize,
-    ) -> Measured<'a> {
+        floor: f64,
+    ) -> Option<Measured<'a>> {
         let (options, pods) = (self.options, self.pods);
         let (middle, aside) = compact.split_at(under.min(compact.len()));
         let below: f64 = middle
@@ -190,7 +190,10 @@ impl<'a> Plan<'a, '_> {
         width += columns * (aside.iter().map(|c| c.width).fold(150.0, f64::max) + GAP);
         let height = levels.bottom.max(column) + BELOW;
         let scale = (options.width / width).min(options.height / height).min(1.0);
-        Measured {
+        if scale <= floor {
+            return None;
+        }
+        Some(Measured {
             opened: opened.to_vec(),
             services: form.clone(),
             middle: middle.to_vec(),
@@ -204,7 +207,7 @@ impl<'a> Plan<'a, '_> {
             levels,
             column,
             scale,
-        }
+        })
     }
 }
 
