@@ -105,8 +105,15 @@ fn add(pod: &mut Draft, conditions: Vec<Condition>) {
     if conditions.is_empty() {
         return;
     }
-    default(&mut pod.value, &["status", "conditions"], Value::Array(Vec::new()));
-    let list = pod.value.get_mut("status").and_then(|status| status.get_mut("conditions"));
+    default(
+        &mut pod.value,
+        &["status", "conditions"],
+        Value::Array(Vec::new()),
+    );
+    let list = pod
+        .value
+        .get_mut("status")
+        .and_then(|status| status.get_mut("conditions"));
     if let Some(Value::Array(list)) = list {
         list.extend(conditions.iter().map(as_json));
     }
