@@ -48,7 +48,7 @@ pub fn follow(world: &World, trace: &Trace, options: &Options) -> (Scene, Timeli
     (scene, timeline)
 }
 
-/// Everything that a drawing of the world shows; devices of nodes are left to [`devices`].
+/// Everything that a drawing of the world shows; devices of nodes are added for those that are opened.
 pub fn input(world: &World, keep: &[String]) -> Input {
     let (store, settings, plan) = (world.store(), world.settings(), world.plan());
     let network = plan.fabrics().first();

@@ -114,9 +114,16 @@ export class Player {
     if (!this.timeline || this.playing) return
     if (this.atEnd) this.#go(this.shown[0] ?? 0)
     this.#stopAt = upTo
-    this.#hurry = upTo === null ? 1 : hurryTo(this.timeline, this.shown, upTo)
+    if (upTo !== null) this.#go(this.#legStart(upTo))
+    const ahead = this.shown.filter((i) => i > this.index)
+    this.#hurry = upTo === null ? 1 : hurryTo(this.timeline, ahead, upTo)
     this.playing = true
     void this.#run()
+  }
+  /** The first stop shown of the leg that a stop is in: a first play leaves out the look-ups before it. */
+  #legStart(index: number): number {
+    const leg = this.timeline?.stops[index]?.leg
+    return this.shown.find((i) => this.timeline?.stops[i]?.leg === leg) ?? this.shown[0] ?? 0
   }
   pause() {
     this.#stopPlaying()

@@ -1,288 +1,853 @@
 /* tslint:disable */
 /* eslint-disable */
-/** How much room there is: decides columns and what is folded. */
-export type Density = "wide" | "middle" | "phone";
-
-/** The world laid out. */
-export interface Scene {
-  width: number;
-  height: number;
-  shapes: Shape[];
-  edges: Edge[];
-  tree: TreeItem[];
+/**
+ * A diagnostic, ready to show.
+ */
+export interface DiagnosticView {
+    /**
+     * `HOP0203`.
+     */
+    code: string;
+    /**
+     * `error`, `warning`, `note`.
+     */
+    severity: string;
+    /**
+     * What was found and what was expected.
+     */
+    message: string;
+    /**
+     * What to do.
+     */
+    help: string | undefined;
+    /**
+     * The field.
+     */
+    field: string;
+    /**
+     * The file; `None` when no text is to blame.
+     */
+    file: string | undefined;
+    /**
+     * From 1.
+     */
+    line: number;
+    /**
+     * From 1, in characters.
+     */
+    column: number;
+    /**
+     * From 1.
+     */
+    endLine: number;
+    /**
+     * From 1, in characters, exclusive.
+     */
+    endColumn: number;
 }
 
-/** What a shape stands for; decides its look, as the visual language says. */
-export type ShapeKind = "node" | "pod" | "podStack" | "interface" | "bridge" | "tunnel" | "hook" | "proxyTable" | "service" | "network" | "outside" | "router" | "host" | "caption";
+/**
+ * A line of text inside a shape.
+ */
+export interface ShapeLine {
+    /**
+     * Left part.
+     */
+    text: string;
+    /**
+     * Right part, if any (a share, a count).
+     */
+    value: string | undefined;
+    /**
+     * Which kind of line: `address`, `listen`, `endpointReady`, `endpointNotReady`, `row`, `note`.
+     */
+    kind: string;
+    /**
+     * What the line stands for, if it can be on a path (an endpoint's pod, a Service's row).
+     */
+    reference: string | undefined;
+}
 
-/** How a thing is. */
+/**
+ * A place in a source.
+ */
+export interface Place {
+    /**
+     * `Service shop/cart`.
+     */
+    object: string;
+    /**
+     * `spec.ports[0].targetPort`.
+     */
+    field: string;
+    /**
+     * Who wrote the derived thing: `kube-proxy`.
+     */
+    writer: string;
+    /**
+     * The file, `None` when the object is not in any (the default world).
+     */
+    file: string | undefined;
+    /**
+     * From 1.
+     */
+    line: number | undefined;
+    /**
+     * From 1.
+     */
+    column: number | undefined;
+}
+
+/**
+ * A place to choose by name.
+ */
+export interface Endpoint {
+    /**
+     * As the request takes it: `shop/client`, `http://cart.shop/`.
+     */
+    value: string;
+    /**
+     * `client`, `cart`.
+     */
+    label: string;
+    /**
+     * `pod in shop on worker-1`, `Service in shop, 10.96.118.52:80`.
+     */
+    detail: string;
+    /**
+     * Shape on the drawing.
+     */
+    shape: string | undefined;
+}
+
+/**
+ * A point of the drawing.
+ */
+export interface Point {
+    /**
+     * To the right.
+     */
+    x: number;
+    /**
+     * Down.
+     */
+    y: number;
+}
+
+/**
+ * A request to send.
+ */
+export interface SendRequest {
+    /**
+     * `shop/client`, `node:worker-1`, `external:203.0.113.7`.
+     */
+    from: string;
+    /**
+     * `http://cart.shop/`, `cart.shop:80`, `udp:host:port`, `icmp:host`, `dns:name/TYPE`.
+     */
+    to: string;
+    /**
+     * Of an HTTP request.
+     */
+    method: string;
+    /**
+     * `Name: value` each.
+     */
+    headers: string[];
+    /**
+     * Fixes every random choice.
+     */
+    seed: number;
+    /**
+     * The scene that the timeline lies over.
+     */
+    scene: SceneOptions;
+}
+
+/**
+ * A row of the tree beside the drawing.
+ */
+export interface TreeItem {
+    /**
+     * Unique in the tree.
+     */
+    id: string;
+    /**
+     * `cluster`, `node`, `pod`, `namespace`, `service`, `interface`, `outside`, `workload`, `object`.
+     */
+    kind: string;
+    /**
+     * The name.
+     */
+    label: string;
+    /**
+     * Right-hand text: an address, `2 of 2`.
+     */
+    value: string;
+    /**
+     * The shape that it selects, if drawn.
+     */
+    shape: string | undefined;
+    /**
+     * As on the shape.
+     */
+    source: string | undefined;
+    /**
+     * As on the shape.
+     */
+    targets: string[];
+    /**
+     * The document.
+     */
+    origin: Place | undefined;
+    /**
+     * Rows below it.
+     */
+    children: TreeItem[];
+}
+
+/**
+ * A rule visited, in the tool's own text.
+ */
+export interface RuleView {
+    /**
+     * `nat`.
+     */
+    table: string;
+    /**
+     * `KUBE-SVC-…`.
+     */
+    chain: string;
+    /**
+     * How deep in jumps.
+     */
+    depth: number;
+    /**
+     * `-A KUBE-SEP-… -p tcp -j DNAT --to-destination 10.244.2.4:8080`.
+     */
+    text: string;
+    /**
+     * Number of the rule in its chain, from 1, and how many there are.
+     */
+    number: number;
+    /**
+     * How many rules the chain has.
+     */
+    of: number;
+    /**
+     * Whether it matched.
+     */
+    matched: boolean;
+    /**
+     * Where it comes from.
+     */
+    origin: Place | undefined;
+}
+
+/**
+ * A small mark on a stop.
+ */
+export interface Tag {
+    /**
+     * `DNAT`.
+     */
+    text: string;
+    /**
+     * `nat`, `encap`, `plain`, `deny`, `warn`, `unknown`, `ok`.
+     */
+    kind: string;
+}
+
+/**
+ * A trace laid over a scene.
+ */
+export interface Timeline {
+    /**
+     * In the order of time.
+     */
+    legs: TimelineLeg[];
+    /**
+     * Of all legs, in the order of play.
+     */
+    stops: Stop[];
+    /**
+     * The stop worth looking at first (a NAT, a drop).
+     */
+    interesting: number;
+}
+
+/**
+ * A wire: a polyline between two shapes.
+ */
+export interface Edge {
+    /**
+     * Stable under edits.
+     */
+    id: string;
+    /**
+     * A shape's id.
+     */
+    from: string;
+    /**
+     * A shape's id.
+     */
+    to: string;
+    /**
+     * At least two.
+     */
+    points: Point[];
+    /**
+     * What it is.
+     */
+    kind: EdgeKind;
+    /**
+     * A name beside it, if there is room (`vethd3a1f0c2`).
+     */
+    label: string | undefined;
+}
+
+/**
+ * How a thing is.
+ */
 export type Health = "plain" | "trouble" | "withoutEffect";
 
-/** One box of the drawing. */
+/**
+ * How much room there is: decides columns and what is folded.
+ */
+export type Density = "wide" | "middle" | "phone";
+
+/**
+ * How to lay out.
+ */
+export interface SceneOptions {
+    /**
+     * How much room there is.
+     */
+    density: Density;
+    /**
+     * Width of the drawing's panel, CSS pixels.
+     */
+    width: number;
+    /**
+     * Height of the drawing's panel, CSS pixels.
+     */
+    height: number;
+    /**
+     * Shapes that are on a path or opened by hand: drawn one level nearer, never folded.
+     */
+    keep: string[];
+}
+
+/**
+ * One box of the drawing.
+ */
 export interface Shape {
-  id: string;
-  kind: ShapeKind;
-  x: number;
-  y: number;
-  w: number;
-  h: number;
-  parent: string | undefined;
-  label: string;
-  lines: ShapeLine[];
-  health: Health;
-  spoken: string;
-  source: string | undefined;
-  targets: string[];
-  origin: Place | undefined;
+    /**
+     * Stable under edits: `node:worker-1`, `pod:shop/client`, `if:node:worker-1/cni0`, `hook:node:worker-1/PREROUTING`,
+     * `service:shop/cart`, `external:203.0.113.7`, `network:nodes`.
+     */
+    id: string;
+    /**
+     * What it stands for.
+     */
+    kind: ShapeKind;
+    /**
+     * Left edge.
+     */
+    x: number;
+    /**
+     * Upper edge.
+     */
+    y: number;
+    /**
+     * Width.
+     */
+    w: number;
+    /**
+     * Height.
+     */
+    h: number;
+    /**
+     * The shape around it.
+     */
+    parent: string | undefined;
+    /**
+     * The name, whole.
+     */
+    label: string;
+    /**
+     * Smaller lines below the name: addresses, what it listens on, rows of a table.
+     */
+    lines: ShapeLine[];
+    /**
+     * How it is.
+     */
+    health: Health;
+    /**
+     * What a screen reader says: kind, name, place, state.
+     */
+    spoken: string;
+    /**
+     * The Probe source or destination that a click on it means (`shop/client`, `node:worker-1`, `external:203.0.113.7`);
+     * `None` where a request can start at neither.
+     */
+    source: string | undefined;
+    /**
+     * What a request to it is sent to (`http://cart.shop/`, `10.244.1.3:8080`, `icmp:10.244.1.3`), best guess first.
+     */
+    targets: string[];
+    /**
+     * The document that made it.
+     */
+    origin: Place | undefined;
 }
 
-/** A line of text inside a shape. */
-export interface ShapeLine {
-  text: string;
-  value: string | undefined;
-  kind: string;
-  reference: string | undefined;
+/**
+ * One check.
+ */
+export interface CheckView {
+    /**
+     * Its name.
+     */
+    name: string;
+    /**
+     * Whether it holds.
+     */
+    ok: boolean;
+    /**
+     * The reason in words.
+     */
+    message: string;
 }
 
-/** A place in a source. */
-export interface Place {
-  object: string;
-  field: string;
-  writer: string;
-  file: string | undefined;
-  line: number | undefined;
-  column: number | undefined;
+/**
+ * One field of a header.
+ */
+export interface LayerField {
+    /**
+     * `src`, `dst`, `TTL`.
+     */
+    name: string;
+    /**
+     * As it leaves this stop.
+     */
+    now: string;
+    /**
+     * As it came to this stop, when that differs.
+     */
+    before: string | undefined;
+    /**
+     * As the sender sent it, when that differs.
+     */
+    sent: string | undefined;
 }
 
-/** What a wire is. */
-export type EdgeKind = "veth" | "inside" | "cable" | "writes";
-
-/** A wire: a polyline between two shapes. */
-export interface Edge {
-  id: string;
-  from: string;
-  to: string;
-  points: Point[];
-  kind: EdgeKind;
-  label: string | undefined;
+/**
+ * One header of a packet.
+ */
+export interface Layer {
+    /**
+     * `Ethernet`, `IPv4`, `TCP`, `VXLAN`, `DNS`, `HTTP`.
+     */
+    name: string;
+    /**
+     * How many tunnels it is inside of: 0 for the outermost headers.
+     */
+    depth: number;
+    /**
+     * Length in bytes, payload not counted.
+     */
+    bytes: number;
+    /**
+     * Its fields.
+     */
+    fields: LayerField[];
 }
 
-/** A point of the drawing. */
-export interface Point {
-  x: number;
-  y: number;
+/**
+ * One packet's way in one direction.
+ */
+export interface TimelineLeg {
+    /**
+     * `DNS web.shop A`, `SYN`, `GET /`, `200 OK`.
+     */
+    label: string;
+    /**
+     * Hue and wire.
+     */
+    kind: LegKind;
+    /**
+     * What is written inside the packet: `SYN`, `GET`, `200`, `query`, `RST`.
+     */
+    flag: string;
+    /**
+     * `tcp`, `udp`, `icmp`, `arp`: the packet's tail.
+     */
+    protocol: string;
+    /**
+     * First stop, an index into `stops`.
+     */
+    first: number;
+    /**
+     * After the last stop.
+     */
+    end: number;
+    /**
+     * Simulated time at which it starts, microseconds.
+     */
+    micros: number;
+    /**
+     * How it ended: `delivered`, `refused`, `dropped`, `unreachable`, `looped`, `answered`.
+     */
+    endState: string;
 }
 
-/** A row of the tree beside the drawing. */
-export interface TreeItem {
-  id: string;
-  kind: string;
-  label: string;
-  value: string;
-  shape: string | undefined;
-  source: string | undefined;
-  targets: string[];
-  origin: Place | undefined;
-  children: TreeItem[];
+/**
+ * One place where the packet stops: what the list of hops shows as one row.
+ */
+export interface Stop {
+    /**
+     * Index into `Timeline::legs`.
+     */
+    leg: number;
+    /**
+     * Number shown, from 1 in each leg.
+     */
+    number: number;
+    /**
+     * The shape where it is; `None` while the world drawn does not hold it.
+     */
+    shape: string | undefined;
+    /**
+     * The way from the stop before to this one, along wires; empty: it did not move.
+     */
+    path: Point[];
+    /**
+     * Where the packet parks.
+     */
+    at: Point;
+    /**
+     * `PREROUTING`, `cni0`, `eth0`.
+     */
+    name: string;
+    /**
+     * Whose: `worker-1`, `pod shop/client`.
+     */
+    place: string;
+    /**
+     * A few words for the list: `to 10.244.2.4:8080`.
+     */
+    short: string;
+    /**
+     * The heading of the inspector.
+     */
+    title: string;
+    /**
+     * The explanation: what happened here, by whom, why. From the steps that decided.
+     */
+    sentence: string;
+    /**
+     * Tags: DNAT, TTL 63, +50 B.
+     */
+    tags: Tag[];
+    /**
+     * Simulated time, microseconds.
+     */
+    micros: number;
+    /**
+     * The packet as it leaves this stop, outermost header first.
+     */
+    packet: Layer[];
+    /**
+     * Chains and rules visited here, if it is a hook.
+     */
+    rules: RuleView[];
+    /**
+     * Where it comes from.
+     */
+    origin: Place | undefined;
+    /**
+     * Edges that are lit on the way here.
+     */
+    edges: string[];
+    /**
+     * Rows of shapes that are lit here (`service:shop/cart` and the endpoint chosen).
+     */
+    lit: string[];
 }
 
-/** A trace laid over a scene. */
-export interface Timeline {
-  legs: TimelineLeg[];
-  stops: Stop[];
-  interesting: number;
+/**
+ * One random choice of a run.
+ */
+export interface ChoiceView {
+    /**
+     * `KUBE-SVC-… on worker-1`.
+     */
+    name: string;
+    /**
+     * Index of the way taken.
+     */
+    taken: number;
+    /**
+     * Name and share of each way.
+     */
+    ways: [string, number][];
 }
 
-/** What a leg is for; decides its hue and its wire. */
+/**
+ * One text that documents are read from.
+ */
+export interface SourceFile {
+    /**
+     * Path as shown: `shop.yaml`, `manifests/web.yaml`.
+     */
+    name: string;
+    /**
+     * The text.
+     */
+    text: string;
+}
+
+/**
+ * The world laid out.
+ */
+export interface Scene {
+    /**
+     * Width of everything drawn.
+     */
+    width: number;
+    /**
+     * Height of everything drawn.
+     */
+    height: number;
+    /**
+     * Grounds first (they lie under the wires), then boxes, in drawing and reading order.
+     */
+    shapes: Shape[];
+    /**
+     * Wires.
+     */
+    edges: Edge[];
+    /**
+     * The same world as a tree, for the list beside the drawing.
+     */
+    tree: TreeItem[];
+}
+
+/**
+ * What a command printed.
+ */
+export interface ExecResult {
+    /**
+     * Standard output and error as they would appear.
+     */
+    output: string;
+    /**
+     * Exit status.
+     */
+    status: number;
+}
+
+/**
+ * What a leg is for; decides its hue and its wire.
+ */
 export type LegKind = "request" | "reply" | "side";
 
-/** One packet's way in one direction. */
-export interface TimelineLeg {
-  label: string;
-  kind: LegKind;
-  flag: string;
-  protocol: string;
-  first: number;
-  end: number;
-  micros: number;
-  endState: string;
-}
+/**
+ * What a shape stands for; decides its look, as the visual language says.
+ */
+export type ShapeKind = "node" | "pod" | "podStack" | "interface" | "bridge" | "tunnel" | "hook" | "proxyTable" | "service" | "network" | "outside" | "router" | "host" | "caption";
 
-/** One place where the packet stops: what the list of hops shows as one row. */
-export interface Stop {
-  leg: number;
-  number: number;
-  shape: string | undefined;
-  path: Point[];
-  at: Point;
-  name: string;
-  place: string;
-  short: string;
-  title: string;
-  sentence: string;
-  tags: Tag[];
-  micros: number;
-  packet: Layer[];
-  rules: RuleView[];
-  origin: Place | undefined;
-  edges: string[];
-  lit: string[];
-}
+/**
+ * What a wire is.
+ */
+export type EdgeKind = "veth" | "inside" | "cable" | "writes";
 
-/** A small mark on a stop. */
-export interface Tag {
-  text: string;
-  kind: string;
-}
-
-/** One header of a packet. */
-export interface Layer {
-  name: string;
-  depth: number;
-  bytes: number;
-  fields: LayerField[];
-}
-
-/** One field of a header. */
-export interface LayerField {
-  name: string;
-  now: string;
-  before: string | undefined;
-  sent: string | undefined;
-}
-
-/** A rule visited, in the tool's own text. */
-export interface RuleView {
-  table: string;
-  chain: string;
-  depth: number;
-  text: string;
-  number: number;
-  of: number;
-  matched: boolean;
-  origin: Place | undefined;
-}
-
-/** One text that documents are read from. */
-export interface SourceFile {
-  name: string;
-  text: string;
-}
-
-/** What became of a load. */
+/**
+ * What became of a load.
+ */
 export interface LoadResult {
-  fresh: boolean;
-  revision: number;
-  diagnostics: DiagnosticView[];
-  objects: number;
-  summary: string;
-  sources: Endpoint[];
-  targets: Endpoint[];
+    /**
+     * Whether the world now is of these files; `false`: the last good one stays, and is stale.
+     */
+    fresh: boolean;
+    /**
+     * Grows with every fresh world.
+     */
+    revision: number;
+    /**
+     * In the order of the files.
+     */
+    diagnostics: DiagnosticView[];
+    /**
+     * Number of objects read from the files.
+     */
+    objects: number;
+    /**
+     * The line under the world's name: `Flannel VXLAN · iptables · v1.36`.
+     */
+    summary: string;
+    /**
+     * Places where a request can start: every pod and node, and an outside client.
+     */
+    sources: Endpoint[];
+    /**
+     * Where it can go: every Service port, pod port, and an outside server.
+     */
+    targets: Endpoint[];
 }
 
-/** A place to choose by name. */
-export interface Endpoint {
-  value: string;
-  label: string;
-  detail: string;
-  shape: string | undefined;
-}
-
-/** A diagnostic, ready to show. */
-export interface DiagnosticView {
-  code: string;
-  severity: string;
-  message: string;
-  help: string | undefined;
-  field: string;
-  file: string | undefined;
-  line: number;
-  column: number;
-  endLine: number;
-  endColumn: number;
-}
-
-/** How to lay out. */
-export interface SceneOptions {
-  density: Density;
-  width: number;
-  height: number;
-  keep: string[];
-}
-
-/** A request to send. */
-export interface SendRequest {
-  from: string;
-  to: string;
-  method: string;
-  headers: string[];
-  seed: number;
-  scene: SceneOptions;
-}
-
-/** What became of a request. */
+/**
+ * What became of a request.
+ */
 export interface SendResult {
-  error: string | undefined;
-  outcome: string;
-  verdict: string;
-  reason: string;
-  status: number | undefined;
-  backend: string | undefined;
-  micros: number;
-  unknowns: string[];
-  choices: ChoiceView[];
-  scene: Scene;
-  timeline: Timeline;
-  text: string;
+    /**
+     * Why the request could not be asked at all; then everything else is empty.
+     */
+    error: string | undefined;
+    /**
+     * `delivered`, `refused`, `dropped`, …
+     */
+    outcome: string;
+    /**
+     * `allowed`, `denied`, `unknown`.
+     */
+    verdict: string;
+    /**
+     * One sentence: what happened, where, why.
+     */
+    reason: string;
+    /**
+     * HTTP status.
+     */
+    status: number | undefined;
+    /**
+     * Pod that answered.
+     */
+    backend: string | undefined;
+    /**
+     * Simulated time until the answer, microseconds.
+     */
+    micros: number;
+    /**
+     * What the engine does not model and could decide.
+     */
+    unknowns: string[];
+    /**
+     * Random choices: which way was taken, and the shares of all ways.
+     */
+    choices: ChoiceView[];
+    /**
+     * The scene with everything on the path kept.
+     */
+    scene: Scene;
+    /**
+     * The animation.
+     */
+    timeline: Timeline;
+    /**
+     * The trace in words, as `hoplab trace` prints it.
+     */
+    text: string;
 }
 
-/** One random choice of a run. */
-export interface ChoiceView {
-  name: string;
-  taken: number;
-  ways: [string, number][];
-}
-
-/** What a command printed. */
-export interface ExecResult {
-  output: string;
-  status: number;
-}
-
-/** What became of checks. */
+/**
+ * What became of checks.
+ */
 export interface CheckReport {
-  checks: CheckView[];
-  passed: number;
-  failed: number;
+    /**
+     * One for each check.
+     */
+    checks: CheckView[];
+    /**
+     * How many hold.
+     */
+    passed: number;
+    /**
+     * How many do not.
+     */
+    failed: number;
 }
 
-/** One check. */
-export interface CheckView {
-  name: string;
-  ok: boolean;
-  message: string;
-}
 
-/** The tree is part of the scene; named here so that its declaration is generated. */
-export type Tree = TreeItem[];
-
-/** The engine: plain data in, plain data out. */
+/**
+ * The engine of one page.
+ */
 export class Engine {
-  free(): void;
-  [Symbol.dispose](): void;
-  constructor();
-  load(files: SourceFile[]): LoadResult;
-  scene(options: SceneOptions): Scene;
-  send(request: SendRequest): SendResult;
-  exec(place: string, line: string): ExecResult;
-  check(checks: SourceFile[]): CheckReport;
-  svg(options: SceneOptions): string;
+    free(): void;
+    [Symbol.dispose](): void;
+    /**
+     * Judges checks against the loaded files.
+     */
+    check(checks: SourceFile[]): CheckReport;
+    /**
+     * Runs a command line of the simulated shell at a place.
+     */
+    exec(place: string, line: string): ExecResult;
+    /**
+     * Reads these files. With errors the last good world stays.
+     */
+    load(sources: SourceFile[]): LoadResult;
+    /**
+     * An engine with the default world.
+     */
+    constructor();
+    /**
+     * The world laid out.
+     */
+    scene(options: SceneOptions): Scene;
+    /**
+     * Sends a request.
+     */
+    send(request: SendRequest): SendResult;
+    /**
+     * The drawing as a file of its own.
+     */
+    svg(options: SceneOptions): string;
 }
 
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
 
 export interface InitOutput {
-  readonly memory: WebAssembly.Memory;
+    readonly memory: WebAssembly.Memory;
+    readonly __wbg_engine_free: (a: number, b: number) => void;
+    readonly engine_check: (a: number, b: number, c: number, d: number) => void;
+    readonly engine_exec: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
+    readonly engine_load: (a: number, b: number, c: number, d: number) => void;
+    readonly engine_new: () => number;
+    readonly engine_scene: (a: number, b: number, c: any) => void;
+    readonly engine_send: (a: number, b: number, c: any) => void;
+    readonly engine_svg: (a: number, b: number, c: any) => void;
+    readonly __wbindgen_export: (a: number, b: number) => number;
+    readonly __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
+    readonly __wbindgen_export3: (a: number, b: number, c: number) => void;
+    readonly __wbindgen_export4: (a: number) => void;
+    readonly __wbindgen_export5: () => number;
+    readonly __wbindgen_externrefs: WebAssembly.Table;
+    readonly __wbindgen_add_to_stack_pointer: (a: number) => number;
+    readonly __wbindgen_export6: (a: number, b: number) => void;
+    readonly __wbindgen_export7: (a: number) => void;
+    readonly __wbindgen_start: () => void;
 }
 
-export default function __wbg_init(module_or_path?: { module_or_path: InitInput | Promise<InitInput> } | InitInput | Promise<InitInput>): Promise<InitOutput>;
+export type SyncInitInput = BufferSource | WebAssembly.Module;
+
+/**
+ * Instantiates the given `module`, which can either be bytes or
+ * a precompiled `WebAssembly.Module`.
+ *
+ * @param {{ module: SyncInitInput }} module - Passing `SyncInitInput` directly is deprecated.
+ *
+ * @returns {InitOutput}
+ */
+export function initSync(module: { module: SyncInitInput } | SyncInitInput): InitOutput;
+
+/**
+ * If `module_or_path` is {RequestInfo} or {URL}, makes a request and
+ * for everything else, calls `WebAssembly.instantiate` directly.
+ *
+ * @param {{ module_or_path: InitInput | Promise<InitInput> }} module_or_path - Passing `InitInput` directly is deprecated.
+ *
+ * @returns {Promise<InitOutput>}
+ */
+export default function __wbg_init (module_or_path: { module_or_path: InitInput | Promise<InitInput> } | InitInput | Promise<InitInput>): Promise<InitOutput>;
