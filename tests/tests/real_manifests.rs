@@ -5,7 +5,7 @@
 
 use hoplab_engine::{From, Options, Request, RunOptions, World};
 use hoplab_objects::SourceText;
-use hoplab_objects::view::Deployment;
+use hoplab_objects::view::{Deployment, Service};
 use hoplab_source::Severity;
 use std::path::PathBuf;
 
@@ -67,7 +67,8 @@ fn arrives(world: &World, from: &str, to: &str) {
     );
 }
 
-/// `host:port` values in the environment of every Deployment's containers.
+/// `host:port` values in the environment of every Deployment's containers that name a Service of the manifests: the
+/// boutique also names its shopping assistant, which is an add-on and not among them.
 fn named_services(world: &World) -> Vec<(String, String)> {
     let mut out = Vec::new();
     for (object, deployment) in world.store().all::<Deployment>() {
@@ -81,7 +82,11 @@ fn named_services(world: &World) -> Vec<(String, String)> {
             .flat_map(|c| &c.env)
         {
             let is_target = variable.value.split_once(':').is_some_and(|(host, port)| {
-                port.parse::<u16>().is_ok() && host.starts_with(|c: char| c.is_ascii_lowercase())
+                port.parse::<u16>().is_ok()
+                    && world
+                        .store()
+                        .view::<Service>(&object.key.namespace, host)
+                        .is_some()
             });
             if is_target {
                 out.push((from.clone(), variable.value.clone()));
@@ -126,11 +131,7 @@ fn the_guestbook_reaches_its_redis_tiers() {
     };
     for service in ["redis-master:6379", "redis-replica:6379", "redis-slave:6379"] {
         let name = service.split(':').next().expect("a name");
-        if world
-            .store()
-            .view::<hoplab_objects::view::Service>("default", name)
-            .is_some()
-        {
+        if world.store().view::<Service>("default", name).is_some() {
             arrives(&world, "default/deployment/frontend", service);
         }
     }
