@@ -8,9 +8,8 @@ use crate::{bundle, chromium, conformance, http};
 use std::path::Path;
 use std::process::Command;
 
-/// Largest engine, compressed, in bytes. Too much still: the goal is 700,000, and 400,000 is aimed at. This line keeps
-/// it from growing until then.
-const ENGINE_BUDGET: usize = 750_000;
+/// Largest engine, compressed, in bytes; 400,000 is aimed at.
+const ENGINE_BUDGET: usize = 700_000;
 /// Largest lesson page before its engine (HTML, style sheets, scripts), compressed, in bytes.
 const LESSON_BUDGET: usize = 120_000;
 
