@@ -315,9 +315,11 @@ impl Step {
                 local,
                 process,
             } => match process {
-                Some(process) => {
-                    format!("{process} in {here} listens on {local} ({protocol}) and receives it.")
+                // A client does not listen, and ICMP has no ports.
+                Some(process) if local.port() == 0 => {
+                    format!("{process} in {here} receives it at {} ({protocol}).", local.ip())
                 }
+                Some(process) => format!("{process} in {here} receives it at {local} ({protocol})."),
                 None => format!("Nothing in {here} listens on {local} ({protocol})."),
             },
             StepKind::Drop { cause } => format!("{here}: {}.", drop_words(cause, before)),
