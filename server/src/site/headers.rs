@@ -15,7 +15,7 @@ const FIXED: [(header::HeaderName, &str); 7] = [
     (header::REFERRER_POLICY, "no-referrer"),
     (
         header::HeaderName::from_static("permissions-policy"),
-        "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=(), browsing-topics=()",
+        "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=()",
     ),
     (
         header::HeaderName::from_static("cross-origin-opener-policy"),
