@@ -25,6 +25,31 @@ journey('the lesson: a guess unlocks the run, and progress stays', {}, async ({ 
   check((await page.locator('.steps [aria-current]').innerText()).includes('Run'), 'the part is not kept')
 })
 
+journey('the lesson shows a drawing from the first moment on, without a jump', {}, async ({ page }) => {
+  await page.addInitScript(() => {
+    globalThis.bare = 0
+    const look = () => {
+      const work = document.querySelector('.work')
+      if (work && !work.querySelector('svg.scene, [data-shape]')) globalThis.bare++
+      requestAnimationFrame(look)
+    }
+    look()
+  })
+  const boxOf = (selector) => page.locator(selector).first().boundingBox()
+  await page.route('**/*.wasm', async (route) => {
+    await new Promise((done) => setTimeout(done, 800))
+    await route.continue()
+  })
+  await page.goto(base + LESSON)
+  await until('the client is there', () => page.locator('.work form.req').count())
+  const still = await boxOf('.work svg.scene')
+  await page.waitForSelector('[data-shape]')
+  const live = await boxOf('.work .cv .scene')
+  check((await page.locator('.work svg.scene').count()) === 0, 'the still drawing stays')
+  check((await page.evaluate(() => globalThis.bare)) === 0, 'for a moment nothing was drawn')
+  for (const side of ['x', 'y', 'width', 'height']) check(Math.abs(still[side] - live[side]) <= 3, `the drawing jumps: ${JSON.stringify(still)} becomes ${JSON.stringify(live)}`)
+})
+
 journey('the lesson reads whole without JavaScript', { javaScriptEnabled: false }, async ({ page }) => {
   await page.goto(base + LESSON)
   for (const part of ['predict', 'run', 'see', 'explain']) check(await page.locator(`[data-part="${part}"]`).isVisible(), `part ${part} cannot be seen`)

@@ -64,7 +64,13 @@ pub(super) fn of_lesson(lesson: &Lesson) -> String {
         })
         .collect();
     let world = World::load(&texts, &Options::default()).value;
-    let scene = hoplab_scene::scene(&world, &hoplab_scene::Options::of(Density::Wide));
+    // The room that the live drawing has beside the text on a screen of 1440 by 900.
+    let room = hoplab_scene::Options {
+        width: 916.0,
+        height: 454.0,
+        ..hoplab_scene::Options::of(Density::Wide)
+    };
+    let scene = hoplab_scene::scene(&world, &room);
     svg::print(
         &scene,
         &format!("The world at the start of \u{201c}{}\u{201d}", lesson.title),

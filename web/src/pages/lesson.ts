@@ -31,8 +31,9 @@ async function start(island: HTMLElement, url: string) {
   const read = document.querySelector<HTMLElement>('.read')
   if (read) mount(Foot, { target: read, props: { lesson } })
   upgradeTries(lesson)
+  const figure = island.querySelector<HTMLElement>('figure')
   island.replaceChildren()
-  mount(Work, { target: island, props: { lesson } })
+  mount(Work, { target: island, props: { lesson, figure } })
 
   const parts = PARTS.map((part) => document.querySelector<HTMLElement>(`[data-part="${part}"]`))
   const steps = [...document.querySelectorAll<HTMLElement>('.steps > li')]
