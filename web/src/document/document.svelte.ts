@@ -51,6 +51,8 @@ export class Document {
       return true
     } catch (error) {
       this.trouble = error instanceof Error ? error.message : String(error)
+      // What cannot be read is left as it is.
+      this.keeper.leave?.()
       return false
     }
   }
@@ -72,6 +74,12 @@ export class Document {
   /** A whole other world in place of this one; undo brings this one back. */
   replace(world: World, label: string) {
     this.#change(world, label, null)
+  }
+  /** The same, as a world of its own: the one before is kept for later visits, too. */
+  begin(world: World, label: string) {
+    void this.flush()
+    this.keeper?.leave?.()
+    this.replace(world, label)
   }
   undo() {
     this.#history = undo(this.#history)
@@ -95,7 +103,7 @@ export class Document {
     if (!this.keeper || !this.#unsaved) return
     this.#unsaved = false
     try {
-      await this.keeper.write(encode({ ...this.world, request: this.request }))
+      await this.keeper.write(encode({ ...this.world, request: this.request }), { title: this.world.title, files: this.world.files.length })
       this.trouble = null
     } catch {
       this.trouble = 'this browser keeps nothing between visits: share or copy your files before you leave'

@@ -1,27 +1,19 @@
-// Where the world is kept between visits: localStorage, which survives a crash at once; a world too large for it goes to IndexedDB.
+// Where texts are kept between visits: localStorage, which survives a crash at once; what is too large for it goes to IndexedDB.
 
-const KEY = 'hoplab.world'
-const ELSEWHERE = 'in-indexeddb'
-
+/** Keeps one document. */
 export interface Keeper {
   read(): Promise<string | null>
   /** Rejects when the browser keeps nothing (private mode, full disk). */
-  write(text: string): Promise<void>
+  write(text: string, about: { title: string; files: number }): Promise<void>
+  /** What is written next is another document. */
+  leave?(): void
 }
 
-export const browserKeeper: Keeper = {
-  async read() {
-    const text = localStorage.getItem(KEY)
-    return text === ELSEWHERE ? await readLarge() : text
-  },
-  async write(text) {
-    try {
-      localStorage.setItem(KEY, text)
-    } catch {
-      await writeLarge(text)
-      localStorage.setItem(KEY, ELSEWHERE)
-    }
-  },
+/** A store without a limit worth speaking of. */
+export interface Large {
+  read(key: string): Promise<string | null>
+  write(key: string, text: string): Promise<void>
+  remove(key: string): Promise<void>
 }
 
 const STORE = 'worlds'
@@ -35,21 +27,25 @@ function open(): Promise<IDBDatabase> {
   })
 }
 
-async function readLarge(): Promise<string | null> {
-  const database = await open()
-  return new Promise((resolve, reject) => {
-    const request = database.transaction(STORE).objectStore(STORE).get(KEY)
-    request.onsuccess = () => resolve(typeof request.result === 'string' ? request.result : null)
-    request.onerror = () => reject(request.error ?? new Error('IndexedDB cannot be read'))
-  })
-}
-
-async function writeLarge(text: string): Promise<void> {
+async function changed(change: (store: IDBObjectStore) => void): Promise<void> {
   const database = await open()
   return new Promise((resolve, reject) => {
     const transaction = database.transaction(STORE, 'readwrite')
-    transaction.objectStore(STORE).put(text, KEY)
+    change(transaction.objectStore(STORE))
     transaction.oncomplete = () => resolve()
     transaction.onerror = () => reject(transaction.error ?? new Error('IndexedDB cannot be written'))
   })
+}
+
+export const browserLarge: Large = {
+  async read(key) {
+    const database = await open()
+    return new Promise((resolve, reject) => {
+      const request = database.transaction(STORE).objectStore(STORE).get(key)
+      request.onsuccess = () => resolve(typeof request.result === 'string' ? request.result : null)
+      request.onerror = () => reject(request.error ?? new Error('IndexedDB cannot be read'))
+    })
+  },
+  write: (key, text) => changed((store) => store.put(text, key)),
+  remove: (key) => changed((store) => store.delete(key)),
 }

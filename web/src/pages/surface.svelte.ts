@@ -2,7 +2,8 @@
 import { EMPTY, freeName, type SourceText, type World } from '../document/files'
 import { fromFile, incomingOf, looksLikeManifest, take, type Incoming } from '../document/intake'
 import { fromFragment, isLink, toFragment } from '../document/link'
-import type { SavedRequest } from '../document/saved'
+import { decode, type SavedRequest } from '../document/saved'
+import type { Kept, Worlds } from '../document/worlds'
 import type { Desk } from '../panels/desk.svelte'
 import type { Example } from '../panels/examples'
 import type { Session } from '../player/session.svelte'
@@ -27,7 +28,7 @@ export class Surface {
 
   #quiet: ReturnType<typeof setTimeout> | undefined
 
-  constructor(private readonly session: Session, private readonly desk: Desk) {
+  constructor(private readonly session: Session, private readonly desk: Desk, private readonly worlds: Worlds) {
     void this.#open()
   }
 
@@ -101,6 +102,29 @@ export class Surface {
     this.say(`Opened ${example.title}. Undo brings back what was there.`)
   }
 
+  newWorld() {
+    this.#show(EMPTY, null, 'new world')
+  }
+
+  /** A world that was worked on before, here or in another tab. */
+  async comeBack(kept: Kept) {
+    const { document } = this.session
+    try {
+      await document.flush()
+      const text = await this.worlds.take(kept.id)
+      if (text === null) {
+        this.say(`${kept.title} is not kept any more.`, true)
+        return
+      }
+      const saved = decode(text)
+      this.#look(saved.request)
+      document.replace({ title: saved.title, files: saved.files }, `coming back to ${saved.title}`)
+      document.active = saved.files[0]?.name ?? null
+    } catch (error) {
+      this.say(`${kept.title} cannot be opened: ${error instanceof Error ? error.message : String(error)}`, true)
+    }
+  }
+
   startFromNodes() {
     this.#show({ title: 'Three nodes', files: [{ name: 'cluster.yaml', text: THREE_NODES }] }, null, 'three nodes')
   }
@@ -157,14 +181,18 @@ export class Surface {
   }
 
   #show(world: World, request: SavedRequest | null, label: string) {
+    const { document } = this.session
+    this.#look(request)
+    document.begin(world.files.length === 0 ? EMPTY : world, label)
+    document.active = world.files[0]?.name ?? null
+  }
+  #look(request: SavedRequest | null) {
     const { session } = this
     session.clear()
     session.view.opened = []
     session.view.moved = false
     session.ask = request ? { ...request } : { from: '', to: '', method: 'GET' }
     session.document.request = request
-    session.document.replace(world.files.length === 0 ? EMPTY : world, label)
-    session.document.active = world.files[0]?.name ?? null
   }
 }
 
