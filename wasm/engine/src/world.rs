@@ -62,6 +62,9 @@ impl World {
 
     /// The world after a change of its documents, once it has settled. What packets left behind stays.
     pub fn apply(&self, change: Change) -> Result<Warned<Self>, ChangeError> {
+        if let Change::Apply(objects) = &change {
+            self.store.accepts(objects)?;
+        }
         let documents = self.store_for(&change).apply(change)?;
         Ok(Self::settled(
             documents,

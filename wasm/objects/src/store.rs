@@ -3,7 +3,7 @@
 use crate::by_key::ByKey;
 use crate::object::Object;
 use crate::view::{Typed, View};
-use hoplab_source::{FieldPath, ObjectKey, Span};
+use hoplab_source::{Diagnostic, FieldPath, ObjectKey, Severity, Span};
 use serde_json::Value;
 use std::sync::Arc;
 use thiserror::Error;
@@ -43,6 +43,14 @@ pub enum ChangeError {
         /// The object.
         key: ObjectKey,
     },
+    /// A change that the API server refuses.
+    #[error("{key} is invalid: {message}")]
+    Refused {
+        /// The object.
+        key: Box<ObjectKey>,
+        /// What it says.
+        message: String,
+    },
     /// A patch after which a field no longer fits.
     #[error("{key}: {path}: {message}")]
     Field {
@@ -53,6 +61,27 @@ pub enum ChangeError {
         /// What is wrong with it.
         message: String,
     },
+}
+
+/// What the API server says of an object once it is patched.
+fn refuse(before: &Object, after: &Object) -> Result<(), ChangeError> {
+    unchangeable(before, after)?;
+    first_error(after, crate::validate::object(after, &[]))
+}
+
+/// What it says of fields that cannot change.
+fn unchangeable(before: &Object, after: &Object) -> Result<(), ChangeError> {
+    first_error(after, crate::validate::change(before, after))
+}
+
+fn first_error(object: &Object, found: Vec<Diagnostic>) -> Result<(), ChangeError> {
+    match found.into_iter().find(|d| d.severity == Severity::Error) {
+        Some(wrong) => Err(ChangeError::Refused {
+            key: Box::new(object.key.clone()),
+            message: wrong.message,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// All objects of a world. Cheap to clone; a clone does not see later changes of the other.
@@ -165,7 +194,9 @@ impl Store {
         Arc::make_mut(&mut self.objects).retain(keep);
     }
 
-    /// The store after a change. Errors leave nothing half done.
+    /// The store after a change. Errors leave nothing half done. A patch is refused where the API server refuses it;
+    /// objects that are applied were checked when they were read, and against those that they replace by
+    /// [`Store::accepts`].
     pub fn apply(&self, change: Change) -> Result<Store, ChangeError> {
         let mut store = self.clone();
         match change {
@@ -203,10 +234,18 @@ impl Store {
                     });
                 }
                 let changed = object.changed(value);
+                refuse(object, &changed)?;
                 store.insert(changed);
             }
         }
         Ok(store)
+    }
+
+    /// Whether the API server lets these objects take the place of those of the same key.
+    pub fn accepts(&self, objects: &[Object]) -> Result<(), ChangeError> {
+        let replaced = |object: &Object| self.find(&object.key).map(|before| unchangeable(before, object));
+        let refused = objects.iter().find_map(|object| replaced(object)?.err());
+        refused.map_or(Ok(()), Err)
     }
 
     /// Where a field of an object stands in the sources: for what a controller made, the field of the document

@@ -111,34 +111,65 @@ fn steps(objects: &[Object], found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Fields that cannot change once they are set, by group and kind.
-static IMMUTABLE: &[(&str, &str, &[&str])] = &[
-    ("apps", "Deployment", &["spec.selector"]),
-    ("apps", "ReplicaSet", &["spec.selector"]),
-    ("apps", "DaemonSet", &["spec.selector"]),
-    (
-        "apps",
-        "StatefulSet",
-        &["spec.selector", "spec.serviceName", "spec.podManagementPolicy"],
-    ),
-    (
+/// Fields of a kind that cannot change once they are set, and what is said of it. Sources: pkg/apis/apps/validation
+/// ValidateStatefulSetUpdate, pkg/apis/core/validation ValidatePodUpdate, apimachinery ValidateImmutableField (v1.36).
+struct Immutable {
+    group: &'static str,
+    kind: &'static str,
+    fields: &'static [&'static str],
+    /// Said of the whole `spec`; `None`: of the field, in the words that most kinds share.
+    says: Option<&'static str>,
+}
+
+const fn immutable(group: &'static str, kind: &'static str, fields: &'static [&'static str]) -> Immutable {
+    Immutable {
+        group,
+        kind,
+        fields,
+        says: None,
+    }
+}
+
+static IMMUTABLE: &[Immutable] = &[
+    immutable("apps", "Deployment", &["spec.selector"]),
+    immutable("apps", "ReplicaSet", &["spec.selector"]),
+    immutable("apps", "DaemonSet", &["spec.selector"]),
+    Immutable {
+        says: Some(
+            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', \
+             'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+        ),
+        ..immutable(
+            "apps",
+            "StatefulSet",
+            &["spec.selector", "spec.serviceName", "spec.podManagementPolicy"],
+        )
+    },
+    immutable(
         "batch",
         "Job",
         &["spec.selector", "spec.template", "spec.completions"],
     ),
-    ("discovery.k8s.io", "EndpointSlice", &["addressType"]),
-    (
-        "",
-        "Pod",
-        &[
-            "spec.nodeName",
-            "spec.hostNetwork",
-            "spec.hostname",
-            "spec.subdomain",
-            "spec.dnsPolicy",
-            "spec.nodeSelector",
-        ],
-    ),
+    immutable("discovery.k8s.io", "EndpointSlice", &["addressType"]),
+    Immutable {
+        says: Some(
+            "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
+             `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
+             `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+        ),
+        ..immutable(
+            "",
+            "Pod",
+            &[
+                "spec.nodeName",
+                "spec.hostNetwork",
+                "spec.hostname",
+                "spec.subdomain",
+                "spec.dnsPolicy",
+                "spec.nodeSelector",
+            ],
+        )
+    },
 ];
 
 /// What the API server says of a change from one object to another of the same key.
@@ -146,14 +177,19 @@ pub fn change(before: &Object, after: &Object) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let fields = IMMUTABLE
         .iter()
-        .find(|(group, kind, _)| *group == after.key.group && *kind == after.key.kind);
-    for field in fields.into_iter().flat_map(|(_, _, fields)| *fields) {
+        .find(|entry| entry.group == after.key.group && entry.kind == after.key.kind);
+    for field in fields.into_iter().flat_map(|entry| entry.fields) {
         let path = FieldPath::parse(field);
         let (old, new) = (before.at(&path), after.at(&path));
         // A field that is not written keeps what the cluster has.
         if old != new && (new.is_some() && old.is_some()) {
-            let value = new.map(Value::to_string).unwrap_or_default();
-            let message = format!("Invalid value: {value}: field is immutable");
+            let message = match fields.and_then(|entry| entry.says) {
+                Some(says) => format!("Forbidden: {says}"),
+                None => {
+                    let value = new.map(Value::to_string).unwrap_or_default();
+                    format!("Invalid value: {value}: field is immutable")
+                }
+            };
             found.push(
                 after
                     .problem_at(path, codes::IMMUTABLE, Severity::Error, message)
