@@ -120,9 +120,12 @@ pub fn to_text(report: &Report) -> String {
     out
 }
 
-/// `{"scenarios": […], "passed": N, "failed": N}`.
+/// Version of the JSON's shape; grows when a field changes its meaning or goes.
+pub const FORMAT: u32 = 1;
+
+/// `{"format": 1, "scenarios": […], "passed": N, "failed": N}`.
 pub fn to_json(report: &Report) -> Value {
-    json!({"scenarios": report.scenarios, "passed": report.passed(), "failed": report.failed()})
+    json!({"format": FORMAT, "scenarios": report.scenarios, "passed": report.passed(), "failed": report.failed()})
 }
 
 /// JUnit XML: a test suite a world.
@@ -217,7 +220,7 @@ mod tests {
 
     #[test]
     fn json() {
-        let expected = json!({"scenarios": [
+        let expected = json!({"format": 1, "scenarios": [
             {"path": "a", "checks": [{"name": "s/<y>\u{1b}", "ok": false, "message": "expected status 200, got 503\nat worker-1"}]},
             {"path": "b", "checks": [{"name": "x", "ok": true, "message": ""}]},
         ], "passed": 1, "failed": 1});
