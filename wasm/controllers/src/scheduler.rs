@@ -3,7 +3,8 @@
 //! Filters are those of kube-scheduler's plug-ins (NodeUnschedulable, NodeAffinity, TaintToleration,
 //! InterPodAffinity, PodTopologySpread), of which the required terms are modelled. Among the nodes that are left the
 //! pod goes where fewest pods of its owner are, then where fewest pods are, then to the first by name.
-// Differs: kube-scheduler weighs resources and breaks ties at random.
+// Differs: kube-scheduler weighs resources and breaks ties at random. A pod that is written with an address but without
+// a node goes to the node whose range holds the address: it can have got it nowhere else.
 
 use crate::pods::Draft;
 use hoplab_objects::codes;
@@ -109,7 +110,7 @@ fn choose(
     tally: &Tally,
 ) -> Result<String, BTreeMap<String, usize>> {
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-    let mut best: Option<(usize, usize, usize, &str)> = None;
+    let mut best: Option<(bool, usize, usize, usize, &str)> = None;
     let of_owner = pod.owner.as_ref().and_then(|owner| tally.of_owner.get(owner));
     for (place, node) in nodes.iter().enumerate() {
         let reason = refusal(&pod.view.spec, node, false)
@@ -128,12 +129,24 @@ fn choose(
             })
             .count();
         let beside = of_owner.map_or(0, |counts| counts[place]);
-        let candidate = (avoided, beside, tally.total[place], node.name.as_str());
+        let candidate = (
+            is_foreign(pod, node),
+            avoided,
+            beside,
+            tally.total[place],
+            node.name.as_str(),
+        );
         if best.is_none_or(|best| candidate < best) {
             best = Some(candidate);
         }
     }
     best.map(|(.., name)| name.to_owned()).ok_or(reasons)
+}
+
+/// Whether the pod's written address is none of the node's range.
+fn is_foreign(pod: &Draft, node: &NodeSettings) -> bool {
+    let address = pod.view.status.pod_ip.filter(|_| !pod.view.spec.host_network);
+    address.is_some_and(|address| !node.pod_cidrs.iter().any(|range| range.contains(&address)))
 }
 
 fn bind(pod: &mut Draft, node: &str) {
