@@ -2,6 +2,7 @@
 
 use crate::facts::Facts;
 use crate::field;
+use hoplab_engine::returned;
 use hoplab_objects::kinds::{self, Modelled};
 use hoplab_objects::read::key_of;
 use hoplab_objects::view::hoplab::{AssertSpec, ConditionCheck, FieldCheck, ObjectRef, SameAs};
@@ -313,7 +314,8 @@ fn walk<'v>(value: &'v Value, each: &mut impl FnMut(&'v [Value])) {
 
 /// What is wrong with a field.
 fn one_field(facts: &dyn Facts, object: &Object, check: &FieldCheck) -> Vec<String> {
-    let found = field::at(&object.value, &check.path);
+    let value = returned(object);
+    let found = field::at(&value, &check.path);
     let shown = found.map_or_else(|| "absent".to_owned(), field::text);
     let about = format!("{}: {}", object.key, check.path);
     let mut failures = Vec::new();
@@ -390,7 +392,7 @@ pub(crate) fn same_as(facts: &dyn Facts, wanted: &SameAs) -> Result<Value, Strin
     let object = found
         .first()
         .ok_or_else(|| format!("{} does not exist", described(reference)))?;
-    field::at(&object.value, path)
+    field::at(&returned(object), path)
         .cloned()
         .ok_or_else(|| format!("{} has no {path}", object.key))
 }

@@ -136,13 +136,16 @@ fn as_json(condition: &Condition) -> Value {
 }
 
 /// The containers that cannot become ready: their probe names a port that they do not have. Every other probe is
-/// taken to succeed until a packet shows that it does not.
-fn unready(spec: &PodSpec) -> Option<Unready> {
-    let names: Vec<String> = spec
-        .running_containers()
+/// taken to succeed: whether an unknown image answers at a path, nobody can tell from its manifest.
+pub(crate) fn unready_containers(spec: &PodSpec) -> Vec<&str> {
+    spec.running_containers()
         .filter(|container| !probe_port_exists(container))
-        .map(|container| container.name.clone())
-        .collect();
+        .map(|container| container.name.as_str())
+        .collect()
+}
+
+fn unready(spec: &PodSpec) -> Option<Unready> {
+    let names = unready_containers(spec);
     (!names.is_empty()).then(|| Unready {
         reason: "ContainersNotReady",
         message: format!("containers with unready status: [{}]", names.join(" ")),

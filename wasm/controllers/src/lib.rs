@@ -21,7 +21,7 @@
 //! every Service, hand-made ones included.
 //!
 //! Nothing here runs a packet: a readiness probe is taken to succeed unless it cannot (a port by a name that does
-//! not exist); the engine, which can run it, writes what it finds into the pod's status.
+//! not exist). What an export says of a pod's readiness is kept.
 
 mod addons;
 mod allocate;
@@ -31,10 +31,13 @@ mod infrastructure;
 mod ipam;
 mod kubelet;
 mod pods;
+mod returned;
 mod scheduler;
 mod service;
 mod status;
 mod workload;
+
+pub use returned::returned;
 
 use hoplab_objects::relate::{self, Relations};
 use hoplab_objects::settings::ClusterSettings;

@@ -297,6 +297,50 @@ fn an_unschedulable_pod_stays_pending_and_says_why() {
 }
 
 #[test]
+fn a_pod_written_with_an_address_goes_to_the_node_that_could_give_it() {
+    let pod = |name: &str, ip: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{containers: [{{name: a, image: a}}]}}\nstatus: {{podIP: {ip}}}\n"
+        )
+    };
+    let store = settle(
+        &[
+            pod("a", "10.244.2.9"),
+            pod("b", "10.244.2.8"),
+            pod("c", "10.244.1.7"),
+        ]
+        .join("---\n"),
+    );
+    assert_eq!(
+        pods(&store, "default"),
+        [
+            "a worker-2 10.244.2.9 Running ready",
+            "b worker-2 10.244.2.8 Running ready",
+            "c worker-1 10.244.1.7 Running ready"
+        ]
+    );
+}
+
+#[test]
+fn a_returned_pod_has_its_defaults_and_its_containers() {
+    let store = settle(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: x, ports: [{containerPort: 80}]}, {name: b, image: y, ports: [{containerPort: 53, protocol: UDP}], readinessProbe: {httpGet: {port: nowhere}}}]}\n",
+    );
+    let object = store
+        .find(&ObjectKey::new("", "Pod", "default", "a"))
+        .expect("it is there");
+    let value = returned(object);
+    let at = |path: &str| value.pointer(path).map(ToString::to_string).unwrap_or_default();
+    assert_eq!(at("/spec/containers/0/ports/0/protocol"), "\"TCP\"");
+    assert_eq!(at("/spec/containers/1/ports/0/protocol"), "\"UDP\"");
+    assert_eq!(at("/spec/restartPolicy"), "\"Always\"");
+    assert_eq!(at("/status/containerStatuses/0/ready"), "true");
+    assert_eq!(at("/status/containerStatuses/1/ready"), "false");
+    // The world itself does not carry it.
+    assert_eq!(object.value.pointer("/status/containerStatuses"), None);
+}
+
+#[test]
 fn hand_made_endpoints_are_mirrored() {
     let store = settle(
         "apiVersion: v1\nkind: Service\nmetadata: {name: ext}\nspec: {ports: [{port: 80}]}\n---\napiVersion: v1\nkind: Endpoints\nmetadata: {name: ext}\nsubsets: [{addresses: [{ip: 203.0.113.5}], ports: [{port: 8080}]}]\n",

@@ -22,6 +22,7 @@ mod world;
 
 pub use ask::{AskError, From, Http, PodRef, Request, Target, host_port};
 pub use choose::{Sample, next_script, weight};
+pub use hoplab_controllers::returned;
 pub use lookup::Around;
 pub use resolver::Query;
 pub use run::{Run, RunOptions};

@@ -10,6 +10,7 @@ pub mod yaml;
 use crate::output::{Ended, Output, ended, harmless};
 use age::Now;
 use cells::Row;
+use hoplab_engine::returned;
 use hoplab_objects::kinds::{self, Kind};
 use hoplab_objects::{Object, Selector, Store};
 use hoplab_trace::Micros;
@@ -292,10 +293,11 @@ impl Get {
             }
             Format::Yaml | Format::Json => {
                 let value = match (single, objects().next()) {
-                    (true, Some(object)) => (*object.value).clone(),
+                    (true, Some(object)) => returned(object).into_owned(),
                     (true, None) => return String::new(),
                     (false, _) => {
-                        let items: Vec<Value> = objects().map(|object| (*object.value).clone()).collect();
+                        let items: Vec<Value> =
+                            objects().map(|object| returned(object).into_owned()).collect();
                         json!({"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}})
                     }
                 };
