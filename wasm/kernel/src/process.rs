@@ -181,6 +181,13 @@ pub enum Action {
         /// What was done, in words.
         what: String,
     },
+    /// Something that the real program does here and this one does not: what comes of it is unknown.
+    NotModelled {
+        /// What.
+        what: String,
+        /// Why that decides.
+        why: &'static str,
+    },
     /// This process is done; its run may end.
     Finish,
 }

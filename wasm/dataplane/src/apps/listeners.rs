@@ -156,7 +156,13 @@ impl Builder<'_> {
         let port = flag(&words, "listen")
             .and_then(|l| l.rsplit(':').next().and_then(|p| p.parse().ok()))
             .unwrap_or(5678);
-        let manner = Manner::of("http-echo", Some(Page::Text(format!("{text}\n"))));
+        let status = flag(&words, "status-code").and_then(|code| code.parse().ok());
+        let body = format!("{text}\n");
+        let page = match status {
+            Some(status) => Page::Fixed { status, body },
+            None => Page::Text(body),
+        };
+        let manner = Manner::of("http-echo", Some(page));
         self.listen(L4Protocol::Tcp, port, manner, &path.key("args"));
     }
 
@@ -169,8 +175,11 @@ impl Builder<'_> {
             "args"
         });
         let hostname = self.who.pod.clone();
-        let number =
-            |name: &str, default: u16| flag(&words, name).and_then(|p| p.parse().ok()).unwrap_or(default);
+        // A port that is no port (`--udp-port=-1`): nothing listens.
+        let number = |name: &str, default: u16| match flag(&words, name) {
+            None => default,
+            Some(text) => text.parse().unwrap_or(0),
+        };
         if words.iter().any(|w| w == "netexec") {
             self.listen(
                 L4Protocol::Tcp,
@@ -178,9 +187,16 @@ impl Builder<'_> {
                 Manner::of("agnhost", Some(Page::Netexec)),
                 &at,
             );
-            let udp = number("udp-port", 8081);
-            if udp > 0 {
-                self.listen(L4Protocol::Udp, udp, Manner::of("agnhost", None), &at);
+            // Differs: on UDP and SCTP netexec answers the words `hostname`, `clientip` and `echo …` only; here, as any
+            // server, it sends back what comes.
+            for (protocol, flag, default) in [
+                (L4Protocol::Udp, "udp-port", 8081),
+                (L4Protocol::Sctp, "sctp-port", 0),
+            ] {
+                let port = number(flag, default);
+                if port > 0 {
+                    self.listen(protocol, port, Manner::of("agnhost", None), &at);
+                }
             }
         } else if words.iter().any(|w| w == "serve-hostname") {
             let port = number("port", 9376);
@@ -233,7 +249,6 @@ impl Builder<'_> {
         };
         let port = |name: &str, default: u16| value(name).and_then(|p| p.parse().ok()).unwrap_or(default);
         let at = path.key("image");
-        let page = || Some(Page::Describe);
         if value("TCP_ECHO_SERVER").is_some() {
             self.listen(
                 L4Protocol::Tcp,
@@ -249,12 +264,14 @@ impl Builder<'_> {
                 &at,
             );
         } else {
-            self.listen(
-                L4Protocol::Tcp,
-                port("HTTP_PORT", 3000),
-                Manner::of("echo-basic", page()),
-                &at,
-            );
+            let http1 = Page::Fixed {
+                status: 400,
+                body: "Expected h2c request".to_owned(),
+            };
+            for (name, default, page) in [("HTTP_PORT", 3000, Page::Echo), ("H2C_PORT", 3001, http1)] {
+                let manner = Manner::of("echo-basic", Some(page));
+                self.listen(L4Protocol::Tcp, port(name, default), manner, &at);
+            }
         }
         self.declared(container, path, None);
     }

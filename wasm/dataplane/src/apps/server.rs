@@ -1,7 +1,7 @@
 //! The process behind a listener: HTTP where the bytes are HTTP, the same bytes back where they are not.
 
 use super::behavior::Fault;
-use super::http::{Answer, Identity, Page, answer};
+use super::http::{Answer, Failures, Identity, Page, answer};
 use hoplab_kernel::process::{Action, Event, Process, Program, SocketId};
 use hoplab_trace::Name;
 use hoplab_wire::http::Request;
@@ -42,6 +42,7 @@ impl Program for Server {
             says: self.says.clone(),
             assumed: self.assumed.clone(),
             buffers: IndexMap::new(),
+            failures: Failures::new(),
         })
     }
 }
@@ -54,6 +55,7 @@ struct Running {
     says: Option<String>,
     assumed: Option<Name>,
     buffers: IndexMap<SocketId, Vec<u8>>,
+    failures: Failures,
 }
 
 /// Whether bytes could be the start of an HTTP/1 request.
@@ -101,7 +103,21 @@ impl Running {
         }
         while let Ok(Some((request, used))) = Request::parse(buffer) {
             buffer.drain(..used);
-            let Answer { response, after } = answer(page, &request, &self.who, peer);
+            let Answer {
+                response,
+                after,
+                aborts,
+                not_modelled,
+            } = answer(page, &request, &self.who, peer, &mut self.failures);
+            if let Some(what) = not_modelled {
+                actions.push(Action::NotModelled {
+                    what: what.to_owned(),
+                    why: "the answer is not known",
+                });
+            }
+            if aborts {
+                return actions.push(Action::Abort { socket });
+            }
             let label = format!("{} {}", response.status, response.reason);
             let bytes = if request.method == "HEAD" {
                 response.head_to_bytes()

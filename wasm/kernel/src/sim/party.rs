@@ -237,6 +237,7 @@ impl Sim<'_> {
                 self.schedule(after, Happening::ProcessTimer { process, token })
             }
             Action::Note { socket, what } => self.note(process, socket, &what),
+            Action::NotModelled { what, why } => self.unknown(what, why),
             Action::Finish => self.finish_process(process),
         }
     }
