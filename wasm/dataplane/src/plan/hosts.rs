@@ -32,6 +32,14 @@ pub(super) fn interfaces(host: &HostPlan) -> impl Iterator<Item = &HostInterface
         .filter(|interface| interface.netns.as_deref() == host.inner.as_deref())
 }
 
+/// Whether an interface's type is one that [`PlanData::interface`] builds.
+pub(super) fn is_modelled(interface: &HostInterface) -> bool {
+    matches!(
+        interface.type_.as_deref(),
+        None | Some("bridge" | "veth" | "dummy")
+    )
+}
+
 /// The link address of an interface.
 pub(super) fn mac(host: &HostPlan, interface: &HostInterface) -> MacAddr {
     let given = interface
@@ -130,7 +138,7 @@ impl PlanData {
                 }
             }
             (None, Some(fabric)) => InterfaceKind::Physical { fabric },
-            // A device of a sort that is not modelled drops everything, and the plan says so.
+            // A device of a type that is not modelled drops everything, and the plan says so ([`is_modelled`]).
             _ => InterfaceKind::Dummy,
         };
         stack
@@ -142,7 +150,8 @@ impl PlanData {
     }
 }
 
-/// What a listener of a host does: `http` (as everything does that says nothing), `echo`, `silent` or `reset`.
+/// What a listener of a host does: `http` (as everything does that says nothing), `echo`, `silent` or `reset`; another
+/// word is refused when the document is read.
 fn speaks(behavior: Option<&Value>) -> Speaks {
     match behavior.and_then(Value::as_str) {
         Some("echo") => Speaks::Echoes,

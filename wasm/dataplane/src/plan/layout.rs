@@ -497,4 +497,15 @@ fn what_is_not_modelled(
             "rules of declared hosts are not modelled yet",
         );
     }
+    for (object, host) in store.all::<Host>() {
+        for interface in &host.spec.interfaces {
+            let type_ = interface.type_.as_deref().unwrap_or_default();
+            if !super::hosts::is_modelled(interface) {
+                add(
+                    format!("interface {} of {}, of type {type_}", interface.name, object.key),
+                    "devices of that type are not modelled yet: nothing passes it",
+                );
+            }
+        }
+    }
 }

@@ -665,3 +665,18 @@ fn a_port_that_nobody_declares_is_assumed_and_said_so() {
     assert!(what.contains("where Service shop/web leads"), "{what}");
     assert_eq!(bytes, b"ping");
 }
+
+#[test]
+fn a_device_of_a_type_that_is_not_modelled_is_named() {
+    let host = |type_: &str| {
+        plan(&format!(
+            "apiVersion: hoplab.dev/v1\nkind: Host\nmetadata: {{name: h}}\nspec: {{interfaces: [{{name: x, type: {type_}}}]}}\n"
+        ))
+        .unknown()
+        .iter()
+        .map(|unknown| unknown.what.clone())
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(host("dummy"), Vec::<String>::new());
+    assert_eq!(host("wireguard"), ["interface x of Host h, of type wireguard"]);
+}

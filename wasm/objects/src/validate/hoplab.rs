@@ -1,9 +1,10 @@
-//! hoplab's own kinds: Probe, Assert, Step, Fault.
+//! hoplab's own kinds: Probe, Assert, Step, Fault, Host.
 
 use super::Check;
 use crate::codes;
 use crate::selector::Selector;
-use crate::view::hoplab::{Assert, Expect, Fault, ObjectRef, Probe, Source, Step};
+use crate::view::hoplab::{Assert, Expect, Fault, Host, ObjectRef, Probe, Source, Step};
+use serde_json::Value;
 
 /// What can become of a request.
 const OUTCOMES: [&str; 10] = [
@@ -215,6 +216,23 @@ pub(super) fn step(check: &mut Check<'_>, step: &Step) {
 }
 
 /// Checks a Fault.
+/// What a listener of a host can do.
+const BEHAVIORS: [&str; 4] = ["http", "echo", "silent", "reset"];
+
+pub(super) fn host(check: &mut Check<'_>, host: &Host) {
+    for (index, listen) in host.spec.listen.iter().enumerate() {
+        let path = format!("spec.listen[{index}].behavior");
+        match &listen.behavior {
+            None => {}
+            Some(Value::String(word)) => check.one_of(&path, word, &BEHAVIORS),
+            Some(other) => {
+                let reason = format!("expected one of {}", BEHAVIORS.join(", "));
+                check.invalid(codes::UNSUPPORTED_VALUE, &path, other, &reason);
+            }
+        }
+    }
+}
+
 pub(super) fn fault(check: &mut Check<'_>, fault: &Fault) {
     place_and_action(check, "spec", &fault.spec.at, &fault.spec.action);
 }

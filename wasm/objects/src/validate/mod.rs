@@ -55,6 +55,7 @@ pub(crate) fn object(object: &Object, problems: &[Problem]) -> Vec<Diagnostic> {
         Typed::Step(view) => hoplab::step(&mut check, view),
         Typed::Reject(view) if view.spec.manifest.is_empty() => check.required("spec.manifest"),
         Typed::Fault(view) => hoplab::fault(&mut check, view),
+        Typed::Host(view) => hoplab::host(&mut check, view),
         _ => {}
     }
     check.found

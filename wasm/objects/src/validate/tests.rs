@@ -390,3 +390,29 @@ fn a_duplicate_names_both_places() {
         (Some(7), Some(3))
     );
 }
+
+#[test]
+fn a_host_does_what_there_is_a_word_for() {
+    let host = |listen: &str| {
+        format!(
+            "apiVersion: hoplab.dev/v1\nkind: Host\nmetadata: {{name: h}}\nspec: {{listen: [{listen}]}}\n"
+        )
+    };
+    table(
+        &[
+            "{port: 80}",
+            "{port: 80, behavior: silent}",
+            "{port: 80, behavior: htpp}",
+            "{port: 80, behavior: {status: 503}}",
+        ],
+        host,
+        &expect![[r#"
+            {port: 80}
+            {port: 80, behavior: silent}
+            {port: 80, behavior: htpp}
+                4:38 spec.listen[0].behavior: Unsupported value: "htpp": supported values: "echo", "http", "reset", "silent" [did you mean "http"?]
+            {port: 80, behavior: {status: 503}}
+                4:28 spec.listen[0].behavior: Invalid value: {"status":503}: expected one of http, echo, silent, reset
+        "#]],
+    );
+}

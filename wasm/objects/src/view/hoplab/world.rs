@@ -254,7 +254,7 @@ pub struct Listen {
     pub protocol: Protocol,
     /// The network namespace; else the host's own.
     pub netns: Option<String>,
-    /// What it does: a name, or listeners as in the annotation `hoplab.dev/behavior`.
+    /// What it does: `http`, `echo`, `silent` or `reset`; else `http`.
     pub behavior: Option<Value>,
     /// The address that it is bound to.
     pub address: Option<IpAddr>,
