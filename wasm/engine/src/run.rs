@@ -152,17 +152,23 @@ impl World {
         trace.exchange = exchange(request, &report, &flights, &conversations);
         let mut pods = pods_met(&trace);
         // A policy of the pod that was asked for counts although no route led there.
-        if let Some(Owner::Pod(key)) = report.peer.and_then(|peer| self.plan().owner_of(peer.ip()))
+        let asked = report.peer.and_then(|peer| self.plan().owner_of(peer.ip()));
+        if let Some(Owner::Pod(key)) = asked
             && !pods.contains(key)
         {
             pods.push(key.clone());
         }
+        let service = match asked {
+            Some(Owner::ClusterIp(key)) => Some(key),
+            _ => None,
+        };
         trace.unknowns.extend(self.plan().unknown().iter().cloned());
         trace.unknowns.extend(unknowns(
             &self.undecided,
             self.store(),
             self.settings(),
             &pods.iter().collect::<Vec<_>>(),
+            service,
         ));
         judge(self, &mut trace, &report, request);
         Ok(Run {

@@ -7,6 +7,7 @@ use hoplab_objects::{Object, Selector, Store};
 use hoplab_source::ObjectKey;
 use hoplab_trace::Unknown;
 use serde::Deserialize;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// The objects of a store that are not modelled and could decide something, found once a world.
@@ -15,12 +16,14 @@ pub fn undecided(store: &Store) -> Vec<Arc<Object>> {
 }
 
 /// Those of `undecided` that could touch traffic between these pods (source, destination, name server), each with the
-/// reason. A NetworkPolicy counts only where it selects one of the pods and something on the nodes enforces it.
+/// reason. A NetworkPolicy counts only where it selects one of the pods and something on the nodes enforces it, a route
+/// of the Gateway API only where its parent is the Service that the request was sent to and a mesh acts on it.
 pub fn unknowns(
     undecided: &[Arc<Object>],
     store: &Store,
     settings: &ClusterSettings,
     pods: &[&ObjectKey],
+    service: Option<&ObjectKey>,
 ) -> Vec<Unknown> {
     let mut out = Vec::new();
     for object in undecided {
@@ -31,6 +34,14 @@ pub fn unknowns(
                     "it selects a pod of this request, and policies are not modelled yet",
                 ));
             }
+        } else if let Some(service) = service
+            && settings.mesh != "none"
+            && is_route_of(object, service)
+        {
+            out.push(unknown(
+                object,
+                "it routes requests to this Service, and meshes are not modelled yet",
+            ));
         } else if decides_everywhere(&object.key) {
             out.push(unknown(
                 object,
@@ -69,6 +80,18 @@ fn decides_everywhere(key: &ObjectKey) -> bool {
         "hoplab.dev" => key.kind == "Fault",
         _ => false,
     }
+}
+
+/// Whether a route (of the Gateway API, for meshes: GEP-1324) has the Service as a parent.
+fn is_route_of(route: &Object, service: &ObjectKey) -> bool {
+    let parents = route.value.pointer("/spec/parentRefs").and_then(Value::as_array);
+    route.key.group == "gateway.networking.k8s.io"
+        && parents.into_iter().flatten().any(|parent| {
+            let field = |name: &str| parent.get(name).and_then(Value::as_str);
+            field("kind") == Some("Service")
+                && field("name") == Some(&service.name)
+                && field("namespace").unwrap_or(&route.key.namespace) == service.namespace
+        })
 }
 
 /// Whether a NetworkPolicy selects a pod. `podSelector` absent or null selects every pod of the namespace.

@@ -5,7 +5,7 @@
 
 use hoplab_engine::{From, Options, Request, RunOptions, World, next_script, weight};
 use hoplab_objects::SourceText;
-use hoplab_trace::{Leg, Nowhere, Place, StepKind, Trace, json, print};
+use hoplab_trace::{Leg, Nowhere, Place, StepKind, Trace, Verdict, json, print};
 use proptest::prelude::*;
 
 const CLIENT: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: client, namespace: shop}\nspec: {nodeName: worker-1, containers: [{name: c, image: busybox}]}\n";
@@ -186,4 +186,18 @@ fn hostile_headers_are_refused_and_markup_stays_text() {
     let run = world.run(&from, &request, &RunOptions::default()).expect("runs");
     assert_eq!(run.trace.outcome.to_string(), "delivered");
     assert!(!print::to_text(&run.trace, &world).contains('\u{1b}'));
+}
+
+#[test]
+fn a_route_for_the_mesh_makes_requests_to_its_service_unknown() {
+    let route = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r, namespace: shop}\nspec: {parentRefs: [{group: '', kind: Service, name: web}]}\n";
+    let cluster =
+        "apiVersion: hoplab.dev/v1\nkind: Cluster\nmetadata: {name: c}\nspec: {mesh: {name: none}}\n";
+    let documents = [app("web", 1, 80, 8080), app("api", 1, 80, 8080), route.to_owned()];
+    let verdict =
+        |documents: &[String], to: &str| trace(&load(documents), "shop/deployment/web", to, 1).verdict;
+    assert_eq!(verdict(&documents, "http://web/"), Verdict::Unknown);
+    assert_eq!(verdict(&documents, "http://api/"), Verdict::Allowed);
+    let without = [documents.as_slice(), &[cluster.to_owned()]].concat();
+    assert_eq!(verdict(&without, "http://web/"), Verdict::Allowed);
 }
