@@ -1,7 +1,7 @@
 //! `hoplab schema`: what programs may rely on, and what is modelled.
 
 use super::{DONE, UNUSABLE, terminal};
-use crate::modelled::SYSTEMS;
+use crate::modelled::ROWS;
 use serde_json::{Value, json};
 
 /// The schema of each command's `-o json`, and of the scenario's own kinds.
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args) -> u8 {
             "version": env!("CARGO_PKG_VERSION"),
             "commands": commands,
             "kinds": schema("kinds"),
-            "modelled": SYSTEMS,
+            "modelled": ROWS,
         });
         terminal::out(&format!("{all:#}\n"));
         return DONE;

@@ -233,7 +233,8 @@ pub(super) async fn diagnostic(Path(name): Path<String>) -> Response {
 #[template(path = "model.html")]
 struct Model {
     frame: Frame,
-    systems: &'static [modelled::System],
+    states: [modelled::State; 5],
+    areas: Vec<modelled::Area>,
 }
 
 pub(super) async fn model() -> Response {
@@ -247,7 +248,8 @@ pub(super) async fn model() -> Response {
         StatusCode::OK,
         &Model {
             frame,
-            systems: modelled::SYSTEMS,
+            states: modelled::State::ALL,
+            areas: modelled::areas().collect(),
         },
     )
 }

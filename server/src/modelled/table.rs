@@ -1,0 +1,422 @@
+//! The rows. Those of one area stand together; to add one, add a line. A test sees to it that every piece of evidence
+//! exists.
+
+use super::{Row, State};
+
+/// An area and its version, for the rows below it.
+type System = (&'static str, &'static str);
+
+const fn row(
+    (area, version): System,
+    what: &'static str,
+    state: State,
+    note: &'static str,
+    evidence: &'static [&'static str],
+) -> Row {
+    Row {
+        area,
+        version,
+        what,
+        state,
+        note,
+        evidence,
+    }
+}
+
+const API: System = ("Kubernetes API", "1.36");
+const CONTROLLERS: System = ("Kubernetes controllers and kubelet", "1.36");
+const KERNEL: System = ("Linux kernel", "6.12 and newer");
+const KUBE_PROXY: System = ("kube-proxy", "1.36");
+const CNI: System = (
+    "CNI plug-ins",
+    "specification 1.1.0; reference plug-ins 1.8; Flannel 0.28",
+);
+const DNS: System = (
+    "DNS",
+    "CoreDNS 1.14; Kubernetes DNS specification 1.1.0; glibc's resolver",
+);
+const REQUESTS: System = ("Requests and servers", "HTTP/1.1");
+const HOPLAB: System = ("hoplab's own kinds", "hoplab.dev/v1");
+
+use State::{Assumed, Kept, Modelled, Refused, Unknown};
+
+/// The table.
+pub static ROWS: &[Row] = &[
+    row(
+        API,
+        "Reading: multi-document YAML and JSON, List, typed lists without kinds",
+        Modelled,
+        "several errors at once, each with its place",
+        &[
+            "wasm/objects/src/yaml/tests.rs#spans_lead_to_keys_and_values",
+            "wasm/objects/src/validate/tests.rs#lists_are_taken_apart",
+            "wasm/objects/src/validate/tests.rs#several_errors_of_one_object_are_all_reported",
+        ],
+    ),
+    row(
+        API,
+        "Validation and defaults: names, labels, ports, selectors, Services, workloads, EndpointSlices, IP families",
+        Modelled,
+        "in the API server's words, for the fields that matter to networking",
+        &[
+            "wasm/objects/src/validate/tests.rs#services",
+            "wasm/objects/src/validate/tests.rs#workloads_and_pods",
+            "wasm/objects/src/names.rs#names_are_judged_as_the_api_server_judges_them",
+        ],
+    ),
+    row(
+        API,
+        "Fields that cannot change",
+        Modelled,
+        "in Steps: selectors, a Service's clusterIP, most of a Pod's spec",
+        &[
+            "wasm/checks/tests/steps.rs#a_step_cannot_change_what_the_api_server_does_not_let_change",
+            "wasm/checks/tests/steps.rs#what_is_applied_cannot_change_an_address_that_the_cluster_gave",
+        ],
+    ),
+    row(
+        API,
+        "NetworkPolicy, ClusterNetworkPolicy, AdminNetworkPolicy and the policies of Calico and Cilium",
+        Unknown,
+        "a NetworkPolicy where it selects a pod of the request, the others everywhere",
+        &[
+            "tests/scenarios/policy-not-modelled",
+            "tests/tests/real_manifests.rs#policies_that_select_the_pods_make_the_verdict_unknown_and_are_named",
+        ],
+    ),
+    row(
+        API,
+        "Gateway API routes whose parent is a Service",
+        Unknown,
+        "where the request is sent to that Service and the Cluster's mesh is not none",
+        &["wasm/engine/tests/world.rs#a_route_for_the_mesh_makes_requests_to_its_service_unknown"],
+    ),
+    row(
+        API,
+        "Gateways, Ingresses and their routes",
+        Kept,
+        "no controller serves them: nothing listens at their address, and a request to `gateway:` or `ingress:` is refused",
+        &["wasm/checks/tests/probes.rs#what_cannot_be_asked_is_said"],
+    ),
+    row(
+        API,
+        "Istio and Linkerd",
+        Unknown,
+        "their objects may act on every request",
+        &[],
+    ),
+    row(
+        API,
+        "Kinds that nobody here knows",
+        Kept,
+        "listed, with a warning",
+        &["wasm/objects/src/validate/tests.rs#documents_that_are_not_what_they_seem"],
+    ),
+    row(
+        CONTROLLERS,
+        "Deployment, ReplicaSet, ReplicationController, StatefulSet, DaemonSet, Job, CronJob",
+        Modelled,
+        "pods by the names that the controllers give, the same ones each time",
+        &[
+            "wasm/controllers/src/tests.rs#a_deployment_becomes_pods_on_workers_with_addresses_and_a_slice",
+            "wasm/controllers/src/tests.rs#stateful_sets_count_and_daemon_sets_cover_the_nodes",
+            "wasm/controllers/src/tests.rs#an_exported_pod_is_adopted_and_not_made_twice",
+        ],
+    ),
+    row(
+        CONTROLLERS,
+        "Scheduling: nodeName, nodeSelector, required affinity, taints and tolerations, topology spread",
+        Modelled,
+        "then where fewest pods are; resources and weights are not looked at",
+        &[
+            "wasm/controllers/src/tests.rs#an_unschedulable_pod_stays_pending_and_says_why",
+            "wasm/controllers/src/tests.rs#a_pod_written_with_an_address_goes_to_the_node_that_could_give_it",
+        ],
+    ),
+    row(
+        CONTROLLERS,
+        "Addresses of pods and Services, node ports, load balancers' addresses from a pool",
+        Modelled,
+        "given in a fixed order; written ones are honoured, outside their range too",
+        &[
+            "wasm/objects/src/settings/tests.rs#written_addresses_are_honoured_and_the_rest_is_given",
+            "wasm/controllers/src/tests.rs#load_balancers_get_addresses_and_node_ports",
+        ],
+    ),
+    row(
+        CONTROLLERS,
+        "EndpointSlices and Endpoints",
+        Modelled,
+        "as the EndpointSlice controller writes them, 100 endpoints a slice; hand-made Endpoints are mirrored",
+        &[
+            "wasm/controllers/src/tests.rs#a_slice_holds_a_hundred_endpoints",
+            "wasm/controllers/src/tests.rs#a_named_port_that_differs_between_pods_makes_two_slices",
+            "wasm/controllers/src/tests.rs#hand_made_endpoints_are_mirrored",
+        ],
+    ),
+    row(
+        CONTROLLERS,
+        "Readiness probes",
+        Assumed,
+        "taken to succeed, unless the port's name does not exist; what an export says of a pod's readiness is kept",
+        &["wasm/controllers/src/tests.rs#a_returned_pod_has_its_defaults_and_its_containers"],
+    ),
+    row(
+        CONTROLLERS,
+        "The resolv.conf and hosts files of pods",
+        Modelled,
+        "by dnsPolicy, dnsConfig and hostAliases",
+        &[
+            "wasm/dataplane/src/kubelet/tests.rs#resolv_conf_by_dns_policy",
+            "wasm/dataplane/src/kubelet/tests.rs#hosts_file_has_the_pod_and_its_aliases",
+        ],
+    ),
+    row(
+        CONTROLLERS,
+        "Several clusters, and the multi-cluster Services API",
+        Refused,
+        "a folder with clusters/ is not read",
+        &["wasm/objects/src/scenario.rs#files_are_read_by_name_and_tagged_with_their_cluster"],
+    ),
+    row(
+        KERNEL,
+        "Network namespaces, veth pairs, bridges that learn and flood, ARP",
+        Modelled,
+        "paths compared with those that a real kernel (6.18) took",
+        &[
+            "wasm/kernel/tests/walk.rs#without_forwarding_a_packet_for_another_is_dropped",
+            "wasm/kernel/tests/kernel_oracle.rs#bridge_without_br_netfilter",
+            "wasm/kernel/tests/kernel_oracle.rs#routed_pods_with_proxy_arp",
+        ],
+    ),
+    row(
+        KERNEL,
+        "Routing: longest prefix, metrics, ip rules, ways of one route",
+        Modelled,
+        "IPv4",
+        &[
+            "wasm/kernel/tests/walk.rs#the_longest_prefix_wins_whatever_the_order",
+            "wasm/kernel/src/fib/lookup.rs#a_rule_for_a_mark_asks_its_own_table_first",
+            "wasm/kernel/tests/kernel_oracle.rs#host_gateway_routes",
+        ],
+    ),
+    row(
+        KERNEL,
+        "netfilter: the iptables tables, user chains, connection tracking, NAT both ways",
+        Modelled,
+        "the matches and targets that kube-proxy, Flannel and policy agents write; ipsets are taken not to match, and the verdict is unknown",
+        &[
+            "wasm/kernel/tests/iptables_save.rs#prints_what_iptables_nft_printed",
+            "wasm/kernel/tests/kernel_oracle.rs#policy_chains",
+            "wasm/kernel/tests/properties.rs#replies_undo_translation_often_enough_to_mean_something",
+        ],
+    ),
+    row(
+        KERNEL,
+        "VXLAN, time to live, MTU, ICMP errors",
+        Modelled,
+        "headers as bytes, as a capture shows them",
+        &[
+            "wasm/kernel/tests/kernel_oracle.rs#tunnel_mtu",
+            "wasm/kernel/tests/kernel_oracle.rs#tunnel_over_a_narrow_network",
+            "wasm/kernel/tests/walk.rs#a_routing_loop_uses_up_the_time_to_live",
+        ],
+    ),
+    row(
+        KERNEL,
+        "TCP: handshake, data, close, RST, SYN sent again at 1, 2, 3, 4, 5, 7, 11 seconds",
+        Modelled,
+        "no windows, no recovery of lost segments",
+        &[
+            "wasm/kernel/tests/walk.rs#a_connection_opens_asks_is_answered_and_closes",
+            "wasm/kernel/tests/walk.rs#an_unanswered_syn_is_sent_again_after_1_2_3_4_5_7_11_seconds_and_given_up_after_131",
+            "wasm/kernel/tests/walk.rs#a_closed_port_answers_with_a_reset",
+        ],
+    ),
+    row(
+        KERNEL,
+        "UDP and ICMP echo",
+        Modelled,
+        "port unreachable where nothing listens",
+        &[
+            "wasm/kernel/tests/walk.rs#a_closed_udp_port_answers_with_port_unreachable",
+            "wasm/kernel/tests/walk.rs#the_kernel_answers_an_echo_request",
+        ],
+    ),
+    row(
+        KERNEL,
+        "SCTP associations, IPv6",
+        Unknown,
+        "the trace names them",
+        &[],
+    ),
+    row(
+        KERNEL,
+        "IPVS, nftables, eBPF, WireGuard, IPsec",
+        Unknown,
+        "a Cluster that asks for them is told so",
+        &[],
+    ),
+    row(
+        KUBE_PROXY,
+        "iptables mode: ClusterIP, NodePort, external and load balancers' addresses, traffic policies, session affinity, source ranges",
+        Modelled,
+        "kube-proxy's own chains, names and order",
+        &[
+            "wasm/dataplane/src/proxy/iptables/names.rs#chain_names_are_those_of_a_real_kube_proxy",
+            "wasm/dataplane/src/plan/tests.rs#rules_of_a_node_as_iptables_save_prints_them",
+            "wasm/dataplane/src/proxy/iptables/tests.rs#services_of_endpoints_make_the_numbers_of_rules_that_kube_proxy_reports",
+            "tests/scenarios/cluster-ip",
+            "tests/scenarios/node-port-cluster",
+            "tests/scenarios/node-port-local",
+            "tests/scenarios/hairpin",
+            "tests/scenarios/no-endpoints",
+        ],
+    ),
+    row(
+        KUBE_PROXY,
+        "IPVS and nftables modes, trafficDistribution",
+        Unknown,
+        "a Cluster or a Service that asks for them is told so",
+        &["wasm/dataplane/src/plan/tests.rs#what_is_not_modelled_is_named"],
+    ),
+    row(
+        CNI,
+        "bridge and host-local",
+        Modelled,
+        "a bridge, a veth pair a pod, addresses and routes as the plug-ins make them",
+        &[
+            "wasm/dataplane/src/plan/tests.rs#a_pod_has_its_cable_its_routes_and_its_files",
+            "wasm/dataplane/src/plan/tests.rs#the_bridge_alone_knows_no_other_node",
+            "tests/scenarios/pod-to-pod-same-node",
+        ],
+    ),
+    row(
+        CNI,
+        "Flannel: vxlan and host-gw",
+        Modelled,
+        "interfaces, routes, FDB and neighbour entries, and the rules that flanneld writes",
+        &[
+            "wasm/dataplane/src/plan/tests.rs#flannel_vxlan_joins_nodes_by_a_tunnel",
+            "wasm/dataplane/src/plan/tests.rs#host_gw_routes_by_the_nodes_and_keeps_the_mtu",
+            "tests/scenarios/pod-to-pod-vxlan",
+            "tests/scenarios/pod-to-pod-host-gw",
+        ],
+    ),
+    row(
+        CNI,
+        "Flannel's other back ends, Calico, Cilium, AWS VPC CNI, Weave",
+        Unknown,
+        "a Cluster that asks for them is told so",
+        &["wasm/dataplane/src/plan/tests.rs#what_is_not_modelled_is_named"],
+    ),
+    row(
+        DNS,
+        "CoreDNS's plug-in kubernetes: A, SRV, PTR of Services, endpoints and pods; forward to servers outside",
+        Modelled,
+        "with the Corefile that kubeadm writes, or another of these plug-ins",
+        &[
+            "wasm/dataplane/src/dns/tests.rs#questions_to_coredns_as_kubeadm_configures_it",
+            "wasm/dataplane/src/dns/tests.rs#settings_of_the_kubernetes_plug_in",
+            "tests/scenarios/headless",
+        ],
+    ),
+    row(
+        DNS,
+        "The resolver: search list, ndots, servers in turn",
+        Modelled,
+        "as glibc walks them",
+        &[
+            "wasm/dataplane/src/dns/resolv.rs#candidates_by_ndots_and_final_dot",
+            "wasm/dataplane/src/dns/resolv.rs#options_are_capped_as_glibc_caps_them",
+        ],
+    ),
+    row(
+        DNS,
+        "CoreDNS's plug-ins log, errors, health, ready, prometheus, cache, loop, reload, loadbalance, bufsize, metadata, debug",
+        Kept,
+        "they change no answer that the model gives",
+        &[],
+    ),
+    row(
+        DNS,
+        "Other plug-ins of CoreDNS",
+        Unknown,
+        "a request that asks such a server is not decided",
+        &["wasm/dataplane/src/dns/tests.rs#what_a_corefile_says_and_nobody_models_is_named"],
+    ),
+    row(
+        REQUESTS,
+        "HTTP/1.1, TCP, UDP, ICMP echo and DNS requests",
+        Modelled,
+        "each with its reply, over the same simulated stacks",
+        &[
+            "wasm/checks/tests/probes.rs#every_field_holds_and_fails_for_its_reason",
+            "wasm/checks/tests/probes.rs#other_transports_and_run_time_addresses",
+        ],
+    ),
+    row(
+        REQUESTS,
+        "TLS, HTTP/2, gRPC, SCTP requests",
+        Refused,
+        "a Probe that asks for one fails and says so; of https the TCP connection is shown and the verdict is unknown",
+        &["wasm/checks/tests/probes.rs#what_cannot_be_asked_is_said"],
+    ),
+    row(
+        REQUESTS,
+        "agnhost (netexec, serve-hostname, porter), the Gateway API conformance images, http-echo, nginx, httpd, whoami, httpbin",
+        Modelled,
+        "what they answer to a request; /ws and what agnhost does for /dial, /shell, /upload and /exit make the verdict unknown",
+        &[
+            "wasm/dataplane/src/apps/http.rs#netexec_answers_every_path",
+            "wasm/dataplane/src/apps/http.rs#the_conformance_image_has_pages_of_its_own",
+            "wasm/dataplane/src/apps/http.rs#a_retry_fails_as_often_as_it_is_told_to",
+        ],
+    ),
+    row(
+        REQUESTS,
+        "Every other image",
+        Assumed,
+        "listens on its containerPorts; answers HTTP with a description of the request and anything else with the same bytes. The annotation hoplab.dev/behavior overrides",
+        &[
+            "wasm/dataplane/src/plan/tests.rs#a_port_that_nobody_declares_is_assumed_and_said_so",
+            "wasm/dataplane/src/apps/behavior.rs#reads_listeners_and_says_what_is_wrong",
+        ],
+    ),
+    row(
+        REQUESTS,
+        "Hosts outside",
+        Assumed,
+        "an address outside every range of the world is an echo server on the Internet",
+        &["wasm/dataplane/src/plan/tests.rs#undeclared_hosts_are_outside_every_range"],
+    ),
+    row(
+        HOPLAB,
+        "Cluster, Host, Network, Zone",
+        Modelled,
+        "what a Cluster or a Host asks for and is not modelled makes verdicts unknown: iptables rules of hosts, VLANs and other devices",
+        &[
+            "wasm/dataplane/src/plan/tests.rs#a_declared_host_is_what_its_document_says",
+            "wasm/dataplane/src/plan/tests.rs#a_device_of_a_type_that_is_not_modelled_is_named",
+        ],
+    ),
+    row(
+        HOPLAB,
+        "Probe, Assert, Step, Reject",
+        Modelled,
+        "a field that is not modelled makes the check fail and says so",
+        &[
+            "wasm/checks/tests/probes.rs#every_field_holds_and_fails_for_its_reason",
+            "wasm/checks/tests/asserts.rs#asserts_about_objects",
+            "wasm/checks/tests/steps.rs#steps_change_the_world_and_name_their_checks",
+            "wasm/checks/tests/steps.rs#refused_input_is_refused_with_its_words_at_its_line",
+        ],
+    ),
+    row(
+        HOPLAB,
+        "Fault, and a Step's fault and clear",
+        Refused,
+        "such a Step fails; a Fault among the documents makes every verdict unknown",
+        &["wasm/checks/tests/steps.rs#steps_change_the_world_and_name_their_checks"],
+    ),
+];
