@@ -24,7 +24,7 @@ mod ss;
 mod stack;
 
 pub use get::{Format, Get};
-pub use output::Output;
+pub use output::{Output, harmless_json, is_harmful};
 
 use asked::Asker;
 use hoplab_engine::{Around, From, World};

@@ -55,22 +55,51 @@ pub(crate) fn ended(result: Ended) -> Output {
     result.map_or_else(|failure| failure, Output::done)
 }
 
-/// Writes out control characters and those that turn the direction of writing. Names come from manifests.
+/// Whether a character could steer a terminal: control characters, and those that turn the direction of writing. Line
+/// feeds and tabs are none.
+pub fn is_harmful(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t')
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Writes harmful characters out. Names come from manifests.
 pub(crate) fn harmless(text: String) -> String {
-    let harmful = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    if !text.contains(harmful) {
+    written_out(text, |c| c.escape_unicode().to_string())
+}
+
+/// The same in the text of JSON, where such a character stands in a string only: what reads it gets the same string.
+pub fn harmless_json(text: String) -> String {
+    written_out(text, |c| format!("\\u{:04x}", u32::from(c)))
+}
+
+fn written_out(text: String, escape: fn(char) -> String) -> String {
+    if !text.contains(is_harmful) {
         return text;
     }
-    text.chars()
-        .map(|c| {
-            if harmful(c) {
-                c.escape_unicode().to_string()
-            } else {
-                c.to_string()
-            }
-        })
-        .collect()
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_harmful(c) {
+            out.push_str(&escape(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_stays_the_same_json() {
+        let value = serde_json::json!({"a\u{202e}": "b\u{1b}[31m\u{9b}\u{feff}é\n"});
+        let text = harmless_json(format!("{value:#}"));
+        assert!(!text.contains(is_harmful), "{text:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).ok(), Some(value));
+        assert_eq!(
+            harmless("a\u{1b}[31m\u{202e}".to_owned()),
+            "a\\u{1b}[31m\\u{202e}"
+        );
+    }
 }

@@ -7,7 +7,7 @@ mod pod;
 mod table;
 pub mod yaml;
 
-use crate::output::{Ended, Output, ended, harmless};
+use crate::output::{Ended, Output, ended, harmless, harmless_json};
 use age::Now;
 use cells::Row;
 use hoplab_engine::returned;
@@ -446,7 +446,7 @@ fn json_text(value: &Value) -> String {
     let mut text = String::from_utf8(out).unwrap_or_default();
     debug_assert!(written.is_ok(), "a vector takes every byte");
     text.push('\n');
-    text
+    harmless_json(text)
 }
 
 fn sorted(value: &Value) -> Value {
