@@ -279,6 +279,7 @@ fn control_characters_reach_the_terminal_as_text() {
             "http://\u{1b}[31m/",
         ][..],
         &["test", "-"][..],
+        &["test", "-", "-o", "junit"][..],
     ] {
         let ended = hoplab_with(arguments, manifest.as_bytes());
         for text in [&ended.out, &ended.err] {
@@ -287,7 +288,71 @@ fn control_characters_reach_the_terminal_as_text() {
     }
 }
 
+/// An image's name is the only name in a trace that the API server lets hold anything.
+const HOSTILE: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: web}\n\
+                       spec: {containers: [{name: c, image: \"<b>\\e[31m\\u202e\", ports: [{containerPort: 80}]}]}\n";
+
 #[test]
+fn hostile_text_reaches_every_output_as_text() {
+    let folder = std::env::temp_dir().join(format!("hoplab-hostile-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a scratch folder");
+    let file = |name: &str| folder.join(name).display().to_string();
+    let trace = ["trace", "-", "--from", "web/a", "--to", "http://pod:web/a/"];
+    let harmful = ['\u{1b}', '\u{202e}', '\u{7}'];
+    let (svg, pcap) = (file("a.svg"), file("a.pcap"));
+    let cases = [
+        (trace.to_vec(), false),
+        (
+            [&trace[..], &["-o", "json", "--svg", &svg, "--pcap", &pcap]].concat(),
+            true,
+        ),
+        (vec!["get", "-", "pods", "-A", "-o", "json"], true),
+        (vec!["exec", "-", "--at", "web/a", "--", "ss", "-tlnp"], false),
+    ];
+    for (arguments, is_json) in cases {
+        let ended = hoplab_with(&arguments, HOSTILE.as_bytes());
+        assert_eq!(ended.status, 0, "{arguments:?}: {}", ended.err);
+        assert!(!ended.out.contains(harmful), "{arguments:?}: {:?}", ended.out);
+        if is_json {
+            // The same string comes out of it.
+            assert!(
+                json(&ended.out).to_string().contains("\u{202e}"),
+                "{arguments:?}: {}",
+                ended.out
+            );
+        }
+    }
+    let drawing = std::fs::read_to_string(&svg).expect("a drawing");
+    assert!(
+        !drawing.contains(harmful) && !drawing.contains("<b>"),
+        "{drawing}"
+    );
+    assert!(
+        !std::fs::read(&pcap).expect("a capture").contains(&0x1b),
+        "a comment holds an escape"
+    );
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn a_cluster_is_part_of_the_place() {
+    let ended = hoplab(&[
+        "exec",
+        SHOP,
+        "--cluster",
+        "west",
+        "--at",
+        "node:worker-1",
+        "--",
+        "ip",
+        "route",
+    ]);
+    assert_ne!(ended.status, 0);
+    assert!(ended.err.contains("several clusters"), "{}", ended.err);
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "it measures the program from outside")]
 fn bad_input_is_refused_within_a_second_or_so() {
     let folder = std::env::temp_dir().join(format!("hoplab-cli-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a scratch folder");
@@ -318,12 +383,39 @@ fn bad_input_is_refused_within_a_second_or_so() {
             file("bracket.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: {name: a\n"),
             "bracket.yaml",
         ),
+        (
+            file(
+                "eighty.yaml",
+                b"apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: eighty}]}\n",
+            ),
+            "spec.ports[0].port: found the string \"eighty\", expected an integer",
+        ),
+        (
+            file(
+                "twice.yaml",
+                &[b"apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n".as_slice(); 2].concat(),
+            ),
+            "Namespace a is there twice",
+        ),
+        (file("deep.yaml", "[".repeat(100_000).as_bytes()), "100 levels"),
         (large, "MB"),
     ];
     for (path, expected) in cases {
+        let start = std::time::Instant::now();
         let ended = hoplab(&["get", &path.display().to_string(), "pods", "-A"]);
+        let seconds = start.elapsed().as_secs_f64();
+        // A debug build on a machine with other work to do; a release build answers in a few milliseconds.
+        assert!(seconds < 5.0, "{}: {seconds} s", path.display());
         assert_eq!(ended.status, 2, "{}: {}{}", path.display(), ended.out, ended.err);
         assert!(ended.err.contains(expected), "{}: {}", path.display(), ended.err);
     }
+    let empty = hoplab(&[
+        "get",
+        &file("empty.yaml", b"").display().to_string(),
+        "pods",
+        "-A",
+    ]);
+    assert_eq!(empty.status, 0, "{}", empty.err);
+    assert!(empty.err.contains("the file holds no document"), "{}", empty.err);
     let _ = std::fs::remove_dir_all(&folder);
 }

@@ -39,12 +39,12 @@ pub(super) fn run(args: &Args) -> u8 {
             "kinds": schema("kinds"),
             "modelled": ROWS,
         });
-        terminal::out(&format!("{all:#}\n"));
+        terminal::out(&terminal::json(&all));
         return DONE;
     };
     match schema(name) {
         Some(schema) => {
-            terminal::out(&format!("{schema:#}\n"));
+            terminal::out(&terminal::json(&schema));
             DONE
         }
         None => {

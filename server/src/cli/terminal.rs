@@ -1,6 +1,7 @@
 //! What goes to a terminal: diagnostics with the line they are about, and foreign text made harmless.
 
 use crate::scenario::SourceText;
+use hoplab_shell::is_harmful;
 use hoplab_source::{Diagnostic, Severity, Span};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -32,9 +33,9 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn is_harmful(c: char) -> bool {
-    (c.is_control() && c != '\n' && c != '\t')
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+/// A value as indented JSON with a line feed behind it, harmful characters written as JSON writes them.
+pub fn json(value: &serde_json::Value) -> String {
+    hoplab_shell::harmless_json(format!("{value:#}\n"))
 }
 
 /// As [`harmless`], on one line.

@@ -51,8 +51,8 @@ pub(super) fn run(args: &Args) -> u8 {
     let report = Report::of(scenarios);
     terminal::out(&match args.output {
         Form::Text => terminal::harmless(&to_text(&report)).into_owned(),
-        Form::Json => format!("{:#}\n", to_json(&report)),
-        Form::Junit => to_junit(&report),
+        Form::Json => terminal::json(&to_json(&report)),
+        Form::Junit => terminal::harmless(&to_junit(&report)).into_owned(),
     });
     report.exit_status()
 }

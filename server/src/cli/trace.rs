@@ -82,8 +82,8 @@ pub(super) fn run(args: &Args) -> u8 {
         Err(error) => return refuse(&error.to_string()),
     };
     match args.output {
-        super::Output::Text => terminal::out(&print::to_text(&run.trace, &world)),
-        super::Output::Json => terminal::out(&format!("{:#}\n", json::to_json(&run.trace, &world))),
+        super::Output::Text => terminal::out(&terminal::harmless(&print::to_text(&run.trace, &world))),
+        super::Output::Json => terminal::out(&terminal::json(&json::to_json(&run.trace, &world))),
     }
     let files = [
         (&args.pcap, args.pcap.as_ref().map(|_| capture::of(&run.trace))),
