@@ -3,8 +3,8 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// The largest file that is read, in bytes. Real exports of big clusters are a few megabytes.
-pub const LARGEST_FILE: u64 = 32 << 20;
+/// The largest file that is read, in bytes: what the engine takes. Real exports of big clusters are a few megabytes.
+pub const LARGEST_FILE: u64 = hoplab_objects::yaml::LARGEST_SOURCE_BYTES as u64;
 
 /// One text that documents are read from.
 #[derive(Clone, Debug, PartialEq, Eq)]

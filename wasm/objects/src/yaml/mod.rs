@@ -15,6 +15,9 @@ use crate::codes;
 use hoplab_source::{Diagnostic, Severity, SourceId, Span, Warned};
 use serde_json::Value;
 
+/// Size that one source may have, in bytes.
+pub const LARGEST_SOURCE_BYTES: usize = 8 << 20;
+
 /// How much one source may ask for.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -27,10 +30,10 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 8 MiB, 100 levels, 100,000 nodes from aliases.
+    /// [`LARGEST_SOURCE_BYTES`], 100 levels, 100,000 nodes from aliases.
     fn default() -> Self {
         Self {
-            source_bytes: 8 << 20,
+            source_bytes: LARGEST_SOURCE_BYTES,
             depth: 100,
             alias_nodes: 100_000,
         }
