@@ -1,5 +1,6 @@
 //! `bridge`, as iproute2 6.1 prints it: `fdb`, `link`, what they show only.
 
+use crate::ip::{argument, shown};
 use crate::output::{Ended, Output, ended};
 use crate::stack::Stack;
 use hoplab_kernel::interface::{Interface, InterfaceKind};
@@ -48,10 +49,10 @@ fn parse(stack: &Stack<'_>, args: &[&str]) -> Ended {
     };
     let objects = ["link", "fdb", "mdb", "vlan", "vni", "monitor"];
     match objects.iter().find(|known| known.starts_with(object)) {
-        Some(&"link") => link(stack, details, shown("link", &["set", "help"], rest)?),
+        Some(&"link") => link(stack, details, shown("bridge", "link", &["set", "help"], rest)?),
         Some(&"fdb") => {
             let verbs = ["add", "append", "delete", "replace", "get", "flush", "help"];
-            fdb(stack, shown("fdb", &verbs, rest)?)
+            fdb(stack, shown("bridge", "fdb", &verbs, rest)?)
         }
         Some(known) => Err(Output::not_modelled(
             USAGE,
@@ -63,36 +64,6 @@ fn parse(stack: &Stack<'_>, args: &[&str]) -> Ended {
             format!("Object \"{object}\" is unknown, try \"bridge help\"."),
         )),
     }
-}
-
-fn shown<'a, 'w>(object: &str, verbs: &[&str], args: &'a [&'w str]) -> Result<&'a [&'w str], Output> {
-    let Some((verb, rest)) = args.split_first() else {
-        return Ok(args);
-    };
-    if ["show", "list", "lst"]
-        .iter()
-        .any(|known| known.starts_with(verb))
-    {
-        return Ok(rest);
-    }
-    match verbs.iter().find(|known| known.starts_with(verb)) {
-        Some(known) => Err(Output::not_modelled(
-            USAGE,
-            &format!("bridge {object}"),
-            &format!("\"{known}\""),
-        )),
-        None => Err(Output::failed(
-            USAGE,
-            format!("Command \"{verb}\" is unknown, try \"bridge {object} help\"."),
-        )),
-    }
-}
-
-/// The word after a keyword.
-fn argument<'w>(args: &mut std::slice::Iter<'_, &'w str>) -> Result<&'w str, Output> {
-    args.next()
-        .copied()
-        .ok_or_else(|| Output::failed(USAGE, "Command line is not complete. Try option \"help\""))
 }
 
 fn link(stack: &Stack<'_>, details: bool, args: &[&str]) -> Ended {

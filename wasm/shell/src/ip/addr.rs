@@ -16,6 +16,7 @@ struct Addresses {
 
 pub(super) fn run(stack: &Stack<'_>, options: &Options, args: &[&str]) -> Ended {
     let args = shown(
+        "ip",
         "address",
         &[
             "add", "change", "replace", "delete", "save", "restore", "flush", "help",

@@ -69,6 +69,7 @@ impl<'w> Selected<'w> {
 
 pub(super) fn run(stack: &Stack<'_>, options: &Options, args: &[&str]) -> Ended {
     let args = shown(
+        "ip",
         "link",
         &[
             "set", "add", "delete", "change", "replace", "property", "afstats", "xstats", "help",

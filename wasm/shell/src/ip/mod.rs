@@ -153,8 +153,13 @@ fn usage(option: &str) -> Output {
     )
 }
 
-/// The words after `show`; other verbs are refused by name.
-fn shown<'a, 'w>(object: &str, verbs: &[&str], args: &'a [&'w str]) -> Result<&'a [&'w str], Output> {
+/// The words after `show` of a tool of iproute2; other verbs are refused by name.
+pub(crate) fn shown<'a, 'w>(
+    tool: &str,
+    object: &str,
+    verbs: &[&str],
+    args: &'a [&'w str],
+) -> Result<&'a [&'w str], Output> {
     let Some((verb, rest)) = args.split_first() else {
         return Ok(args);
     };
@@ -167,18 +172,18 @@ fn shown<'a, 'w>(object: &str, verbs: &[&str], args: &'a [&'w str]) -> Result<&'
     match verbs.iter().find(|known| known.starts_with(verb)) {
         Some(known) => Err(Output::not_modelled(
             USAGE,
-            &format!("ip {object}"),
+            &format!("{tool} {object}"),
             &format!("\"{known}\""),
         )),
         None => Err(Output::failed(
             USAGE,
-            format!("Command \"{verb}\" is unknown, try \"ip {object} help\"."),
+            format!("Command \"{verb}\" is unknown, try \"{tool} {object} help\"."),
         )),
     }
 }
 
 /// The word after a keyword.
-fn argument<'w>(args: &mut std::slice::Iter<'_, &'w str>) -> Result<&'w str, Output> {
+pub(crate) fn argument<'w>(args: &mut std::slice::Iter<'_, &'w str>) -> Result<&'w str, Output> {
     let end = || Output::failed(USAGE, "Command line is not complete. Try option \"help\"");
     args.next().copied().ok_or_else(end)
 }

@@ -18,6 +18,7 @@ struct Entry<'a> {
 
 pub(super) fn run(stack: &Stack<'_>, options: &Options, args: &[&str]) -> Ended {
     let args = shown(
+        "ip",
         "neighbour",
         &["add", "delete", "change", "replace", "get", "flush", "help"],
         args,

@@ -53,6 +53,7 @@ pub(super) fn run(stack: &Stack<'_>, options: &Options, args: &[&str]) -> Ended 
         return super::get::run(stack, rest);
     }
     let args = shown(
+        "ip",
         "route",
         &[
             "add", "delete", "change", "replace", "append", "prepend", "test", "flush", "save", "restore",

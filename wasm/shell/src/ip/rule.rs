@@ -28,6 +28,7 @@ pub(super) fn table_number(word: &str) -> Option<u32> {
 
 pub(super) fn run(stack: &Stack<'_>, options: &Options, args: &[&str]) -> Ended {
     let args = shown(
+        "ip",
         "rule",
         &["add", "delete", "flush", "save", "restore", "help"],
         args,
