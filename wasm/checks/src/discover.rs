@@ -21,8 +21,6 @@ pub fn discover<'t>(root: &str, files: &[SourceText<'t>]) -> Vec<Case<'t>> {
     if let [file] = files
         && file.name.is_empty()
     {
-        let name = root.rsplit('/').next().unwrap_or(root);
-        let _ = name;
         return vec![Case {
             path: root.to_owned(),
             files: vec![*file],
