@@ -26,7 +26,8 @@ pub fn host(address: IpAddr) -> IpNet {
 }
 
 impl RuleBuilder {
-    fn and(mut self, found: Match) -> Self {
+    /// Any match.
+    pub fn and(mut self, found: Match) -> Self {
         self.0.push(found);
         self
     }
@@ -143,6 +144,15 @@ impl RuleBuilder {
             not: false,
             kind: AddrType::Local,
             limit_iface_in: false,
+        })
+    }
+
+    /// `-m set --match-set NAME FLAGS`, or nftables' `… @NAME`.
+    pub fn in_set(self, name: &str, flags: &str) -> Self {
+        self.and(Match::Set {
+            not: false,
+            name: name.into(),
+            flags: flags.into(),
         })
     }
 

@@ -76,8 +76,27 @@ pub struct Endpoint {
     pub serving: bool,
     /// Is being deleted.
     pub terminating: bool,
+    /// Hints: the zones that should use it.
+    pub for_zones: Vec<String>,
+    /// Hints: the nodes that should use it.
+    pub for_nodes: Vec<String>,
     /// The EndpointSlice and the place in it.
     pub slice: (Arc<ObjectKey>, usize),
+}
+
+/// What a proxy knows of its node.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NodeView<'n> {
+    /// Its name.
+    pub name: &'n str,
+    /// Its zone; may be empty.
+    pub zone: &'n str,
+    /// Its primary address.
+    pub address: Option<IpAddr>,
+    /// All its addresses, that of `lo` too.
+    pub addresses: &'n [IpAddr],
+    /// The range of its pods.
+    pub pod_cidr: Option<IpNet>,
 }
 
 /// The endpoints that one node uses for a Service port.
@@ -171,6 +190,8 @@ fn endpoints_by_port(store: &Store) -> BTreeMap<PortKey, Vec<Endpoint>> {
                         ready: conditions.is_ready(),
                         serving: conditions.is_serving(),
                         terminating: conditions.is_terminating(),
+                        for_zones: endpoint.hints.zones(),
+                        for_nodes: endpoint.hints.nodes(),
                         slice: (Arc::clone(&key), index),
                     },
                 );
@@ -252,13 +273,26 @@ fn ports_of<'e>(
     })
 }
 
+impl Categorized<'_> {
+    /// Whether traffic to the ClusterIP finds an endpoint from this node.
+    pub fn internal(&self, port: &ServicePort) -> bool {
+        self.any && !(port.internal_local && self.local.is_empty())
+    }
+
+    /// The same of traffic to node ports and addresses from outside.
+    pub fn external(&self, port: &ServicePort) -> bool {
+        self.any && !(port.external_local && self.local.is_empty())
+    }
+}
+
 impl Endpoint {
     /// `10.244.1.2:8080`.
     pub fn socket(&self) -> String {
         format!("{}:{}", self.address, self.port)
     }
 
-    fn is_on(&self, node: &str) -> bool {
+    /// Whether it runs on a node.
+    pub fn is_on(&self, node: &str) -> bool {
         self.node.as_deref() == Some(node)
     }
 }
@@ -291,16 +325,40 @@ impl ServicePort {
 
     /// Whether every node writes the same for it.
     pub fn is_alike_on_all_nodes(&self) -> bool {
-        !self.uses_local_endpoints() && self.source_ranges.is_empty()
+        !self.uses_local_endpoints()
+            && self.source_ranges.is_empty()
+            && self
+                .endpoints
+                .iter()
+                .all(|e| e.for_zones.is_empty() && e.for_nodes.is_empty())
     }
 
-    /// The endpoints that a node uses. Models proxy.CategorizeEndpoints, without topology hints: while nothing is
-    /// ready, those that terminate but still serve are used.
-    pub fn categorized(&self, node: &str) -> Categorized<'_> {
+    /// Which endpoints the hints leave to a node. Models topology.go topologyModeFromHints: hints count only where
+    /// every ready endpoint has one and one at least is for this node, or its zone.
+    fn hinted(&self, node: &NodeView<'_>) -> impl Fn(&Endpoint) -> bool {
+        let ready = || self.endpoints.iter().filter(|e| e.ready);
+        let counts = |hints: fn(&Endpoint) -> &Vec<String>, of: &str| {
+            ready().all(|e| !hints(e).is_empty()) && ready().any(|e| hints(e).iter().any(|hint| hint == of))
+        };
+        let by_node = counts(|e| &e.for_nodes, node.name);
+        let by_zone = !by_node && counts(|e| &e.for_zones, node.zone);
+        let (name, zone) = (node.name.to_owned(), node.zone.to_owned());
+        move |e| match (by_node, by_zone) {
+            (true, _) => e.for_nodes.contains(&name),
+            (_, true) => e.for_zones.contains(&zone),
+            _ => true,
+        }
+    }
+
+    /// The endpoints that a node uses. Models proxy.CategorizeEndpoints: while nothing is ready, those that terminate
+    /// but still serve are used.
+    pub fn categorized(&self, view: &NodeView<'_>) -> Categorized<'_> {
+        let node = view.name;
         let falling_back = |e: &&Endpoint| e.serving && e.terminating;
         let mut found = Categorized::default();
         if self.uses_cluster_endpoints() {
-            found.cluster = self.endpoints.iter().filter(|e| e.ready).collect();
+            let hinted = self.hinted(view);
+            found.cluster = self.endpoints.iter().filter(|e| e.ready && hinted(e)).collect();
             if found.cluster.is_empty() {
                 found.cluster = self.endpoints.iter().filter(falling_back).collect();
             }
@@ -340,6 +398,19 @@ impl ServicePort {
         Arc::new(Origin {
             object: Some(self.service.clone()),
             field,
+            writer: Cow::Borrowed(writer),
+        })
+    }
+
+    /// The origin of what comes from the choice of endpoints: the selector, or the slice that somebody wrote.
+    pub fn endpoint_origin(&self, endpoint: &Endpoint, writer: &'static str) -> Arc<Origin> {
+        if self.has_selector {
+            return self.origin(FieldPath::parse("spec.selector"), writer);
+        }
+        let (slice, index) = &endpoint.slice;
+        Arc::new(Origin {
+            object: Some((**slice).clone()),
+            field: FieldPath::root().key("endpoints").index(*index),
             writer: Cow::Borrowed(writer),
         })
     }

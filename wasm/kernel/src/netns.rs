@@ -3,6 +3,8 @@
 use crate::fib::{IpRule, Route};
 use crate::interface::Interface;
 use crate::nf::Ruleset;
+use crate::nf::nft::NftTable;
+use crate::nf::set::Set;
 use crate::process::Program;
 use hoplab_source::Origin;
 use hoplab_trace::{Name, Place};
@@ -30,6 +32,10 @@ pub struct NetNs {
     pub iptables: Ruleset,
     /// ip6tables.
     pub ip6tables: Ruleset,
+    /// nftables' own tables, beside those of iptables.
+    pub nftables: Vec<NftTable>,
+    /// Sets of ipset, by name.
+    pub ipsets: IndexMap<Name, Arc<Set>>,
     /// Sockets that wait for connections or datagrams.
     pub listeners: Vec<Listener>,
     /// What the settings say.
@@ -108,6 +114,8 @@ impl NetNs {
             neighbours: IndexMap::new(),
             iptables: Ruleset::default(),
             ip6tables: Ruleset::default(),
+            nftables: Vec::new(),
+            ipsets: IndexMap::new(),
             listeners: Vec::new(),
             sysctls: Sysctls::default(),
             files: BTreeMap::new(),

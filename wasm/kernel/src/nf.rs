@@ -2,14 +2,16 @@
 
 pub(crate) mod eval;
 pub mod hooks;
+pub mod nft;
 pub mod save;
+pub mod set;
 
 use hoplab_source::Origin;
 use hoplab_trace::{HookName, Name};
 use hoplab_wire::L4Protocol;
 use indexmap::IndexMap;
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// iptables tables, in the order of `iptables-save`.
@@ -97,6 +99,20 @@ pub enum Match {
         not: bool,
         /// The prefix.
         net: IpNet,
+    },
+    /// nftables: `ip saddr { … }`.
+    SrcIn {
+        /// Inverted.
+        not: bool,
+        /// Any of these.
+        nets: Vec<IpNet>,
+    },
+    /// nftables: `meta mark set meta mark | VALUE`, a statement that other statements follow.
+    SetMark {
+        /// Or, xor.
+        op: MarkOp,
+        /// Value.
+        value: u32,
     },
     /// `-i`; a trailing `+` is a wildcard.
     InInterface {
@@ -268,6 +284,17 @@ pub enum Target {
         to: IpAddr,
         /// New port; `None`: unchanged.
         port: Option<u16>,
+    },
+    /// nftables: `dnat ip to numgen random mod N map { … }`: each with its origin.
+    DnatOneOf(Vec<(SocketAddr, Arc<Origin>)>),
+    /// nftables: `numgen random mod N vmap { … }`: chains to go to, each with the name of the way.
+    GotoOneOf(Vec<(Name, Name)>),
+    /// nftables: `… vmap @MAP`. Without an element the rule does not match.
+    Vmap {
+        /// The map.
+        map: Name,
+        /// `dst,dst,dst`: which end each part of the key is of.
+        flags: Name,
     },
     /// `-j SNAT --to-source`.
     Snat {

@@ -43,7 +43,8 @@ impl Stack {
                 }
             }
         }
-        let tracks = needs_conntrack(&ns.iptables) || needs_conntrack(&ns.ip6tables);
+        let tracks =
+            needs_conntrack(&ns.iptables) || needs_conntrack(&ns.ip6tables) || !ns.nftables.is_empty();
         let loopback = ns
             .interfaces
             .values()

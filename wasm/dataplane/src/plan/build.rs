@@ -12,6 +12,7 @@ use hoplab_source::{FieldPath, Origin};
 use hoplab_trace::Place;
 use hoplab_wire::L4Protocol;
 use ipnet::IpNet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What Go's TLS servers say to plain HTTP. Source: net/http server.go.
@@ -74,7 +75,11 @@ impl PlanData {
             cni.program_node(self.cluster(), index, &mut stack);
         }
         if let Some(proxy) = &self.proxy {
-            proxy.program(&node.name, node.address, &mut stack);
+            let interfaces = stack.netns().interfaces.values();
+            let addresses: Vec<IpAddr> = interfaces
+                .flat_map(|interface| interface.addresses.iter().map(|address| address.net.addr()))
+                .collect();
+            proxy.program(&self.proxied(node, &addresses), &mut stack);
         }
         self.node_listeners(index, &mut stack);
         stack.finish()
@@ -116,7 +121,7 @@ impl PlanData {
             let Some(number) = port.health_check_node_port else {
                 continue;
             };
-            let local = port.categorized(&node.name).local.len();
+            let local = port.categorized(&self.proxied(node, &[])).local.len();
             let service = &port.service;
             let body = format!(
                 "{{\"service\":{{\"namespace\":\"{}\",\"name\":\"{}\"}},\"localEndpoints\":{local}}}\n",

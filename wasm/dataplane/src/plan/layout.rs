@@ -2,7 +2,7 @@
 
 use super::{HostNetworkPod, HostPlan, NodePlan, Owner, PlanData, PodPlan, Role, outside, v4_address};
 use crate::dns::Names;
-use crate::proxy::iptables::{self, IptablesProxy};
+use crate::proxy;
 use crate::service_map::ServiceMap;
 use crate::{cni, made_up};
 use hoplab_kernel::{Fabric, FabricId, NetNsId, PortRef};
@@ -15,7 +15,6 @@ use hoplab_source::ObjectKey;
 use hoplab_trace::{Name, Unknown};
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, OnceLock};
@@ -47,7 +46,7 @@ pub(super) fn plan(store: &Store, settings: &ClusterSettings, relations: Relatio
     let cni = cni::by_name(&settings.cni.name);
     what_is_not_modelled(store, settings, cni.is_some(), &mut unknown);
     PlanData {
-        proxy: proxy(settings, &services),
+        proxy: proxy::of(settings, &services),
         cni,
         cni_settings: settings.cni.clone(),
         settings: Arc::new(settings.clone()),
@@ -384,36 +383,6 @@ fn dns_server(store: &Store, settings: &ClusterSettings) -> Option<IpAddr> {
     of_service.or_else(|| settings.dns_address())
 }
 
-fn proxy(settings: &ClusterSettings, services: &Arc<ServiceMap>) -> Option<IptablesProxy> {
-    if settings.proxy.mode != "iptables" {
-        return None;
-    }
-    let given = &settings.proxy.settings;
-    let in_iptables = |name: &str| {
-        given
-            .get("iptables")
-            .and_then(|iptables| iptables.get(name))
-            .and_then(Value::as_bool)
-    };
-    let cluster_cidr = match given.get("clusterCIDR").and_then(Value::as_str) {
-        Some(text) => text
-            .split(',')
-            .find_map(|range| range.trim().parse::<IpNet>().ok().filter(|r| r.addr().is_ipv4())),
-        None => settings
-            .pod_cidrs
-            .iter()
-            .copied()
-            .find(|range| range.addr().is_ipv4()),
-    };
-    let settings = iptables::Settings {
-        cluster_cidr: cluster_cidr.map(|range| range.trunc()),
-        masquerade_all: in_iptables("masqueradeAll").unwrap_or(false),
-        localhost_node_ports: in_iptables("localhostNodePorts").unwrap_or(true),
-        large_cluster: false,
-    };
-    Some(IptablesProxy::new(Arc::clone(services), settings))
-}
-
 /// Settings and objects that could decide and that nothing here knows.
 fn what_is_not_modelled(
     store: &Store,
@@ -440,26 +409,37 @@ fn what_is_not_modelled(
             "it is not modelled yet; what is built is the plug-in's default backend",
         );
     }
-    if !matches!(settings.proxy.mode.as_str(), "iptables" | "none") {
+    if !proxy::is_known(&settings.proxy.mode) {
         add(
             format!("kube-proxy's mode {}", settings.proxy.mode),
             "it is not modelled yet: nodes have no rules for Services, so no Service address is known to lead anywhere",
         );
     }
-    let known = ["clusterCIDR", "iptables", "mode", "kind", "apiVersion"];
-    for (name, value) in settings
+    let known = [
+        "clusterCIDR",
+        "iptables",
+        "nftables",
+        "ipvs",
+        "scheduler",
+        "masqueradeAll",
+        "localhostNodePorts",
+        "detectLocal",
+        "detectLocalMode",
+        "nodePortAddresses",
+        "mode",
+        "kind",
+        "apiVersion",
+    ];
+    for (name, _) in settings
         .proxy
         .settings
         .iter()
         .filter(|(name, _)| !known.contains(&name.as_str()))
     {
-        let is_default = name == "detectLocalMode" && value == "ClusterCIDR";
-        if !is_default {
-            add(
-                format!("kube-proxy's setting {name}"),
-                "it is not modelled yet and could change the rules for Services",
-            );
-        }
+        add(
+            format!("kube-proxy's setting {name}"),
+            "it is not modelled yet and could change the rules for Services",
+        );
     }
     if settings
         .pod_cidrs
@@ -473,10 +453,17 @@ fn what_is_not_modelled(
         );
     }
     for (object, service) in store.all::<Service>() {
-        if !service.spec.traffic_distribution.is_empty() {
+        let mode = service
+            .metadata
+            .annotations
+            .get("service.kubernetes.io/topology-mode");
+        if mode.is_some_and(|mode| mode.eq_ignore_ascii_case("auto")) {
             add(
-                format!("trafficDistribution of {}", object.key),
-                "it prefers endpoints that are near, which is not modelled yet: all ready endpoints share the traffic",
+                format!(
+                    "the annotation service.kubernetes.io/topology-mode of {}",
+                    object.key
+                ),
+                "hints by the processors of each zone are not modelled: all ready endpoints share the traffic",
             );
         }
     }

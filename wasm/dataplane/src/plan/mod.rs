@@ -10,8 +10,8 @@ mod pods;
 
 use crate::cni::{self, ClusterView, Cni};
 use crate::dns::Names;
-use crate::proxy::iptables::IptablesProxy;
-use crate::service_map::ServiceMap;
+use crate::proxy::Proxy;
+use crate::service_map::{NodeView, ServiceMap};
 use hoplab_kernel::{Fabric, FabricId, Net, NetNs, NetNsId, StackSource};
 use hoplab_objects::relate::Relations;
 use hoplab_objects::settings::{ClusterSettings, CniSettings, NodeSettings};
@@ -150,7 +150,7 @@ struct PlanData {
     node_network: IpNet,
     gateway: IpAddr,
     cni: Option<&'static dyn Cni>,
-    proxy: Option<IptablesProxy>,
+    proxy: Option<Arc<dyn Proxy>>,
     services: Arc<ServiceMap>,
     relations: Relations,
     names: Names,
@@ -333,6 +333,18 @@ impl PlanData {
                 }
             }
             Some(Role::Router) | None => Place::Router(outside::ROUTER.into()),
+        }
+    }
+
+    /// What kube-proxy knows of a node.
+    fn proxied<'n>(&'n self, node: &'n NodePlan, addresses: &'n [IpAddr]) -> NodeView<'n> {
+        let zone = self.settings.node(&node.name).and_then(NodeSettings::zone);
+        NodeView {
+            name: &node.name,
+            zone: zone.unwrap_or_default(),
+            address: node.address,
+            addresses,
+            pod_cidr: node.pod_cidr,
         }
     }
 

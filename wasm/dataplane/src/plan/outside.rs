@@ -146,11 +146,11 @@ impl PlanData {
                 .is_some_and(|node| node.is_control_plane() || node.labels.contains_key(EXCLUDED))
         };
         let all_excluded = self.nodes.iter().all(|node| excluded(&node.name));
-        let local = |name: &str| !port.categorized(name).local.is_empty();
+        let local = |node: &super::NodePlan| !port.categorized(&self.proxied(node, &[])).local.is_empty();
         self.nodes
             .iter()
             .filter(|node| all_excluded || !excluded(&node.name))
-            .filter(|node| !port.external_local || local(&node.name))
+            .filter(|node| !port.external_local || local(node))
             .filter_map(|node| node.address)
             .collect()
     }

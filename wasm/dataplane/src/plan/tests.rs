@@ -357,11 +357,6 @@ fn what_is_not_modelled_is_named() {
             "cni: {name: flannel, backend: wireguard}",
             "the backend wireguard of flannel",
         ),
-        (
-            "selector: {app: web}, clusterIP",
-            "trafficDistribution: PreferClose, selector: {app: web}, clusterIP",
-            "trafficDistribution of Service shop/web",
-        ),
     ] {
         let plan = plan(&SMALL.replace(from, to));
         assert!(
@@ -572,8 +567,9 @@ fn what_is_built_anew_after_an_edit_equals_what_is_built_from_nothing() {
 
 #[test]
 fn many_services_on_many_nodes_are_written_once() {
-    use crate::proxy::iptables::{IptablesProxy, Settings};
-    use crate::service_map::{Endpoint, ServicePort};
+    use crate::proxy::iptables::IptablesProxy;
+    use crate::proxy::{Proxy, Settings};
+    use crate::service_map::{Endpoint, NodeView, ServicePort};
     use crate::stack_builder::StackBuilder;
     let address = |base: [u8; 2], n: u32| {
         IpAddr::V4(std::net::Ipv4Addr::new(base[0], base[1], (n >> 8) as u8, n as u8))
@@ -602,6 +598,8 @@ fn many_services_on_many_nodes_are_written_once() {
                 ready: true,
                 serving: true,
                 terminating: false,
+                for_zones: Vec::new(),
+                for_nodes: Vec::new(),
                 slice: (
                     Arc::new(ObjectKey::new("discovery.k8s.io", "EndpointSlice", "ns", "s")),
                     0,
@@ -609,12 +607,7 @@ fn many_services_on_many_nodes_are_written_once() {
             })
             .collect(),
     });
-    let settings = Settings {
-        cluster_cidr: None,
-        masquerade_all: false,
-        localhost_node_ports: true,
-        large_cluster: false,
-    };
+    let settings = Settings::default();
     let proxy = IptablesProxy::new(
         Arc::new(ServiceMap {
             ports: ports.collect(),
@@ -625,7 +618,11 @@ fn many_services_on_many_nodes_are_written_once() {
         .map(|n| {
             let name: Name = format!("n{n}").into();
             let mut stack = StackBuilder::new(Place::Node(Arc::clone(&name)));
-            proxy.program(&name, None, &mut stack);
+            let node = NodeView {
+                name: &name,
+                ..NodeView::default()
+            };
+            proxy.program(&node, &mut stack);
             stack.finish()
         })
         .collect();

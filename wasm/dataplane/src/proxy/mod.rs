@@ -1,3 +1,177 @@
-//! What stands in for Services on nodes. One folder a mode; the trait comes with the second one.
+//! What stands in for Services on nodes. One folder a mode.
 
+#[cfg(test)]
+mod fixture;
 pub mod iptables;
+pub mod nftables;
+
+use crate::service_map::{NodeView, ServiceMap};
+use crate::stack_builder::StackBuilder;
+use hoplab_kernel::nf::Match;
+use hoplab_objects::settings::ClusterSettings;
+use ipnet::IpNet;
+use serde_json::Value;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Who writes.
+pub const WRITER: &str = "kube-proxy";
+
+/// One mode, over the Services of a whole cluster.
+pub trait Proxy: Send + Sync {
+    /// Writes what belongs on a node.
+    fn program(&self, node: &NodeView<'_>, stack: &mut StackBuilder);
+}
+
+type Make = fn(Arc<ServiceMap>, Settings) -> Arc<dyn Proxy>;
+
+/// The modes that are modelled.
+static MODES: &[(&str, Make)] = &[
+    ("iptables", |services, settings| {
+        Arc::new(iptables::IptablesProxy::new(services, settings))
+    }),
+    ("nftables", |services, settings| {
+        Arc::new(nftables::NftablesProxy::new(services, settings))
+    }),
+];
+
+/// Whether a mode is modelled, or is none at all.
+pub fn is_known(mode: &str) -> bool {
+    mode == "none" || MODES.iter().any(|(name, _)| *name == mode)
+}
+
+/// The proxy that a cluster's settings ask for.
+pub fn of(settings: &ClusterSettings, services: &Arc<ServiceMap>) -> Option<Arc<dyn Proxy>> {
+    let (_, make) = MODES.iter().find(|(name, _)| *name == settings.proxy.mode)?;
+    Some(make(Arc::clone(services), Settings::of(settings)))
+}
+
+/// How traffic of the node's own pods is known. Source: kube-proxy --detect-local-mode.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DetectLocal {
+    /// Nothing is told apart.
+    #[default]
+    No,
+    /// By the range of all pods.
+    ClusterCidr(IpNet),
+    /// By the range of the node's pods.
+    NodeCidr,
+    /// By the interface that it comes in by; a trailing `+` is a wildcard.
+    Interface(String),
+}
+
+/// What decides beside Services.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// `--detect-local-mode`.
+    pub detect_local: DetectLocal,
+    /// `--masquerade-all`.
+    pub masquerade_all: bool,
+    /// `--iptables-localhost-nodeports`.
+    pub localhost_node_ports: bool,
+    /// `--nodeport-addresses`: ranges that node ports are served on; empty: all of the node's addresses, or its
+    /// primary one where that is the mode's default.
+    pub node_port_addresses: Vec<IpNet>,
+    /// `--nodeport-addresses=primary`.
+    pub primary_node_port_address: bool,
+    /// `--ipvs-scheduler`.
+    pub scheduler: String,
+    /// Ranges of Services.
+    pub service_cidrs: Vec<IpNet>,
+}
+
+impl Settings {
+    /// Those of a cluster's document.
+    pub fn of(settings: &ClusterSettings) -> Self {
+        let given = &settings.proxy.settings;
+        let of_mode = |name: &str| {
+            let section = given.get(settings.proxy.mode.as_str());
+            section
+                .and_then(|section| section.get(name))
+                .or_else(|| given.get(name))
+        };
+        let v4 = |ranges: &[IpNet]| ranges.iter().copied().find(|range| range.addr().is_ipv4());
+        let cluster_cidr = match given.get("clusterCIDR").and_then(Value::as_str) {
+            Some(text) => {
+                let ranges: Vec<IpNet> = text.split(',').filter_map(|r| r.trim().parse().ok()).collect();
+                v4(&ranges)
+            }
+            None => v4(&settings.pod_cidrs),
+        };
+        let interface = |name: &str| {
+            let section = given.get("detectLocal").and_then(|section| section.get(name));
+            section.and_then(Value::as_str).map(str::to_owned)
+        };
+        let detect_local = match given.get("detectLocalMode").and_then(Value::as_str) {
+            Some("NodeCIDR") => DetectLocal::NodeCidr,
+            Some("BridgeInterface") => {
+                interface("bridgeInterface").map_or(DetectLocal::No, DetectLocal::Interface)
+            }
+            Some("InterfaceNamePrefix") => interface("interfaceNamePrefix")
+                .map_or(DetectLocal::No, |prefix| DetectLocal::Interface(prefix + "+")),
+            _ => cluster_cidr.map_or(DetectLocal::No, |range| DetectLocal::ClusterCidr(range.trunc())),
+        };
+        let listed: Vec<&str> = match given.get("nodePortAddresses") {
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        Self {
+            detect_local,
+            masquerade_all: of_mode("masqueradeAll").and_then(Value::as_bool).unwrap_or(false),
+            localhost_node_ports: of_mode("localhostNodePorts")
+                .and_then(Value::as_bool)
+                .unwrap_or(true),
+            primary_node_port_address: listed == ["primary"],
+            node_port_addresses: listed.iter().filter_map(|range| range.parse().ok()).collect(),
+            scheduler: of_mode("scheduler")
+                .and_then(Value::as_str)
+                .filter(|name| !name.is_empty())
+                .unwrap_or("rr")
+                .to_owned(),
+            service_cidrs: settings.service_cidrs.clone(),
+        }
+    }
+
+    /// The match on traffic of the node's own pods, inverted if wanted. `None`: nothing is told apart.
+    pub(crate) fn local_traffic(&self, node: &NodeView<'_>, not: bool) -> Option<Match> {
+        match &self.detect_local {
+            DetectLocal::No => None,
+            DetectLocal::ClusterCidr(net) => Some(Match::Src { not, net: *net }),
+            DetectLocal::NodeCidr => Some(Match::Src {
+                not,
+                net: node.pod_cidr?.trunc(),
+            }),
+            DetectLocal::Interface(name) => Some(Match::InInterface {
+                not,
+                name: name.as_str().into(),
+            }),
+        }
+    }
+
+    /// Whether every node tells its traffic apart alike.
+    pub(crate) fn is_alike_on_all_nodes(&self) -> bool {
+        self.detect_local != DetectLocal::NodeCidr
+    }
+
+    /// The node's addresses that node ports are served on; `None`: all that it has.
+    pub(crate) fn node_port_ips(&self, node: &NodeView<'_>, primary_by_default: bool) -> Option<Vec<IpAddr>> {
+        let primary =
+            self.primary_node_port_address || self.node_port_addresses.is_empty() && primary_by_default;
+        if primary {
+            return Some(node.address.into_iter().collect());
+        }
+        let v4: Vec<&IpNet> = self
+            .node_port_addresses
+            .iter()
+            .filter(|range| range.addr().is_ipv4())
+            .collect();
+        if v4.is_empty() || v4.iter().any(|range| range.prefix_len() == 0) {
+            return None;
+        }
+        let own = node.addresses.iter().copied();
+        Some(
+            own.filter(|address| v4.iter().any(|range| range.contains(address)))
+                .collect(),
+        )
+    }
+}

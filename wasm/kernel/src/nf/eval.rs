@@ -2,7 +2,9 @@
 //!
 //! Models net/ipv4/netfilter/ip_tables.c `ipt_do_table`: rules from top to bottom, jumps with return, goto without.
 
+use super::nft::{self, NftTable};
 use super::save::{self, Family};
+use super::set::{Ends, Set};
 use super::{AddrType, Chain, CtStateName, MarkOp, Match, Policy, RejectWith, Rule, Table, Target};
 use crate::conntrack::{Conntrack, CtInfo, CtRef, Tuple};
 use crate::overlay::StackState;
@@ -45,6 +47,14 @@ impl<'a> Seen<'a> {
             ct,
             now,
         })
+    }
+
+    fn ends(&self) -> Ends {
+        Ends {
+            addresses: [self.src, self.dst],
+            protocol: self.protocol,
+            ports: self.ports,
+        }
     }
 }
 
@@ -107,6 +117,10 @@ struct Frame<'a> {
 
 struct Evaluation<'a, 'b> {
     table: &'a Table,
+    /// The sets that rules can ask: those of the nftables table, or of ipset.
+    sets: &'a IndexMap<Name, Arc<Set>>,
+    /// For the rules' text, where they are nftables'.
+    nft: Option<&'a NftTable>,
     seen: &'a Seen<'a>,
     around: &'a mut Around<'b>,
     hits: Vec<RuleHit>,
@@ -124,23 +138,53 @@ pub(crate) fn evaluate(
     if chain.rules.is_empty() && !matches!(chain.builtin, Some((_, Policy::Drop))) {
         return None;
     }
-    let mut evaluation = Evaluation {
-        table,
-        seen,
-        around,
-        hits: Vec::new(),
-        untracked: false,
-    };
-    let (decision, origin) = evaluation.run(chain);
-    Some(Evaluated {
-        decision,
-        untracked: evaluation.untracked,
-        hits: evaluation.hits,
-        origin,
-    })
+    let sets = &around.stack.ns.ipsets;
+    Some(Evaluation::new(table, sets, None, seen, around).whole(chain))
 }
 
-impl<'a> Evaluation<'a, '_> {
+/// Asks a base chain of an nftables table. `None`: it says nothing.
+pub(crate) fn evaluate_nft(
+    table: &NftTable,
+    chain: &str,
+    seen: &Seen<'_>,
+    around: &mut Around<'_>,
+) -> Option<Evaluated> {
+    let chain = table
+        .chains
+        .chain(chain)
+        .filter(|chain| !chain.rules.is_empty())?;
+    Some(Evaluation::new(&table.chains, &table.sets, Some(table), seen, around).whole(chain))
+}
+
+impl<'a, 'b> Evaluation<'a, 'b> {
+    fn new(
+        table: &'a Table,
+        sets: &'a IndexMap<Name, Arc<Set>>,
+        nft: Option<&'a NftTable>,
+        seen: &'a Seen<'a>,
+        around: &'a mut Around<'b>,
+    ) -> Self {
+        Self {
+            table,
+            sets,
+            nft,
+            seen,
+            around,
+            hits: Vec::new(),
+            untracked: false,
+        }
+    }
+
+    fn whole(mut self, chain: &'a Arc<Chain>) -> Evaluated {
+        let (decision, origin) = self.run(chain);
+        Evaluated {
+            decision,
+            untracked: self.untracked,
+            hits: self.hits,
+            origin,
+        }
+    }
+
     fn run(&mut self, first: &'a Arc<Chain>) -> (Decision, Option<Arc<Origin>>) {
         let mut frames = vec![Frame {
             chain: first,
@@ -165,10 +209,58 @@ impl<'a> Evaluation<'a, '_> {
             if !self.matches(rule, index, &mut frames[depth]) {
                 continue;
             }
-            let Some(target) = &rule.target else {
+            let Some(mut target) = rule.target.as_ref() else {
                 self.hit(chain, index, depth, true);
                 continue;
             };
+            let mut origin = &rule.origin;
+            let drawn;
+            match target {
+                Target::Vmap { map, flags } => {
+                    let Some(set) = self.sets.get(map) else {
+                        self.unknown(chain, "it asks a map that does not exist");
+                        continue;
+                    };
+                    let Some((key, element)) = set.find(&self.seen.ends(), flags) else {
+                        continue;
+                    };
+                    let Some(verdict) = &element.verdict else { continue };
+                    self.hit(chain, index, depth, true);
+                    if let (Some(hit), Some(table)) = (self.hits.last_mut(), self.nft) {
+                        let entry = nft::element_text(set, key, element, table.is_v6);
+                        hit.text = format!("{} {{ {entry} }}", hit.text).into();
+                        hit.origin.clone_from(&element.origin);
+                    }
+                    (target, origin) = (verdict, &element.origin);
+                    if !matches!(target, Target::Jump(_) | Target::Goto(_) | Target::Return) {
+                        let decision = match target {
+                            Target::Drop => Decision::Drop,
+                            _ => Decision::Accept,
+                        };
+                        return (decision, origin.clone());
+                    }
+                }
+                Target::GotoOneOf(ways) => {
+                    let taken = self.one_of(&chain.name, ways.len(), &|n| ways[n].1.to_string());
+                    let Some((to, _)) = ways.get(taken) else { continue };
+                    drawn = Target::Goto(Arc::clone(to));
+                    self.hit(chain, index, depth, true);
+                    target = &drawn;
+                }
+                Target::DnatOneOf(ways) => {
+                    let taken = self.one_of(&chain.name, ways.len(), &|n| ways[n].0.to_string());
+                    let Some((to, why)) = ways.get(taken) else {
+                        continue;
+                    };
+                    self.deciding(chain, index, depth);
+                    let decision = Decision::Dnat {
+                        to: to.ip(),
+                        port: Some(to.port()),
+                    };
+                    return (decision, Some(Arc::clone(why)));
+                }
+                _ => {}
+            }
             let decision = match target {
                 Target::Accept => Some(Decision::Accept),
                 Target::Drop => Some(Decision::Drop),
@@ -186,13 +278,18 @@ impl<'a> Evaluation<'a, '_> {
                 | Target::Goto(_)
                 | Target::Mark { .. }
                 | Target::Notrack
+                | Target::DnatOneOf(_)
+                | Target::GotoOneOf(_)
+                | Target::Vmap { .. }
                 | Target::Log { .. } => None,
             };
             if let Some(decision) = decision {
                 self.deciding(chain, index, depth);
-                return (decision, rule.origin.clone());
+                return (decision, origin.clone());
             }
-            self.hit(chain, index, depth, true);
+            if !matches!(rule.target, Some(Target::Vmap { .. } | Target::GotoOneOf(_))) {
+                self.hit(chain, index, depth, true);
+            }
             match target {
                 Target::Return => {
                     frames.pop();
@@ -275,11 +372,12 @@ impl<'a> Evaluation<'a, '_> {
         } else {
             Family::V6
         };
-        let text = self
-            .around
-            .texts
-            .entry(key)
-            .or_insert_with(|| Name::from(save::rule_text_of(rule, &chain.name, family)));
+        let text = self.around.texts.entry(key).or_insert_with(|| {
+            Name::from(match self.nft {
+                Some(table) => nft::rule_text(rule, table),
+                None => save::rule_text_of(rule, &chain.name, family),
+            })
+        });
         self.hits.push(RuleHit {
             chain: Arc::clone(&chain.name),
             depth: u8::try_from(depth).unwrap_or(u8::MAX),
@@ -309,6 +407,20 @@ impl<'a> Evaluation<'a, '_> {
             frame.drawn = Some(self.draw(frame.chain, index));
         }
         frame.drawn.is_some_and(|(_, taken)| taken == Some(index))
+    }
+
+    /// `numgen random mod N`.
+    fn one_of(&mut self, chain: &str, count: usize, way: &dyn Fn(usize) -> String) -> usize {
+        if count < 2 {
+            return 0;
+        }
+        let place = &self.around.stack.ns.place;
+        let share = 1.0 / count as f64;
+        self.around
+            .chooser
+            .choose(&|| format!("{chain} on {}", place_name(place)), &|| {
+                (0..count).map(|n| (way(n), share)).collect()
+            })
     }
 
     /// Consecutive random rules are one choice; what is left goes to the rule after them.
@@ -405,14 +517,27 @@ impl<'a> Evaluation<'a, '_> {
                 true
             }
             Match::PhysdevIsBridged { not } => seen.bridged != *not,
-            Match::Set { name, .. } => {
-                let what = format!("ipset {name} on {}", place_name(&self.around.stack.ns.place));
-                if !self.around.unknowns.iter().any(|u| u.what == what) {
-                    let why = "a rule asks it and ipsets are not modelled; the rule was taken not to match"
-                        .to_owned();
-                    self.around.unknowns.push(Unknown { what, why });
-                }
-                false
+            Match::SrcIn { not, nets } => nets.iter().any(|net| within(net, seen.src)) != *not,
+            Match::SetMark { op, value } => {
+                let mark = &mut *self.around.mark;
+                *mark = if *op == MarkOp::Or {
+                    *mark | value
+                } else {
+                    *mark ^ value
+                };
+                true
+            }
+            Match::Set { not, name, flags } => {
+                let Some(set) = self.sets.get(name) else {
+                    let what = format!("ipset {name} on {}", place_name(&self.around.stack.ns.place));
+                    if !self.around.unknowns.iter().any(|u| u.what == what) {
+                        let why =
+                            "a rule asks it and nobody made it; the rule was taken not to match".to_owned();
+                        self.around.unknowns.push(Unknown { what, why });
+                    }
+                    return false;
+                };
+                set.find(&seen.ends(), flags).is_some() != *not
             }
         }
     }

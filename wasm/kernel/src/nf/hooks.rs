@@ -49,12 +49,13 @@ pub static HOOK_ORDER: [(HookName, Station, i32); 18] = [
     (Postrouting, Confirm, i32::MAX),
 ];
 
-/// What runs at one hook, in order.
-pub fn stations(hook: HookName) -> impl Iterator<Item = Station> {
+/// What runs at one hook, in order, with its priority. Chains of nftables come between; of two with one priority
+/// iptables' is first, as it was registered first.
+pub fn stations(hook: HookName) -> impl Iterator<Item = (Station, i32)> {
     HOOK_ORDER
         .iter()
         .filter(move |(h, ..)| *h == hook)
-        .map(|(_, station, _)| *station)
+        .map(|(_, station, priority)| (*station, *priority))
 }
 
 #[cfg(test)]

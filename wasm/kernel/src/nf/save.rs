@@ -337,7 +337,10 @@ fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
             | Match::Dst { .. }
             | Match::InInterface { .. }
             | Match::OutInterface { .. }
-            | Match::Protocol { .. },
+            | Match::Protocol { .. }
+            // Only nftables has these.
+            | Match::SrcIn { .. }
+            | Match::SetMark { .. },
             _,
         ) => Ok(()),
     };
@@ -407,6 +410,8 @@ fn target_text(out: &mut String, target: &Target, family: Family) -> fmt::Result
         Target::Jump(chain) => write!(out, " -j {chain}"),
         Target::Goto(chain) => write!(out, " -g {chain}"),
         Target::Reject(with) => write!(out, " -j REJECT --reject-with {}", reject_name(*with, family)),
+        // Only nftables has these.
+        Target::DnatOneOf(_) | Target::GotoOneOf(_) | Target::Vmap { .. } => Ok(()),
         Target::Dnat { to, port } => {
             out.write_str(" -j DNAT --to-destination ")?;
             match port {

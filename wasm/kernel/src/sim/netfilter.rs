@@ -7,6 +7,7 @@ use crate::conntrack::{CtInfo, CtRef, Direction, TcpState, Tuple};
 use crate::interface::Scope;
 use crate::nf::eval::{self, Around, Decision, Evaluated, Seen};
 use crate::nf::hooks::{self, Station};
+use crate::nf::nft::{BaseChain, NftTable};
 use crate::nf::{RejectWith, TableName};
 use crate::stack::Stack;
 use hoplab_trace::{ConntrackState, DropCause, HookName, LegEnd, Name, NatKind, RuleVerdict, StepKind};
@@ -34,7 +35,15 @@ impl Sim<'_> {
         let Some(v4) = cursor.skb.packet.src_ip().map(|ip| ip.is_ipv4()) else {
             return HookEnd::Pass;
         };
-        for station in hooks::stations(hook) {
+        let mut after = i32::MIN;
+        for (station, priority) in hooks::stations(hook) {
+            if !stack.ns.nftables.is_empty() {
+                let end = self.nft_filters(cursor, stack, hook, (iif, oif), after..priority);
+                if end != HookEnd::Pass {
+                    return end;
+                }
+                after = priority;
+            }
             let end = match station {
                 Station::Conntrack if stack.tracks => {
                     self.track(cursor);
@@ -45,6 +54,35 @@ impl Sim<'_> {
                 Station::Table(table) => self.table(cursor, stack, hook, table, iif, oif, v4),
                 Station::Conntrack | Station::Confirm => HookEnd::Pass,
             };
+            if end != HookEnd::Pass {
+                return end;
+            }
+        }
+        if stack.ns.nftables.is_empty() {
+            return HookEnd::Pass;
+        }
+        self.nft_filters(cursor, stack, hook, (iif, oif), after..i32::MAX)
+    }
+
+    /// Base chains of the type filter whose priorities are in a range, the lower first.
+    fn nft_filters(
+        &mut self,
+        cursor: &mut Cursor,
+        stack: &Stack,
+        hook: HookName,
+        devices: (Option<&Name>, Option<&Name>),
+        priorities: std::ops::Range<i32>,
+    ) -> HookEnd {
+        for (table, base) in nft_chains(cursor, stack, hook, false) {
+            if !priorities.contains(&base.priority) {
+                continue;
+            }
+            let Some(evaluated) = self.asked(cursor, stack, hook, devices, &|seen, around| {
+                eval::evaluate_nft(table, base.name, seen, around)
+            }) else {
+                continue;
+            };
+            let end = self.said(cursor, hook, table.name, evaluated);
             if end != HookEnd::Pass {
                 return end;
             }
@@ -102,6 +140,17 @@ impl Sim<'_> {
         let Some(evaluated) = self.ask(cursor, stack, hook, table, iif, oif, v4) else {
             return HookEnd::Pass;
         };
+        self.said(cursor, hook, table.name(), evaluated)
+    }
+
+    /// Notes what a table said.
+    fn said(
+        &mut self,
+        cursor: &mut Cursor,
+        hook: HookName,
+        table: &'static str,
+        evaluated: Evaluated,
+    ) -> HookEnd {
         if evaluated.untracked {
             cursor.skb.ct = Some(CtRef::Untracked);
         }
@@ -112,7 +161,7 @@ impl Sim<'_> {
         };
         let kind = StepKind::Hook {
             hook,
-            table: table.name(),
+            table,
             hits: evaluated.hits,
             verdict,
         };
@@ -132,6 +181,20 @@ impl Sim<'_> {
         v4: bool,
     ) -> Option<Evaluated> {
         let found = stack.ruleset(v4).tables.get(&table)?;
+        self.asked(cursor, stack, hook, (iif, oif), &|seen, around| {
+            eval::evaluate(found, hook, seen, around)
+        })
+    }
+
+    /// Asks about a packet as it is at a hook.
+    fn asked(
+        &mut self,
+        cursor: &mut Cursor,
+        stack: &Stack,
+        hook: HookName,
+        (iif, oif): (Option<&Name>, Option<&Name>),
+        ask: &dyn Fn(&Seen<'_>, &mut Around<'_>) -> Option<Evaluated>,
+    ) -> Option<Evaluated> {
         let mut seen = Seen::of(&cursor.skb.packet, cursor.skb.ct, self.now)?;
         seen.iif = iif.map(|n| &**n);
         seen.oif = oif.map(|n| &**n);
@@ -144,7 +207,7 @@ impl Sim<'_> {
             texts: &mut self.texts,
             unknowns: &mut self.unknowns,
         };
-        eval::evaluate(found, hook, &seen, &mut around)
+        ask(&seen, &mut around)
     }
 
     /// `nf_conntrack_in`: finds or makes the entry.
@@ -269,7 +332,7 @@ impl Sim<'_> {
         };
         let mut asked = None;
         let mut done = true;
-        if stack.ruleset(v4).tables.contains_key(&TableName::Nat)
+        if (stack.ruleset(v4).tables.contains_key(&TableName::Nat) || !stack.ns.nftables.is_empty())
             && state == CtInfo::New
             && direction == Direction::Original
         {
@@ -284,8 +347,30 @@ impl Sim<'_> {
                 });
         }
         if !done {
-            let evaluated = self.ask(cursor, stack, hook, TableName::Nat, iif, oif, v4);
-            let decision = evaluated.as_ref().map_or(Decision::Accept, |e| e.decision);
+            let mut evaluated = self
+                .ask(cursor, stack, hook, TableName::Nat, iif, oif, v4)
+                .map(|evaluated| (TableName::Nat.name(), evaluated));
+            // nf_nat_inet_fn: the next chain is asked while none has said anything.
+            for (table, base) in nft_chains(cursor, stack, hook, true) {
+                if evaluated
+                    .as_ref()
+                    .is_some_and(|(_, e)| e.decision != Decision::Accept)
+                {
+                    break;
+                }
+                let next = self.asked(cursor, stack, hook, (iif, oif), &|seen, around| {
+                    eval::evaluate_nft(table, base.name, seen, around)
+                });
+                if let Some(next) = next
+                    && let Some((name, before)) = evaluated.replace((table.name, next))
+                {
+                    self.said(cursor, hook, name, before);
+                }
+            }
+            let decision = evaluated
+                .as_ref()
+                .map(|(_, e)| e)
+                .map_or(Decision::Accept, |e| e.decision);
             let range = match decision {
                 Decision::Dnat { to, port } => Range {
                     address: Some(to),
@@ -322,10 +407,10 @@ impl Sim<'_> {
         }
         let rewritten = self.rewrite(cursor, ct, manip);
         match asked {
-            Some((Some(evaluated), verdict)) => {
+            Some((Some((table, evaluated)), verdict)) => {
                 let kind = StepKind::Hook {
                     hook,
-                    table: TableName::Nat.name(),
+                    table,
                     hits: evaluated.hits,
                     verdict,
                 };
@@ -354,6 +439,23 @@ impl Sim<'_> {
         nat::rewrite(Arc::make_mut(&mut cursor.skb.packet), ct, manip, target);
         Some(kind)
     }
+}
+
+/// Base chains of nftables at a hook, of a type and of the packet's family, by priority.
+fn nft_chains<'s>(
+    cursor: &Cursor,
+    stack: &'s Stack,
+    hook: HookName,
+    is_nat: bool,
+) -> Vec<(&'s NftTable, &'static BaseChain)> {
+    let v6 = cursor.skb.packet.src_ip().is_some_and(|ip| ip.is_ipv6());
+    let tables = stack.ns.nftables.iter().filter(|table| table.is_v6 == v6);
+    let mut found: Vec<_> = tables
+        .flat_map(|table| table.base_chains.iter().map(move |base| (table, base)))
+        .filter(|(_, base)| base.hook == hook && base.is_nat == is_nat)
+        .collect();
+    found.sort_by_key(|(_, base)| base.priority);
+    found
 }
 
 /// `nf_nat_masquerade_ipv4`: the outgoing device's address on the way to the next hop.

@@ -13,13 +13,14 @@
 //! Differs: the rules of the accounting extension (`-m nfacct`), which kube-proxy adds where the node's kernel has
 //! it, are not written; they only count. The order of Services, which is random in kube-proxy, is that of their names.
 
-mod names;
+pub(super) mod names;
 mod service;
 
 pub use names::{ChainNames, endpoint_chain, service_chains};
 
-use crate::rules::{MASQUERADE_MARK, chain, or_mark, rule, xor_mark};
-use crate::service_map::{ServiceMap, ServicePort};
+use crate::proxy::{Proxy, Settings, WRITER};
+use crate::rules::{MASQUERADE_MARK, RuleBuilder, chain, host, or_mark, rule, xor_mark};
+use crate::service_map::{NodeView, ServiceMap, ServicePort};
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::nf::{Chain, CtStateName, Rule, TableName, Target};
 use hoplab_source::Origin;
@@ -27,11 +28,8 @@ use hoplab_trace::Name;
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 use service::Written;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, OnceLock};
-
-/// Who writes.
-pub const WRITER: &str = "kube-proxy";
 
 const KUBE_SERVICES: &str = "KUBE-SERVICES";
 const KUBE_EXTERNAL_SERVICES: &str = "KUBE-EXTERNAL-SERVICES";
@@ -44,19 +42,6 @@ const KUBE_PROXY_CANARY: &str = "KUBE-PROXY-CANARY";
 
 /// More endpoints than this, and rules carry no comments. Source: largeClusterEndpointsThreshold.
 const LARGE_CLUSTER_ENDPOINTS: usize = 1000;
-
-/// What decides beside Services.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Settings {
-    /// `--cluster-cidr`: what counts as inside with `detectLocalMode: ClusterCIDR`; `None`: nothing is told apart.
-    pub cluster_cidr: Option<IpNet>,
-    /// `--masquerade-all`.
-    pub masquerade_all: bool,
-    /// `--iptables-localhost-nodeports`.
-    pub localhost_node_ports: bool,
-    /// Whether comments are left out.
-    pub large_cluster: bool,
-}
 
 /// Jumps from built-in chains, in the order in which kube-proxy puts each before all others.
 /// Source: iptablesJumpChains.
@@ -150,6 +135,8 @@ type Chains = IndexMap<Name, Arc<Chain>>;
 pub struct IptablesProxy {
     services: Arc<ServiceMap>,
     settings: Settings,
+    /// Whether comments on endpoints are left out.
+    large_cluster: bool,
     alike: OnceLock<Alike>,
 }
 
@@ -167,80 +154,35 @@ struct Alike {
 
 impl IptablesProxy {
     /// The proxy of these Services.
-    pub fn new(services: Arc<ServiceMap>, mut settings: Settings) -> Self {
-        settings.large_cluster = services.total_endpoints() > LARGE_CLUSTER_ENDPOINTS;
+    pub fn new(services: Arc<ServiceMap>, settings: Settings) -> Self {
         Self {
+            large_cluster: services.total_endpoints() > LARGE_CLUSTER_ENDPOINTS,
             services,
             settings,
             alike: OnceLock::new(),
         }
     }
 
-    /// Writes the rules of a node.
-    pub fn program(&self, node: &str, node_ip: Option<IpAddr>, stack: &mut StackBuilder) {
-        let alike = self.alike.get_or_init(|| self.write_alike());
-        let origin = Arc::new(Origin::by(WRITER));
-        if self.settings.localhost_node_ports {
-            stack.netns().sysctls.route_localnet = true;
-        }
-        let mut stamp = stack.stamp(&origin);
-        for table in [TableName::Mangle, TableName::Nat, TableName::Filter] {
-            stamp.chain(table, KUBE_PROXY_CANARY);
-        }
-        for (table, to, from, comment, new_only) in JUMPS {
-            let found = if *new_only {
-                rule().ct_state(&[CtStateName::New])
-            } else {
-                rule()
-            };
-            stamp.prepend(
-                *table,
-                from,
-                found.comment_text(comment).jump(&(*to).into(), &origin),
-            );
-        }
-        let filter = stamp.table(TableName::Filter);
-        filter.shared = Some(Arc::clone(&alike.filter));
-        let nat = stamp.table(TableName::Nat);
-        nat.shared = Some(Arc::clone(&alike.nat));
-        if alike.complete {
-            return;
-        }
-        let written: Vec<Arc<Written>> = self
-            .services
-            .ports
-            .iter()
-            .zip(&alike.written)
-            .map(|(port, written)| match written {
-                Some(written) => Arc::clone(written),
-                None => Arc::new(service::write(port, &self.settings, node, node_ip)),
-            })
-            .collect();
-        let own = self.top_nat(&written);
-        let own_chains = written
-            .iter()
-            .zip(&alike.written)
-            .filter(|(_, shared)| shared.is_none())
-            .flat_map(|(written, _)| written.nat_chains.iter().cloned());
-        nat.own.extend(own.into_iter().chain(own_chains).map(keyed));
-        stamp
-            .table(TableName::Filter)
-            .own
-            .extend(self.top_filter(&written).into_iter().map(keyed));
-    }
-
     fn write_alike(&self) -> Alike {
+        let anywhere = NodeView::default();
         let write = |port: &ServicePort| {
-            port.is_alike_on_all_nodes()
-                .then(|| Arc::new(service::write(port, &self.settings, "", None)))
+            (self.settings.is_alike_on_all_nodes() && port.is_alike_on_all_nodes()).then(|| {
+                Arc::new(service::write(
+                    port,
+                    &self.settings,
+                    &anywhere,
+                    self.large_cluster,
+                ))
+            })
         };
         let written: Vec<Option<Arc<Written>>> = self.services.ports.iter().map(write).collect();
-        let complete = written.iter().all(Option::is_some);
+        let complete =
+            self.settings.node_port_ips(&anywhere, false).is_none() && written.iter().all(Option::is_some);
         let found: Vec<Arc<Written>> = written.iter().flatten().cloned().collect();
         let mut nat: Chains = self.fixed_nat().into_iter().map(keyed).collect();
         let mut filter: Chains = self.fixed_filter().into_iter().map(keyed).collect();
         if complete {
-            nat.extend(self.top_nat(&found).into_iter().map(keyed));
+            nat.extend(self.top_nat(&found, &anywhere).into_iter().map(keyed));
             filter.extend(self.top_filter(&found).into_iter().map(keyed));
         }
         nat.extend(
@@ -293,21 +235,31 @@ impl IptablesProxy {
     }
 
     /// KUBE-SERVICES and KUBE-NODEPORTS of the nat table.
-    fn top_nat(&self, written: &[Arc<Written>]) -> Vec<Chain> {
+    fn top_nat(&self, written: &[Arc<Written>], node: &NodeView<'_>) -> Vec<Chain> {
         let origin = Arc::new(Origin::by(WRITER));
         let mut services: Vec<Rule> = written
             .iter()
             .flat_map(|w| w.nat_services.iter().cloned())
             .collect();
-        let mut last = rule();
-        if !self.settings.localhost_node_ports {
-            last = last.not_dst(IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)));
+        let to_node_ports = |found: RuleBuilder, local: bool| {
+            let text = "kubernetes service nodeports; NOTE: this must be the last rule in this chain";
+            let found = found.comment_text(text);
+            let found = if local { found.dst_local() } else { found };
+            found.jump(&KUBE_NODEPORTS.into(), &origin)
+        };
+        match self.settings.node_port_ips(node, false) {
+            None if self.settings.localhost_node_ports => services.push(to_node_ports(rule(), true)),
+            None => {
+                let loopback = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8));
+                services.push(to_node_ports(rule().not_dst(loopback), true));
+            }
+            Some(addresses) => services.extend(
+                addresses
+                    .into_iter()
+                    .filter(|address| self.settings.localhost_node_ports || !address.is_loopback())
+                    .map(|address| to_node_ports(rule().dst(host(address)), false)),
+            ),
         }
-        services.push(
-            last.comment_text("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
-                .dst_local()
-                .jump(&KUBE_NODEPORTS.into(), &origin),
-        );
         let node_ports = written
             .iter()
             .flat_map(|w| w.nat_node_ports.iter().cloned())
@@ -332,6 +284,60 @@ impl IptablesProxy {
             of(KUBE_NODEPORTS, |w| &w.filter_node_ports),
             of(KUBE_PROXY_FIREWALL, |w| &w.filter_firewall),
         ]
+    }
+}
+
+impl Proxy for IptablesProxy {
+    fn program(&self, node: &NodeView<'_>, stack: &mut StackBuilder) {
+        let alike = self.alike.get_or_init(|| self.write_alike());
+        let origin = Arc::new(Origin::by(WRITER));
+        if self.settings.localhost_node_ports {
+            stack.netns().sysctls.route_localnet = true;
+        }
+        let mut stamp = stack.stamp(&origin);
+        for table in [TableName::Mangle, TableName::Nat, TableName::Filter] {
+            stamp.chain(table, KUBE_PROXY_CANARY);
+        }
+        for (table, to, from, comment, new_only) in JUMPS {
+            let found = if *new_only {
+                rule().ct_state(&[CtStateName::New])
+            } else {
+                rule()
+            };
+            stamp.prepend(
+                *table,
+                from,
+                found.comment_text(comment).jump(&(*to).into(), &origin),
+            );
+        }
+        let filter = stamp.table(TableName::Filter);
+        filter.shared = Some(Arc::clone(&alike.filter));
+        let nat = stamp.table(TableName::Nat);
+        nat.shared = Some(Arc::clone(&alike.nat));
+        if alike.complete {
+            return;
+        }
+        let written: Vec<Arc<Written>> = self
+            .services
+            .ports
+            .iter()
+            .zip(&alike.written)
+            .map(|(port, written)| match written {
+                Some(written) => Arc::clone(written),
+                None => Arc::new(service::write(port, &self.settings, node, self.large_cluster)),
+            })
+            .collect();
+        let own = self.top_nat(&written, node);
+        let own_chains = written
+            .iter()
+            .zip(&alike.written)
+            .filter(|(_, shared)| shared.is_none())
+            .flat_map(|(written, _)| written.nat_chains.iter().cloned());
+        nat.own.extend(own.into_iter().chain(own_chains).map(keyed));
+        stamp
+            .table(TableName::Filter)
+            .own
+            .extend(self.top_filter(&written).into_iter().map(keyed));
     }
 }
 

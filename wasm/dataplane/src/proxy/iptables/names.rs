@@ -5,7 +5,7 @@ use hoplab_trace::Name;
 use sha2::{Digest, Sha256};
 
 /// The first 16 characters of the base32 form (RFC 4648) of a SHA-256 sum.
-fn hash(text: &str) -> String {
+pub(in crate::proxy) fn hash(text: &str) -> String {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let sum = Sha256::digest(text.as_bytes());
     // 16 characters of 5 bits are the first 10 bytes.

@@ -1,10 +1,11 @@
 //! The rules of one Service port.
 //! Models pkg/proxy/iptables/proxier.go syncProxyRules, the loop over svcPortMap, and writeServiceToEndpointRules (v1.36).
 
+use super::KUBE_MARK_MASQ;
 use super::names::{ChainNames, endpoint_chain, service_chains};
-use super::{KUBE_MARK_MASQ, Settings, WRITER};
+use crate::proxy::{Settings, WRITER};
 use crate::rules::{RuleBuilder, chain, host, rule};
-use crate::service_map::{Categorized, Endpoint, ServicePort};
+use crate::service_map::{Categorized, Endpoint, NodeView, ServicePort};
 use hoplab_kernel::nf::{Chain, RejectWith, Rule, Target};
 use hoplab_source::{FieldPath, Origin};
 use hoplab_trace::Name;
@@ -34,6 +35,8 @@ pub struct Written {
 struct Writer<'p> {
     port: &'p ServicePort,
     settings: &'p Settings,
+    node: &'p NodeView<'p>,
+    large_cluster: bool,
     name: String,
     comment: Name,
     chains: ChainNames,
@@ -41,19 +44,21 @@ struct Writer<'p> {
     out: Written,
 }
 
-/// Writes a Service port as the proxy of `node` (whose address is `node_ip`) does.
-pub fn write(port: &ServicePort, settings: &Settings, node: &str, node_ip: Option<IpAddr>) -> Written {
+/// Writes a Service port as the proxy of a node does; with comments on endpoints unless the cluster is large.
+pub fn write(port: &ServicePort, settings: &Settings, node: &NodeView<'_>, large_cluster: bool) -> Written {
     let name = port.full_name();
     let mut writer = Writer {
         port,
         settings,
+        node,
+        large_cluster,
         comment: name.as_str().into(),
         chains: service_chains(&name, port.protocol.name()),
         mark_masq: KUBE_MARK_MASQ.into(),
         name,
         out: Written::default(),
     };
-    writer.all(&port.categorized(node), node_ip);
+    writer.all(&port.categorized(node));
     writer.out
 }
 
@@ -64,10 +69,9 @@ struct Stop {
 }
 
 impl Writer<'_> {
-    fn all(&mut self, endpoints: &Categorized<'_>, node_ip: Option<IpAddr>) {
+    fn all(&mut self, endpoints: &Categorized<'_>) {
         let port = self.port;
-        let internal = endpoints.any && !(port.internal_local && endpoints.local.is_empty());
-        let external = endpoints.any && !(port.external_local && endpoints.local.is_empty());
+        let (internal, external) = (endpoints.internal(port), endpoints.external(port));
         let uses_fw = endpoints.any && !port.load_balancer_ips.is_empty() && !port.source_ranges.is_empty();
         let policy_chain = |local: bool| if local { &self.chains.svl } else { &self.chains.svc };
         let internal_chain = Arc::clone(policy_chain(port.internal_local));
@@ -89,7 +93,7 @@ impl Writer<'_> {
             self.out.nat_chains.push(chain(&self.chains.ext, rules));
         }
         if uses_fw {
-            let rules = self.firewall_rules(node_ip);
+            let rules = self.firewall_rules();
             self.out.nat_chains.push(chain(&self.chains.fw, rules));
         }
         for (used, name, of_policy, is_internal) in [
@@ -134,17 +138,8 @@ impl Writer<'_> {
         self.port.origin(FieldPath::parse(list).index(index), WRITER)
     }
 
-    /// Of what comes from the choice of endpoints: the selector, or the slice that somebody wrote.
     fn endpoint_origin(&self, endpoint: &Endpoint) -> Arc<Origin> {
-        if self.port.has_selector {
-            return self.origin("spec.selector");
-        }
-        let (slice, index) = &endpoint.slice;
-        Arc::new(Origin {
-            object: Some((**slice).clone()),
-            field: FieldPath::root().key("endpoints").index(*index),
-            writer: WRITER.into(),
-        })
+        self.port.endpoint_origin(endpoint, WRITER)
     }
 
     /// `-d ADDRESS -p PROTO -m comment … -m PROTO --dport PORT`.
@@ -295,7 +290,7 @@ impl Writer<'_> {
         let found = if self.settings.masquerade_all {
             rule()
         } else {
-            rule().not_src(self.settings.cluster_cidr?)
+            rule().and(self.settings.local_traffic(self.node, true)?)
         };
         let found = found
             .dst(host(self.port.cluster_ip))
@@ -309,11 +304,11 @@ impl Writer<'_> {
         let origin = self.origin("spec.externalTrafficPolicy");
         let mut rules = Vec::new();
         if self.port.external_local {
-            if let Some(cidr) = self.settings.cluster_cidr {
+            if let Some(local) = self.settings.local_traffic(self.node, false) {
                 let comment = format!("pod traffic for {} external destinations", self.name);
                 rules.push(
                     rule()
-                        .src(cidr)
+                        .and(local)
                         .comment_text(&comment)
                         .jump(&self.chains.svc, &origin),
                 );
@@ -340,7 +335,7 @@ impl Writer<'_> {
         rules
     }
 
-    fn firewall_rules(&self, node_ip: Option<IpAddr>) -> Vec<Rule> {
+    fn firewall_rules(&self) -> Vec<Rule> {
         let comment = self.named("loadbalancer IP");
         let mut rules = Vec::new();
         for (index, range) in self.port.source_ranges.iter().enumerate() {
@@ -354,7 +349,11 @@ impl Writer<'_> {
         }
         let origin = self.origin("spec.loadBalancerSourceRanges");
         // A node's own request to the address loops back with the address as its source.
-        if node_ip.is_some_and(|ip| self.port.source_ranges.iter().any(|range| range.contains(&ip))) {
+        if self
+            .node
+            .address
+            .is_some_and(|ip| self.port.source_ranges.iter().any(|range| range.contains(&ip)))
+        {
             for address in &self.port.load_balancer_ips {
                 rules.push(
                     rule()
@@ -373,7 +372,7 @@ impl Writer<'_> {
     }
 
     fn comment_of(&self, endpoint: &Endpoint) -> Option<Name> {
-        (!self.settings.large_cluster).then(|| format!("{} -> {}", self.name, endpoint.socket()).into())
+        (!self.large_cluster).then(|| format!("{} -> {}", self.name, endpoint.socket()).into())
     }
 
     fn chain_of(&self, endpoint: &Endpoint) -> Name {
@@ -407,7 +406,7 @@ impl Writer<'_> {
 
     fn endpoint_rules(&self, endpoint: &Endpoint) -> Chain {
         let name = self.chain_of(endpoint);
-        let comment = (!self.settings.large_cluster).then_some(&self.comment);
+        let comment = (!self.large_cluster).then_some(&self.comment);
         let origin = self.port_origin("targetPort");
         let hairpin = rule().src(host(endpoint.address)).comment_if(comment);
         let mut found = rule().protocol(self.port.protocol).comment_if(comment);

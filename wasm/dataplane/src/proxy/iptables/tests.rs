@@ -1,59 +1,19 @@
 //! Known counts, traffic policies, and what a real iptables-restore says.
 
 use super::*;
-use crate::service_map::Endpoint;
+use crate::proxy::DetectLocal;
+use crate::proxy::fixture::{every_sort, port, view};
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::nf::Table;
 use hoplab_kernel::nf::save::{iptables_save, rule_text};
-use hoplab_source::ObjectKey;
 use hoplab_trace::Place;
-use hoplab_wire::L4Protocol;
+use std::net::IpAddr;
 
 fn settings() -> Settings {
     Settings {
-        cluster_cidr: "10.244.0.0/16".parse().ok(),
-        masquerade_all: false,
+        detect_local: DetectLocal::ClusterCidr("10.244.0.0/16".parse().expect("a range")),
         localhost_node_ports: true,
-        large_cluster: false,
-    }
-}
-
-/// A ClusterIP Service port with endpoints on n0, n1, n0, …
-fn port(number: u8, endpoints: u8) -> ServicePort {
-    let endpoint = |n: u8| Endpoint {
-        address: IpAddr::V4(Ipv4Addr::new(10, 244, number, n)),
-        port: 8080,
-        node: Some(format!("n{}", n % 2).into()),
-        ready: true,
-        serving: true,
-        terminating: false,
-        slice: (
-            Arc::new(ObjectKey::new(
-                "discovery.k8s.io",
-                "EndpointSlice",
-                "ns",
-                format!("svc{number}"),
-            )),
-            usize::from(n),
-        ),
-    };
-    ServicePort {
-        service: ObjectKey::new("", "Service", "ns", format!("svc{number}")),
-        port_name: "p80".to_owned(),
-        index: 0,
-        protocol: L4Protocol::Tcp,
-        cluster_ip: IpAddr::V4(Ipv4Addr::new(10, 96, 0, number)),
-        port: 80,
-        node_port: None,
-        external_ips: Vec::new(),
-        load_balancer_ips: Vec::new(),
-        source_ranges: Vec::new(),
-        affinity_seconds: None,
-        internal_local: false,
-        external_local: false,
-        health_check_node_port: None,
-        has_selector: true,
-        endpoints: (0..endpoints).map(endpoint).collect(),
+        ..Settings::default()
     }
 }
 
@@ -61,7 +21,7 @@ fn proxied(ports: Vec<ServicePort>, node: &str) -> hoplab_kernel::NetNs {
     let proxy = IptablesProxy::new(Arc::new(ServiceMap { ports }), settings());
     let mut stack = StackBuilder::new(Place::Node(node.into()));
     crate::kubelet::program_node(&mut stack);
-    proxy.program(node, Some(IpAddr::V4(Ipv4Addr::new(172, 18, 0, 3))), &mut stack);
+    proxy.program(&view(node), &mut stack);
     stack.finish()
 }
 
@@ -255,14 +215,14 @@ fn endpoints_that_terminate_serve_while_nothing_is_ready() {
     for endpoint in &mut service.endpoints {
         (endpoint.ready, endpoint.terminating) = (false, true);
     }
-    assert_eq!(service.categorized("n0").cluster.len(), 2);
+    assert_eq!(service.categorized(&view("n0")).cluster.len(), 2);
     service.endpoints[1].ready = true;
-    assert_eq!(service.categorized("n0").cluster.len(), 1);
+    assert_eq!(service.categorized(&view("n0")).cluster.len(), 1);
     service
         .endpoints
         .iter_mut()
         .for_each(|e| (e.ready, e.serving) = (false, false));
-    assert!(!service.categorized("n0").any);
+    assert!(!service.categorized(&view("n0")).any);
 }
 
 #[test]
@@ -286,38 +246,13 @@ fn nodes_share_what_is_alike() {
     );
     let shared = |node: &str| {
         let mut stack = StackBuilder::new(Place::Node(node.into()));
-        proxy.program(node, None, &mut stack);
+        proxy.program(&view(node), &mut stack);
         stack.finish().iptables.tables[&TableName::Nat]
             .shared
             .clone()
             .expect("the nat table has shared chains")
     };
     assert!(Arc::ptr_eq(&shared("n0"), &shared("n1")));
-}
-
-/// Every sort of Service at once.
-fn every_sort() -> Vec<ServicePort> {
-    let lb = |n: u8| vec![IpAddr::V4(Ipv4Addr::new(198, 51, 100, n))];
-    let mut ports = vec![
-        port(1, 3),
-        port(2, 0),
-        port(3, 2),
-        port(4, 1),
-        port(5, 2),
-        port(6, 1),
-        port(7, 1),
-    ];
-    ports[2].affinity_seconds = Some(60);
-    ports[3].node_port = Some(30003);
-    ports[3].external_local = true;
-    ports[3].health_check_node_port = Some(32003);
-    ports[4].load_balancer_ips = lb(10);
-    ports[4].node_port = Some(30004);
-    ports[4].source_ranges = vec!["203.0.113.0/24".parse().unwrap()];
-    ports[5].internal_local = true;
-    ports[6].external_ips = lb(200);
-    ports[6].protocol = L4Protocol::Udp;
-    ports
 }
 
 #[test]
