@@ -259,6 +259,18 @@ fn endpoint(object: &Object, service: &Service, chosen: &Chosen, address: IpAddr
     if has_host_name(object, pod) {
         put(&mut endpoint, &["hostname"], json!(pod.spec.hostname));
     }
+    // Source: k8s.io/endpointslice trafficdist (v1.36): only ready endpoints have hints; those for nodes come with
+    // those for zones.
+    let distribution = service.spec.traffic_distribution.as_str();
+    if ready && !distribution.is_empty() {
+        if let Some(zone) = &chosen.zone {
+            put(&mut endpoint, &["hints", "forZones"], json!([{"name": zone}]));
+        }
+        if distribution == "PreferSameNode" {
+            let node = json!([{"name": pod.spec.node_name}]);
+            put(&mut endpoint, &["hints", "forNodes"], node);
+        }
+    }
     endpoint
 }
 

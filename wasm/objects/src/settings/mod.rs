@@ -99,8 +99,8 @@ static MODELLED: &[(&str, &[&str], &[&str])] = &[
     ("spec.cni.policy", &["none"], &["agent"]),
     (
         "spec.proxy.mode",
-        &["iptables", "none"],
-        &["ipvs", "nftables", "ebpf"],
+        &["iptables", "nftables", "none"],
+        &["ipvs", "ebpf"],
     ),
     (
         "spec.loadBalancer.provider",

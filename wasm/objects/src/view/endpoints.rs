@@ -49,6 +49,30 @@ pub struct Endpoint {
     pub zone: String,
     /// The pod behind it.
     pub target_ref: Option<ObjectReference>,
+    /// Who should use it.
+    pub hints: EndpointHints,
+}
+
+/// Who should use an endpoint rather than another.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EndpointHints {
+    /// Zones.
+    pub for_zones: Vec<ObjectReference>,
+    /// Nodes.
+    pub for_nodes: Vec<ObjectReference>,
+}
+
+impl EndpointHints {
+    /// Names of the zones.
+    pub fn zones(&self) -> Vec<String> {
+        self.for_zones.iter().map(|zone| zone.name.clone()).collect()
+    }
+
+    /// Names of the nodes.
+    pub fn nodes(&self) -> Vec<String> {
+        self.for_nodes.iter().map(|node| node.name.clone()).collect()
+    }
 }
 
 /// Conditions of an endpoint; absent ones read as the API documents them.
