@@ -25,6 +25,10 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
         "kubectl get KIND [NAME]",
         "objects of the cluster; -n NS -A -l SELECTOR -o wide|yaml|json|name",
     ),
+    (
+        "nft list ruleset|tables|table|chain|set|map",
+        "tables of nftables; nft list table ip kube-proxy",
+    ),
     ("nslookup NAME", "a look-up; -type=TYPE"),
     ("ping HOST", "ICMP echo; -c -s -M do -W -i -q"),
     ("ss -ltnu", "sockets that wait for connections"),

@@ -17,6 +17,7 @@ mod help;
 mod ip;
 pub mod line;
 mod netfilter;
+mod nft;
 mod nslookup;
 mod output;
 mod ping;
@@ -101,6 +102,7 @@ fn run(world: &mut World, place: &str, argv: &[String], seed: u64) -> Output {
         "ip6tables-save" => netfilter::save(&stack, Family::V6, args),
         "iptables" => netfilter::iptables(&stack, Family::V4, args),
         "ip6tables" => netfilter::iptables(&stack, Family::V6, args),
+        "nft" => nft::run(&stack, args),
         "conntrack" => conntrack::run(world.overlay().stack(stack.id), world.overlay().now, args),
         "cat" => files::cat(&stack, args),
         "hostname" => files::hostname(&stack, args),

@@ -33,7 +33,7 @@ fn bare(place: &Place) -> String {
         .to_owned()
 }
 
-/// Whether a wanted name is this one: itself, a chain by its family (`KUBE-SVC`), a pod without its namespace or with
+/// Whether a wanted name is this one: itself, a chain by its family (`KUBE-SVC`, nftables' `service`), a pod without its namespace or with
 /// what it is, or with its place before it (`worker-1/eth0`).
 fn is(wanted: &str, place: &Place, name: &str) -> bool {
     let family = |wanted: &str, name: &str| {
@@ -44,7 +44,17 @@ fn is(wanted: &str, place: &Place, name: &str) -> bool {
                 .all(|c| c.is_ascii_uppercase() || c == '-' || c.is_ascii_digit())
             && wanted.contains(|c: char| c.is_ascii_uppercase())
     };
-    let own = |wanted: &str| wanted == name || family(wanted, name);
+    // `service-ULMVA6XW-ns1/svc1/tcp/p80`.
+    let hashed = |wanted: &str, name: &str| {
+        let rest = name.strip_prefix(wanted).and_then(|rest| rest.strip_prefix('-'));
+        rest.and_then(|rest| rest.split_once('-'))
+            .is_some_and(|(hash, rest)| {
+                hash.len() == 8
+                    && rest.contains('/')
+                    && hash.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+            })
+    };
+    let own = |wanted: &str| wanted == name || family(wanted, name) || hashed(wanted, name);
     let at_place = || {
         wanted
             .strip_prefix(&bare(place))
