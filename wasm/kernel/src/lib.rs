@@ -8,6 +8,7 @@
 pub mod conntrack;
 pub mod fib;
 pub mod interface;
+pub mod ipvs;
 pub mod net;
 pub mod netns;
 pub mod nf;

@@ -2,6 +2,7 @@
 
 use crate::fib::{IpRule, Route};
 use crate::interface::Interface;
+use crate::ipvs::{VirtualAddress, VirtualServer};
 use crate::nf::Ruleset;
 use crate::nf::nft::NftTable;
 use crate::nf::set::Set;
@@ -36,6 +37,8 @@ pub struct NetNs {
     pub nftables: Vec<NftTable>,
     /// Sets of ipset, by name.
     pub ipsets: IndexMap<Name, Arc<Set>>,
+    /// Virtual servers of IPVS.
+    pub ipvs: IndexMap<VirtualAddress, Arc<VirtualServer>>,
     /// Sockets that wait for connections or datagrams.
     pub listeners: Vec<Listener>,
     /// What the settings say.
@@ -116,6 +119,7 @@ impl NetNs {
             ip6tables: Ruleset::default(),
             nftables: Vec::new(),
             ipsets: IndexMap::new(),
+            ipvs: IndexMap::new(),
             listeners: Vec::new(),
             sysctls: Sysctls::default(),
             files: BTreeMap::new(),

@@ -52,6 +52,22 @@ impl Table {
     }
 }
 
+impl Ruleset {
+    /// How many rules ask a set.
+    pub fn asks_of_set(&self, set: &str) -> usize {
+        let chains = self.tables.values().flat_map(|table| {
+            let shared = table.shared.iter().flat_map(|shared| shared.values());
+            table.own.values().chain(shared)
+        });
+        let matches = chains
+            .flat_map(|chain| &chain.rules)
+            .flat_map(|rule| &rule.matches);
+        matches
+            .filter(|found| matches!(found, Match::Set { name, .. } if &**name == set))
+            .count()
+    }
+}
+
 /// Rules that are asked from top to bottom.
 #[derive(Clone, Debug)]
 pub struct Chain {
@@ -219,6 +235,20 @@ pub enum Match {
     PhysdevIsBridged {
         /// Inverted.
         not: bool,
+    },
+    /// `-m physdev --physdev-is-in`.
+    PhysdevIsIn {
+        /// Inverted.
+        not: bool,
+    },
+    /// `-m ipvs --vproto --vaddr --vport`: IPVS sent it on from this virtual server.
+    Ipvs {
+        /// Virtual address.
+        address: IpAddr,
+        /// Protocol.
+        protocol: L4Protocol,
+        /// Virtual port.
+        port: u16,
     },
     /// `-m set --match-set`.
     Set {

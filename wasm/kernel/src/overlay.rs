@@ -2,6 +2,7 @@
 //! and the hosts that were made on demand. Given into a run and taken out of it again.
 
 use crate::conntrack::Conntrack;
+use crate::ipvs::IpvsState;
 use crate::net::{FabricId, PortRef};
 use crate::{NetNs, NetNsId};
 use hoplab_trace::{Micros, Name};
@@ -48,6 +49,8 @@ pub struct StackState {
     pub path_mtus: IndexMap<IpAddr, (u16, Micros)>,
     /// Lists of `-m recent`: name, then source address to when it was last noted.
     pub recent: IndexMap<Name, IndexMap<IpAddr, Micros>>,
+    /// Connections of IPVS.
+    pub ipvs: IpvsState,
     /// Counters of interfaces.
     pub devices: IndexMap<Name, DeviceCounters>,
 }

@@ -8,6 +8,7 @@ mod bridge;
 mod cursor;
 mod datagram;
 mod icmp;
+mod ipvs;
 mod latency;
 mod local;
 mod neighbour;

@@ -27,13 +27,18 @@ impl Stack {
     pub(crate) fn new(id: NetNsId, ns: Arc<NetNs>) -> Self {
         let mut locals = IndexMap::new();
         let mut broadcasts = IndexMap::new();
-        for interface in ns.interfaces.values().filter(|i| i.up) {
+        for interface in ns.interfaces.values() {
+            // A dummy that was never up has its addresses in the local table too: fib_add_ifaddr.
+            if !interface.up && !matches!(interface.kind, crate::interface::InterfaceKind::Dummy) {
+                continue;
+            }
             for address in &interface.addresses {
                 locals
                     .entry(address.net.addr())
                     .or_insert_with(|| Arc::clone(&interface.name));
                 // fib_add_ifaddr: a broadcast route where it makes sense.
                 if let IpNet::V4(net) = address.net
+                    && interface.up
                     && net.prefix_len() < 31
                     && !net.addr().is_loopback()
                 {

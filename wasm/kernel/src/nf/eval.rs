@@ -7,6 +7,7 @@ use super::save::{self, Family};
 use super::set::{Ends, Set};
 use super::{AddrType, Chain, CtStateName, MarkOp, Match, Policy, RejectWith, Rule, Table, Target};
 use crate::conntrack::{Conntrack, CtInfo, CtRef, Tuple};
+use crate::ipvs::VirtualAddress;
 use crate::overlay::StackState;
 use crate::sim::Chooser;
 use crate::stack::Stack;
@@ -15,7 +16,7 @@ use hoplab_trace::{HookName, Micros, Name, RuleHit, Unknown};
 use hoplab_wire::{L4Protocol, Packet};
 use indexmap::IndexMap;
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,10 @@ pub(crate) struct Seen<'a> {
     pub(crate) oif: Option<&'a str>,
     /// Came in by a bridge port and goes out by one.
     pub(crate) bridged: bool,
+    /// Came in by a bridge port.
+    pub(crate) physdev_in: bool,
+    /// The virtual address that IPVS sent it on from.
+    pub(crate) ipvs: Option<VirtualAddress>,
     pub(crate) ct: Option<CtRef>,
     pub(crate) now: Micros,
 }
@@ -44,6 +49,8 @@ impl<'a> Seen<'a> {
             iif: None,
             oif: None,
             bridged: false,
+            physdev_in: false,
+            ipvs: None,
             ct,
             now,
         })
@@ -517,6 +524,12 @@ impl<'a, 'b> Evaluation<'a, 'b> {
                 true
             }
             Match::PhysdevIsBridged { not } => seen.bridged != *not,
+            Match::PhysdevIsIn { not } => seen.physdev_in != *not,
+            Match::Ipvs {
+                address,
+                protocol,
+                port,
+            } => seen.ipvs == Some((*protocol, SocketAddr::new(*address, *port))),
             Match::SrcIn { not, nets } => nets.iter().any(|net| within(net, seen.src)) != *not,
             Match::SetMark { op, value } => {
                 let mark = &mut *self.around.mark;

@@ -21,28 +21,34 @@ pub enum Station {
     Conntrack,
     /// Connection tracking makes the entry findable.
     Confirm,
+    /// Virtual servers. Source: ip_vs_core.c ip_vs_ops4: before source NAT at INPUT and FORWARD, after destination NAT
+    /// at OUTPUT.
+    Ipvs,
 }
 
 use HookName::{Forward, Input, Output, Postrouting, Prerouting};
-use Station::{Confirm, Conntrack, Table};
+use Station::{Confirm, Conntrack, Ipvs, Table};
 use TableName::{Filter, Mangle, Nat, Raw};
 
 /// Hook, what runs, priority: lower first.
-pub static HOOK_ORDER: [(HookName, Station, i32); 18] = [
+pub static HOOK_ORDER: [(HookName, Station, i32); 21] = [
     (Prerouting, Table(Raw), -300),
     (Prerouting, Conntrack, -200),
     (Prerouting, Table(Mangle), -150),
     (Prerouting, Table(Nat), -100),
     (Input, Table(Mangle), -150),
     (Input, Table(Filter), 0),
+    (Input, Ipvs, 98),
     (Input, Table(Nat), 100),
     (Input, Confirm, i32::MAX),
     (Forward, Table(Mangle), -150),
     (Forward, Table(Filter), 0),
+    (Forward, Ipvs, 99),
     (Output, Table(Raw), -300),
     (Output, Conntrack, -200),
     (Output, Table(Mangle), -150),
     (Output, Table(Nat), -100),
+    (Output, Ipvs, -98),
     (Output, Table(Filter), 0),
     (Postrouting, Table(Mangle), -150),
     (Postrouting, Table(Nat), 100),

@@ -349,6 +349,8 @@ fn expression(out: &mut String, found: &Match, table: &NftTable) -> fmt::Result 
         | Match::MultiportDst { .. }
         | Match::CtOrigDst { .. }
         | Match::StatisticRandom { .. }
+        | Match::PhysdevIsIn { .. }
+        | Match::Ipvs { .. }
         | Match::PhysdevIsBridged { .. } => Ok(()),
     }
 }

@@ -329,6 +329,20 @@ fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
             )
         }
         (Match::PhysdevIsBridged { not: n }, _) => write!(out, " -m physdev{} --physdev-is-bridged", not(*n)),
+        (Match::PhysdevIsIn { not: n }, _) => write!(out, " -m physdev{} --physdev-is-in", not(*n)),
+        (
+            Match::Ipvs {
+                address,
+                protocol,
+                port,
+            },
+            _,
+        ) => write!(
+            out,
+            " -m ipvs --vproto {} --vaddr {} --vport {port}",
+            protocol.number(),
+            IpNet::from(*address)
+        ),
         (Match::Set { not: n, name, flags }, _) => {
             write!(out, " -m set{} --match-set {name} {flags}", not(*n))
         }

@@ -194,3 +194,29 @@ pub(crate) fn prefix(out: &mut String, net: &IpNet) -> fmt::Result {
         write!(out, "{}", net.trunc())
     }
 }
+
+impl Set {
+    /// `hash:ip,port`.
+    pub fn ipset_type(&self) -> &'static str {
+        match self.parts {
+            [Part::Port] => "bitmap:port",
+            [Part::Ip] => "hash:ip",
+            [Part::Ip, Part::ProtocolPort] => "hash:ip,port",
+            [Part::Ip, Part::ProtocolPort, Part::Net] => "hash:ip,port,net",
+            _ => "hash:ip,port,ip",
+        }
+    }
+
+    /// What `ipset` prints after the type.
+    pub fn ipset_header(&self) -> &'static str {
+        match self.parts {
+            [Part::Port] => "range 0-65535",
+            _ => "family inet hashsize 1024 maxelem 65536",
+        }
+    }
+
+    /// Its members, as `ipset` prints them.
+    pub fn members(&self) -> impl Iterator<Item = String> {
+        self.elements.keys().map(|key| key.text(self.parts, ","))
+    }
+}

@@ -69,6 +69,8 @@ pub(super) struct Skb {
     pub(super) prerouted: bool,
     /// Interface that it came in by, of a packet that passes through.
     pub(super) iif: Option<Name>,
+    /// IPVS sent it on: from which virtual address (`skb->ipvs_property`).
+    pub(super) ipvs: Option<crate::ipvs::VirtualAddress>,
     /// It was put together from pieces, and may be cut again.
     pub(super) was_in_pieces: bool,
 }
@@ -83,6 +85,7 @@ impl Skb {
             dst: None,
             prerouted: false,
             iif: None,
+            ipvs: None,
             was_in_pieces: false,
         }
     }
@@ -94,6 +97,7 @@ impl Skb {
         self.dst = None;
         self.prerouted = false;
         self.iif = None;
+        self.ipvs = None;
         self.was_in_pieces = false;
     }
 }

@@ -36,6 +36,7 @@ impl Sim<'_> {
         let mut cursor = self.reassemble(cursor)?;
         match self.hook(&mut cursor, stack, HookName::Input, Some(device), None) {
             HookEnd::Pass => {}
+            HookEnd::Redirected => return self.ipvs_xmit(cursor, stack),
             ended => return self.end_at_hook(cursor, stack, ended),
         }
         let packet = Arc::clone(&cursor.skb.packet);

@@ -20,6 +20,8 @@ pub(super) enum HookEnd {
     Pass,
     Drop,
     Reject(RejectWith),
+    /// IPVS gave it another destination: it goes out from here.
+    Redirected,
 }
 
 impl Sim<'_> {
@@ -45,14 +47,16 @@ impl Sim<'_> {
                 after = priority;
             }
             let end = match station {
-                Station::Conntrack if stack.tracks => {
+                // nf_conntrack_in: what has its connection already is not looked at again.
+                Station::Conntrack if stack.tracks && cursor.skb.ipvs.is_none() => {
                     self.track(cursor);
                     HookEnd::Pass
                 }
                 Station::Confirm if stack.tracks => self.confirm(cursor),
                 Station::Table(TableName::Nat) => self.nat(cursor, stack, hook, iif, oif, v4),
                 Station::Table(table) => self.table(cursor, stack, hook, table, iif, oif, v4),
-                Station::Conntrack | Station::Confirm => HookEnd::Pass,
+                Station::Ipvs if !stack.ns.ipvs.is_empty() => self.ipvs(cursor, stack, hook),
+                Station::Conntrack | Station::Confirm | Station::Ipvs => HookEnd::Pass,
             };
             if end != HookEnd::Pass {
                 return end;
@@ -198,6 +202,8 @@ impl Sim<'_> {
         let mut seen = Seen::of(&cursor.skb.packet, cursor.skb.ct, self.now)?;
         seen.iif = iif.map(|n| &**n);
         seen.oif = oif.map(|n| &**n);
+        seen.physdev_in = cursor.skb.nf_bridge;
+        seen.ipvs = cursor.skb.ipvs;
         seen.bridged = cursor.skb.nf_bridge && matches!(hook, HookName::Forward | HookName::Postrouting);
         let mut around = Around {
             stack,

@@ -255,6 +255,7 @@ impl Sim<'_> {
         cursor.skb.dst = Some(dst.clone());
         match self.hook(&mut cursor, stack, HookName::Output, None, Some(&dst.device)) {
             HookEnd::Pass => {}
+            HookEnd::Redirected => return self.ipvs_xmit(cursor, stack),
             ended => {
                 if ended == HookEnd::Drop {
                     self.tell_sender(&cursor, SocketError::NotPermitted);
@@ -276,7 +277,7 @@ impl Sim<'_> {
         cursor.to(Stage::Output)
     }
 
-    fn route_out(&mut self, cursor: &mut Cursor, stack: &Stack) -> Result<Dst, SocketError> {
+    pub(super) fn route_out(&mut self, cursor: &mut Cursor, stack: &Stack) -> Result<Dst, SocketError> {
         let dst = cursor.skb.packet.dst_ip().ok_or(SocketError::NetUnreachable)?;
         let src = cursor.skb.packet.src_ip().filter(|s| !s.is_unspecified());
         let key = Key {
