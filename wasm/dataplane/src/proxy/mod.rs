@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod fixture;
 pub mod iptables;
+pub mod ipvs;
 pub mod nftables;
 
 use crate::service_map::{NodeView, ServiceMap};
@@ -29,6 +30,9 @@ type Make = fn(Arc<ServiceMap>, Settings) -> Arc<dyn Proxy>;
 static MODES: &[(&str, Make)] = &[
     ("iptables", |services, settings| {
         Arc::new(iptables::IptablesProxy::new(services, settings))
+    }),
+    ("ipvs", |services, settings| {
+        Arc::new(ipvs::IpvsProxy::new(services, settings))
     }),
     ("nftables", |services, settings| {
         Arc::new(nftables::NftablesProxy::new(services, settings))

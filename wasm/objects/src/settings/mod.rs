@@ -99,8 +99,8 @@ static MODELLED: &[(&str, &[&str], &[&str])] = &[
     ("spec.cni.policy", &["none"], &["agent"]),
     (
         "spec.proxy.mode",
-        &["iptables", "nftables", "none"],
-        &["ipvs", "ebpf"],
+        &["iptables", "ipvs", "nftables", "none"],
+        &["ebpf"],
     ),
     (
         "spec.loadBalancer.provider",
