@@ -20,6 +20,11 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
         "interfaces, addresses, routes, neighbours; -br -d -o -4 -6; ip route get ADDRESS",
     ),
     ("ip6tables-save, ip6tables -S", "IPv6 packet filter and NAT rules"),
+    ("ipset list|save [NAME]", "sets that iptables rules ask"),
+    (
+        "ipvsadm -Ln",
+        "virtual servers of IPVS, their real servers and connections",
+    ),
     ("iptables-save, iptables -S", "packet filter and NAT rules"),
     (
         "kubectl get KIND [NAME]",

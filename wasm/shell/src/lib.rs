@@ -15,6 +15,7 @@ mod fixture;
 pub mod get;
 mod help;
 mod ip;
+mod ipvs;
 pub mod line;
 mod netfilter;
 mod nft;
@@ -103,6 +104,11 @@ fn run(world: &mut World, place: &str, argv: &[String], seed: u64) -> Output {
         "iptables" => netfilter::iptables(&stack, Family::V4, args),
         "ip6tables" => netfilter::iptables(&stack, Family::V6, args),
         "nft" => nft::run(&stack, args),
+        "ipset" => ipvs::ipset(&stack, args),
+        "ipvsadm" => {
+            let state = world.overlay().stack(stack.id);
+            ipvs::ipvsadm(&stack, state, world.overlay().now, args)
+        }
         "conntrack" => conntrack::run(world.overlay().stack(stack.id), world.overlay().now, args),
         "cat" => files::cat(&stack, args),
         "hostname" => files::hostname(&stack, args),
