@@ -305,7 +305,8 @@ fn node_port(seed: &str, kept: Option<u16>, taken: &mut Taken) -> Option<u16> {
     Some(found)
 }
 
-/// Gives a LoadBalancer Service the next address of the pool.
+/// Gives a LoadBalancer Service the next address of the pool. A cloud's balancer sends to node ports, and says so with
+/// `ipMode: Proxy` (KEP-1860), so that nodes do not take its address themselves.
 fn balance(
     object: &Object,
     service: &Service,
@@ -347,10 +348,15 @@ fn balance(
     match address {
         Some(address) => {
             taken.balancers.insert(address);
+            let mode = if settings.load_balancer.provider == "cloud" {
+                "Proxy"
+            } else {
+                "VIP"
+            };
             put(
                 value,
                 &["status", "loadBalancer", "ingress"],
-                json!([{"ip": address.to_string(), "ipMode": "VIP"}]),
+                json!([{"ip": address.to_string(), "ipMode": mode}]),
             );
         }
         None => {

@@ -1,7 +1,7 @@
 //! Services and their endpoints in the form that every proxy mode starts from.
 //! Models pkg/proxy/{servicechangetracker,endpointslicecache,topology}.go (v1.36), IPv4.
 
-use hoplab_objects::view::{EndpointSlice, Protocol, Service, ServiceType};
+use hoplab_objects::view::{EndpointSlice, IngressPoint, Protocol, Service, ServiceType};
 use hoplab_objects::{Object, Store};
 use hoplab_source::{FieldPath, ObjectKey, Origin};
 use hoplab_trace::Name;
@@ -45,6 +45,8 @@ pub struct ServicePort {
     pub external_ips: Vec<IpAddr>,
     /// Addresses of the load balancer whose packets arrive with the address unchanged (`ipMode: VIP`).
     pub load_balancer_ips: Vec<IpAddr>,
+    /// Addresses of a load balancer that sends to node ports (`ipMode: Proxy`).
+    pub balancer_ips: Vec<IpAddr>,
     /// `spec.loadBalancerSourceRanges`.
     pub source_ranges: Vec<IpNet>,
     /// `sessionAffinity: ClientIP`, with its time-out.
@@ -219,15 +221,12 @@ fn ports_of<'e>(
         .find(IpAddr::is_ipv4)
         .filter(|_| !skipped);
     let spec = &service.spec;
-    let load_balancer_ips: Vec<IpAddr> = service
-        .status
-        .load_balancer
-        .ingress
-        .iter()
-        .filter(|point| point.ip_mode != "Proxy")
-        .filter_map(|point| point.ip)
-        .filter(IpAddr::is_ipv4)
-        .collect();
+    let points = service.status.load_balancer.ingress.iter();
+    let points = points.filter(|point| point.ip.is_some_and(|ip| ip.is_ipv4()));
+    let (proxied, unchanged): (Vec<_>, Vec<_>) = points.partition(|point| point.ip_mode == "Proxy");
+    let addresses =
+        |points: Vec<&IngressPoint>| -> Vec<IpAddr> { points.iter().filter_map(|p| p.ip).collect() };
+    let (balancer_ips, load_balancer_ips) = (addresses(proxied), addresses(unchanged));
     let externally_visible = matches!(spec.type_, ServiceType::NodePort | ServiceType::LoadBalancer)
         || !spec.external_ips.is_empty();
     spec.ports.iter().enumerate().filter_map(move |(index, port)| {
@@ -253,6 +252,7 @@ fn ports_of<'e>(
                 .filter(IpAddr::is_ipv4)
                 .collect(),
             load_balancer_ips: load_balancer_ips.clone(),
+            balancer_ips: balancer_ips.clone(),
             source_ranges: spec
                 .load_balancer_source_ranges
                 .iter()

@@ -89,7 +89,12 @@ impl PlanData {
     fn hash_cluster(&self, hash: &mut DefaultHasher) {
         self.hash_cni(hash);
         let (proxy, ranges) = (&self.settings.proxy, &self.settings.service_cidrs);
-        format!("{proxy:?} {ranges:?} {:?} {}", self.node_network, self.gateway).hash(hash);
+        let balancer = &self.settings.load_balancer;
+        format!(
+            "{proxy:?} {ranges:?} {balancer:?} {:?} {}",
+            self.node_network, self.gateway
+        )
+        .hash(hash);
         for node in &self.nodes {
             format!("{node:?}").hash(hash);
             format!("{:?}", self.settings.node(&node.name).map(|n| &n.labels)).hash(hash);

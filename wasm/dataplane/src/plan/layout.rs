@@ -366,6 +366,7 @@ fn owners(
         own(port.cluster_ip, Owner::ClusterIp(port.service.clone()));
         port.load_balancer_ips
             .iter()
+            .chain(&port.balancer_ips)
             .for_each(|ip| own(*ip, Owner::LoadBalancer(port.service.clone())));
         port.external_ips
             .iter()

@@ -1,6 +1,7 @@
 //! Who has which stack, address and cable, in the whole cluster; and the source that programs a stack when it is
 //! first needed.
 
+mod balancer;
 mod build;
 mod hosts;
 mod inputs;

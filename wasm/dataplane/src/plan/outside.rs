@@ -5,18 +5,18 @@
 //! ```
 //!
 //! The router knows the nodes' network, sends load-balancer and external addresses of Services to nodes (several:
-//! equal shares, as BGP speakers on all of them make it), and knows no way to pods and ClusterIPs.
+//! equal shares, as BGP speakers on all of them make it), and knows no way to pods and ClusterIPs. A cloud's balancer is
+//! on it.
 
-use super::{INTERNET, NODES, PlanData};
+use super::{INTERNET, NODES, NodePlan, PlanData};
 use crate::apps;
 use crate::cni::eth0;
 use crate::dns;
 use crate::made_up;
 use crate::rules::host;
-use crate::service_map::ServicePort;
 use crate::stack_builder::{RouteSpec, StackBuilder, default_route_of};
 use hoplab_kernel::fib::NextHop;
-use hoplab_kernel::{FabricId, NetNs};
+use hoplab_kernel::{FabricId, NetNs, NetNsId};
 use hoplab_source::{FieldPath, Origin};
 use hoplab_trace::{Name, Place};
 use hoplab_wire::MacAddr;
@@ -35,9 +35,6 @@ pub(super) const OUTSIDE: &str = "out0";
 pub(super) const OUTER_ADDRESS: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 1);
 /// Who writes what nobody asked for.
 const WRITER: &str = "default world";
-/// Source: metallb and cloud controllers alike; kubeadm sets it on control-plane nodes.
-const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
-
 /// Link address of the router's inside.
 pub(super) fn inside_mac(gateway: IpAddr) -> MacAddr {
     made_up::mac_of_address(gateway)
@@ -90,26 +87,39 @@ impl PlanData {
             stamp.listen(listener);
         }
         for (address, (origin, hops)) in self.ways_in() {
-            let hops = hops.into_iter().map(|via| NextHop {
-                via: Some(via),
+            let nodes: Vec<&NodePlan> = self
+                .nodes
+                .iter()
+                .filter(|node| hops.contains(&node.netns))
+                .collect();
+            let mut stamp = stack.stamp(&origin);
+            if self.node_network.contains(&address) {
+                // On the nodes' own network the node that takes it answers for it.
+                if let [node] = nodes.as_slice() {
+                    stamp.neighbour(&inside, address, node.mac, false);
+                }
+                continue;
+            }
+            let hops = nodes.iter().map(|node| NextHop {
+                via: node.address,
                 device: Arc::clone(&inside),
                 weight: 1,
                 onlink: false,
             });
             let hops: Vec<NextHop> = hops.collect();
-            let mut stamp = stack.stamp(&origin);
             if hops.is_empty() {
                 stamp.unreachable(host(address))
             } else {
                 stamp.multipath(host(address), hops)
             }
         }
+        self.cloud_balancer(&mut stack);
         stack.finish()
     }
 
     /// Load-balancer and external addresses of Services, each with the nodes that take it.
-    fn ways_in(&self) -> IndexMap<IpAddr, (Arc<Origin>, Vec<IpAddr>)> {
-        let mut ways: IndexMap<IpAddr, (Arc<Origin>, Vec<IpAddr>)> = IndexMap::new();
+    fn ways_in(&self) -> IndexMap<IpAddr, (Arc<Origin>, Vec<NetNsId>)> {
+        let mut ways: IndexMap<IpAddr, (Arc<Origin>, Vec<NetNsId>)> = IndexMap::new();
         for port in &self.services.ports {
             let balanced = port
                 .load_balancer_ips
@@ -122,37 +132,16 @@ impl PlanData {
                 .enumerate()
                 .map(|(i, ip)| (*ip, "spec.externalIPs", i));
             for (address, list, index) in balanced.chain(external) {
-                if self.node_network.contains(&address) {
-                    continue;
-                }
                 let origin = port.origin(FieldPath::parse(list).index(index), WRITER);
                 let (_, hops) = ways.entry(address).or_insert_with(|| (origin, Vec::new()));
-                for node in self.nodes_that_take(port) {
-                    if !hops.contains(&node) {
-                        hops.push(node);
+                for node in self.nodes_that_take(port, address) {
+                    if !hops.contains(&node.netns) {
+                        hops.push(node.netns);
                     }
                 }
             }
         }
         ways
-    }
-
-    /// Nodes that outside traffic of a Service is sent to: all that balancers may use; with
-    /// `externalTrafficPolicy: Local` those with an endpoint of their own.
-    fn nodes_that_take(&self, port: &ServicePort) -> Vec<IpAddr> {
-        let excluded = |name: &str| {
-            self.settings
-                .node(name)
-                .is_some_and(|node| node.is_control_plane() || node.labels.contains_key(EXCLUDED))
-        };
-        let all_excluded = self.nodes.iter().all(|node| excluded(&node.name));
-        let local = |node: &super::NodePlan| !port.categorized(&self.proxied(node, &[])).local.is_empty();
-        self.nodes
-            .iter()
-            .filter(|node| all_excluded || !excluded(&node.name))
-            .filter(|node| !port.external_local || local(node))
-            .filter_map(|node| node.address)
-            .collect()
     }
 
     /// An undeclared host outside: any address that nothing else of the world has. It answers on every port.

@@ -584,6 +584,7 @@ fn many_services_on_many_nodes_are_written_once() {
         node_port: None,
         external_ips: Vec::new(),
         load_balancer_ips: Vec::new(),
+        balancer_ips: Vec::new(),
         source_ranges: Vec::new(),
         affinity_seconds: None,
         internal_local: false,

@@ -37,6 +37,7 @@ pub(super) fn port(number: u8, endpoints: u8) -> ServicePort {
         node_port: None,
         external_ips: Vec::new(),
         load_balancer_ips: Vec::new(),
+        balancer_ips: Vec::new(),
         source_ranges: Vec::new(),
         affinity_seconds: None,
         internal_local: false,

@@ -83,6 +83,8 @@ pub struct ProxySettings {
 pub struct LoadBalancerSettings {
     /// `pool`, `metallb`, `cloud` or `none`.
     pub provider: String,
+    /// `l2` or `bgp`, of MetalLB.
+    pub mode: String,
     /// Addresses to give, in order.
     pub addresses: Vec<AddressRange>,
     /// Where it is set.
@@ -104,8 +106,8 @@ static MODELLED: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "spec.loadBalancer.provider",
-        &["pool", "none"],
-        &["metallb", "cloud"],
+        &["pool", "metallb", "cloud", "none"],
+        &[],
     ),
     (
         "spec.mesh.name",
@@ -324,6 +326,7 @@ fn load_balancer(
     }
     LoadBalancerSettings {
         provider: given.provider.unwrap_or_else(|| "pool".to_owned()),
+        mode: given.mode.unwrap_or_else(|| "l2".to_owned()),
         addresses,
         origin: origin(object, "spec.loadBalancer"),
     }
