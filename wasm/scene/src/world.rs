@@ -244,6 +244,7 @@ fn sockets(world: &World, object: &Object, pod: &Pod, names: &dns::Names) -> Vec
             relations: world.relations(),
             names,
             resolv_conf: "",
+            hosts: "",
         },
     );
     let mut ports: Vec<PortInput> = found

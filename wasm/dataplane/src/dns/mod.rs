@@ -1,21 +1,21 @@
 //! Cluster DNS: CoreDNS as a program in its pods, the resolver outside, and the files that resolvers read.
 
-mod config;
+mod coredns;
 mod corefile;
-mod kubernetes;
+mod master;
 mod outside;
 pub mod resolv;
-mod server;
-mod table;
+mod reverse;
+mod wire;
 mod zone;
 
-pub use config::{Around, DnsListeners, coredns_listeners};
+pub use coredns::{Around, DnsListeners, coredns_listeners};
 pub use corefile::{Corefile, CorefileError, Directive, ServerBlock};
 pub use outside::{is_zone_server, resolver, zone_server};
 
+use coredns::DnsTable;
 use hoplab_objects::Store;
 use std::sync::{Arc, OnceLock};
-use table::DnsTable;
 use zone::Zones;
 
 /// What is known of names in a world, each part compiled when it is first asked for and shared from then on.

@@ -4,7 +4,7 @@
 //! Zone for the name: a choice, not a fact about the real name.
 
 use super::Names;
-use super::server::{send, whole_messages};
+use super::wire::{send, whole_messages};
 use super::zone::{Upstream, Zones};
 use hoplab_kernel::netns::Listener;
 use hoplab_kernel::process::{Action, Event, Process, Program, SocketId};

@@ -18,15 +18,16 @@ impl PlanData {
         } else {
             None
         };
-        let resolv_conf = files
-            .as_ref()
-            .and_then(|files| files.get("/etc/resolv.conf"))
-            .map_or("", String::as_str);
+        let file = |path: &str| {
+            let files = files.as_ref();
+            files.and_then(|files| files.get(path)).map_or("", String::as_str)
+        };
         let around = Around {
             store: &self.store,
             relations: &self.relations,
             names: &self.names,
-            resolv_conf,
+            resolv_conf: file("/etc/resolv.conf"),
+            hosts: file("/etc/hosts"),
         };
         apps::listeners(object, pod, &around)
     }

@@ -38,6 +38,9 @@ impl fmt::Display for NotAName {
 impl std::error::Error for NotAName {}
 
 impl Name {
+    /// The root.
+    pub const ROOT: Self = Self { labels: Vec::new() };
+
     /// The root, `.`.
     pub fn root() -> Self {
         Self::default()

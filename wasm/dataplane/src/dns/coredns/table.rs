@@ -1,14 +1,17 @@
 //! What the kubernetes plug-in knows: Services, endpoints and pods of a store, by name and by address.
 
-use hoplab_objects::Store;
-use hoplab_objects::view::{ClusterIp, EndpointSlice, Namespace, Pod, Protocol, Service, ServiceType};
+use hoplab_objects::view::{
+    ClusterIp, EndpointSlice, Labels, Namespace, Pod, Protocol, Service, ServiceType,
+};
+use hoplab_objects::{Object, Store};
 use hoplab_source::ObjectKey;
 use indexmap::{IndexMap, IndexSet};
+use serde_json::Value;
 use std::net::IpAddr;
 
 /// A port with a name; `port` is `None` for a Service or slice without ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NamedPort {
+pub(in crate::dns) struct NamedPort {
     pub name: String,
     pub protocol: &'static str,
     pub port: Option<u16>,
@@ -16,13 +19,17 @@ pub(super) struct NamedPort {
 
 /// An endpoint of a Service.
 #[derive(Clone, Debug)]
-pub(super) struct DnsEndpoint {
+pub(in crate::dns) struct DnsEndpoint {
     pub address: IpAddr,
     /// `hostname` of the slice.
     pub hostname: String,
     /// The pod's name, for `endpoint_pod_names`.
     pub pod: String,
     pub ports: Vec<NamedPort>,
+    /// The topology zone.
+    pub zone: String,
+    /// The cluster that it is in, of an imported Service.
+    pub cluster: String,
 }
 
 impl DnsEndpoint {
@@ -43,13 +50,17 @@ impl DnsEndpoint {
 
 /// A Service as DNS sees it.
 #[derive(Clone, Debug)]
-pub(super) struct DnsService {
+pub(in crate::dns) struct DnsService {
     pub key: ObjectKey,
     pub addresses: Vec<IpAddr>,
     pub headless: bool,
     pub external_name: Option<String>,
     pub ports: Vec<NamedPort>,
     pub endpoints: Vec<DnsEndpoint>,
+    pub labels: Labels,
+    /// `externalIPs`, and addresses and names of load balancers, for k8s_external.
+    pub external: Vec<IpAddr>,
+    pub external_hostnames: Vec<String>,
 }
 
 /// Namespace and name of a Service.
@@ -57,16 +68,19 @@ type NamespacedName = (String, String);
 
 /// Everything.
 #[derive(Clone, Debug, Default)]
-pub(super) struct DnsTable {
-    pub namespaces: IndexSet<String>,
+pub(in crate::dns) struct DnsTable {
+    pub namespaces: IndexMap<String, Labels>,
     /// By namespace and name, lower case.
     pub services: IndexMap<(String, String), DnsService>,
+    /// ServiceImports of the Multi-Cluster Services API, likewise.
+    pub imports: IndexMap<(String, String), DnsService>,
     /// ClusterIPs.
     pub by_cluster_ip: IndexMap<IpAddr, (String, String)>,
-    /// Endpoint addresses: each Service and the endpoint's place in it.
-    pub by_endpoint: IndexMap<IpAddr, Vec<(NamespacedName, usize)>>,
-    /// Pod addresses by namespace, for `pods verified`.
-    pub pods: IndexSet<(String, IpAddr)>,
+    /// Endpoint addresses: each Service, whether it exists or not, and the endpoint's label, without and with
+    /// `endpoint_pod_names`.
+    pub by_endpoint: IndexMap<IpAddr, Vec<(NamespacedName, [String; 2])>>,
+    /// Pods' addresses and namespaces, for `pods verified` and `autopath @kubernetes`.
+    pub pods: IndexSet<(IpAddr, String)>,
 }
 
 fn protocol(protocol: Protocol) -> &'static str {
@@ -81,12 +95,14 @@ impl DnsTable {
     /// From the objects as the control plane left them.
     pub fn of(store: &Store) -> Self {
         let mut table = Self::default();
-        table
-            .namespaces
-            .extend(store.all::<Namespace>().map(|(o, _)| o.key.name.clone()));
+        table.namespaces.extend(
+            store
+                .all::<Namespace>()
+                .map(|(o, _)| (o.key.name.clone(), store.namespace_labels(&o.key.name))),
+        );
         for (object, service) in store.all::<Service>() {
             let at = (object.key.namespace.clone(), object.key.name.clone());
-            table.namespaces.insert(at.0.clone());
+            table.namespaces.entry(at.0.clone()).or_default();
             let service = service_of(object.key.clone(), service);
             if !service.headless {
                 for address in &service.addresses {
@@ -95,14 +111,25 @@ impl DnsTable {
             }
             table.services.insert(at, service);
         }
+        for object in store.of_kind("multicluster.x-k8s.io", "ServiceImport") {
+            let at = (object.key.namespace.clone(), object.key.name.clone());
+            table.imports.insert(at, import_of(object));
+        }
         for (object, slice) in store.all::<EndpointSlice>() {
-            let Some(name) = slice.metadata.labels.get("kubernetes.io/service-name") else {
+            let labels = &slice.metadata.labels;
+            // Source: coredns plugin/kubernetes/object/multicluster_endpoints.go.
+            let imported = labels.get("multicluster.kubernetes.io/service-name");
+            let (Some(name), services) = (match imported {
+                Some(name) => (Some(name), &mut table.imports),
+                None => (labels.get("kubernetes.io/service-name"), &mut table.services),
+            }) else {
                 continue;
             };
+            let cluster = labels
+                .get("multicluster.kubernetes.io/source-cluster")
+                .cloned()
+                .unwrap_or_default();
             let at = (object.key.namespace.clone(), name.clone());
-            let Some(service) = table.services.get_mut(&at) else {
-                continue;
-            };
             let publish = store
                 .view::<Service>(&at.0, &at.1)
                 .is_some_and(|s| s.spec.publish_not_ready_addresses);
@@ -127,8 +154,7 @@ impl DnsTable {
                     continue;
                 }
                 for address in endpoint.addresses.iter().filter_map(|a| a.parse().ok()) {
-                    let index = service.endpoints.len();
-                    service.endpoints.push(DnsEndpoint {
+                    let made = DnsEndpoint {
                         address,
                         hostname: endpoint.hostname.clone(),
                         pod: endpoint
@@ -137,12 +163,17 @@ impl DnsTable {
                             .map(|r| r.name.clone())
                             .unwrap_or_default(),
                         ports: ports.clone(),
-                    });
-                    table
-                        .by_endpoint
-                        .entry(address)
-                        .or_default()
-                        .push((at.clone(), index));
+                        zone: endpoint.zone.clone(),
+                        cluster: cluster.clone(),
+                    };
+                    if imported.is_none() {
+                        let label = [false, true].map(|pod_names| made.label(pod_names));
+                        let of_address = table.by_endpoint.entry(address).or_default();
+                        of_address.push((at.clone(), label));
+                    }
+                    if let Some(service) = services.get_mut(&at) {
+                        service.endpoints.push(made);
+                    }
                 }
             }
         }
@@ -154,7 +185,7 @@ impl DnsTable {
                 .filter_map(|p| p.ip)
                 .chain(pod.status.pod_ip)
             {
-                table.pods.insert((object.key.namespace.clone(), address));
+                table.pods.insert((address, object.key.namespace.clone()));
             }
         }
         table
@@ -196,5 +227,58 @@ fn service_of(key: ObjectKey, service: &Service) -> DnsService {
         external_name: (spec.type_ == ServiceType::ExternalName).then(|| spec.external_name.clone()),
         ports,
         endpoints: Vec::new(),
+        labels: service.metadata.labels.clone(),
+        external: {
+            let points = service.status.load_balancer.ingress.iter().filter_map(|p| p.ip);
+            points.chain(spec.external_ips.iter().copied()).collect()
+        },
+        external_hostnames: {
+            let points = service.status.load_balancer.ingress.iter();
+            points
+                .map(|p| p.hostname.clone())
+                .filter(|h| !h.is_empty())
+                .collect()
+        },
+    }
+}
+
+/// A ServiceImport. Source: mcs-api v1alpha1 ServiceImport (spec.type, ips, ports).
+fn import_of(object: &Object) -> DnsService {
+    let spec = object.value.get("spec");
+    let list = |field: &str| {
+        spec.and_then(|s| s.get(field))
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let text = |value: &Value, field: &str| {
+        value
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let port = |value: &Value| NamedPort {
+        name: text(value, "name"),
+        protocol: match text(value, "protocol").as_str() {
+            "UDP" => "udp",
+            "SCTP" => "sctp",
+            _ => "tcp",
+        },
+        port: value
+            .get("port")
+            .and_then(Value::as_u64)
+            .and_then(|p| u16::try_from(p).ok()),
+    };
+    DnsService {
+        key: object.key.clone(),
+        addresses: list("ips").filter_map(|ip| ip.as_str()?.parse().ok()).collect(),
+        headless: spec.is_some_and(|s| text(s, "type") == "Headless"),
+        external_name: None,
+        ports: list("ports").map(port).collect(),
+        endpoints: Vec::new(),
+        labels: object.metadata().labels.clone(),
+        external: Vec::new(),
+        external_hostnames: Vec::new(),
     }
 }
