@@ -94,16 +94,22 @@ fn complete_one(
 ) {
     default(value, &["spec", "type"], json!(service.spec.type_.to_string()));
     default(value, &["spec", "sessionAffinity"], json!("None"));
+    if let Some(seconds) = service.session_affinity_seconds() {
+        let path = &["spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds"];
+        default(value, path, json!(seconds));
+    }
     if service.spec.type_ == ServiceType::ExternalName {
         return;
     }
     default(value, &["spec", "internalTrafficPolicy"], json!("Cluster"));
     give_addresses(object, service, before, settings, taken, value, diagnostics);
     complete_ports(object, service, before, taken, value, diagnostics);
+    // Source: service.ExternallyAccessible.
     if matches!(
         service.spec.type_,
         ServiceType::NodePort | ServiceType::LoadBalancer
-    ) {
+    ) || !service.spec.external_ips.is_empty()
+    {
         default(value, &["spec", "externalTrafficPolicy"], json!("Cluster"));
     }
     if service.spec.type_ == ServiceType::LoadBalancer {

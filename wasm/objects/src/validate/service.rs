@@ -83,6 +83,19 @@ pub(super) fn check(check: &mut Check<'_>, service: &Service) {
             "may only be used when `type` is 'LoadBalancer'",
         );
     }
+    let balanced = spec.type_ == ServiceType::LoadBalancer;
+    if !balanced && spec.allocate_load_balancer_node_ports.is_some() {
+        let reason = "may only be used when `type` is 'LoadBalancer'";
+        check.forbidden(codes::SERVICE_TYPE, "spec.allocateLoadBalancerNodePorts", reason);
+    }
+    if !balanced && !spec.load_balancer_source_ranges.is_empty() {
+        let reason = "may only be used when `type` is 'LoadBalancer'";
+        check.forbidden(codes::SERVICE_TYPE, "spec.loadBalancerSourceRanges", reason);
+    }
+    if spec.session_affinity != "ClientIP" && spec.session_affinity_config.is_some() {
+        let reason = "must not be set when session affinity is None";
+        check.forbidden(codes::SERVICE_TYPE, "spec.sessionAffinityConfig", reason);
+    }
     if spec.health_check_node_port.is_some()
         && !(spec.type_ == ServiceType::LoadBalancer && spec.external_traffic_policy == "Local")
     {
