@@ -300,3 +300,143 @@ fn what_is_printed_is_read_by_a_real_iptables_restore() {
     }
     assert!(output.status.success(), "{said}\n{text}");
 }
+
+/// Chains and rules of pkg/proxy/iptables/proxier_test.go TestOverallIPTablesRules, in the order of iptables-save.
+#[test]
+fn rules_are_those_of_upstreams_overall_test() {
+    let made = |n: u8, hash: &str, endpoints: &[(u8, &str)]| {
+        let mut found = port(n, 0);
+        found.service = hoplab_source::ObjectKey::new("", "Service", format!("ns{n}"), format!("svc{n}"));
+        found.cluster_ip = IpAddr::V4(Ipv4Addr::new(172, 30, 0, 40 + n));
+        let name = found.full_name();
+        assert_eq!(&*service_chains(&name, "tcp").svc, format!("KUBE-SVC-{hash}"));
+        for (last, hash) in endpoints {
+            let mut endpoint = port(1, 1).endpoints.remove(0);
+            endpoint.address = IpAddr::V4(Ipv4Addr::new(10, 180, 0, *last));
+            (endpoint.port, endpoint.node) = (80, None);
+            let chain = endpoint_chain(&name, "tcp", &endpoint.socket());
+            assert_eq!(&*chain, format!("KUBE-SEP-{hash}"));
+            found.endpoints.push(endpoint);
+        }
+        found
+    };
+    let v4 = |a, b, c, d| IpAddr::V4(Ipv4Addr::new(a, b, c, d));
+    let mut balanced = made(2, "GNZBNJ2PO5MGZ6GT", &[(2, "RS4RBKLTHTF2IUXJ")]);
+    balanced.external_local = true;
+    balanced.node_port = Some(3001);
+    balanced.load_balancer_ips = vec![v4(1, 2, 3, 4)];
+    balanced.external_ips = vec![v4(192, 168, 99, 22)];
+    let mut node_port = made(3, "X27LE4BHSL4DOUIK", &[(3, "OYPFS5VJICHGATKP")]);
+    node_port.node_port = Some(3003);
+    let mut external = made(
+        4,
+        "4SW47YFZTEDKD3PK",
+        &[(4, "UKSFD7AGPMPPLUHC"), (5, "C6EBXVWJJZMIWKLZ")],
+    );
+    external.external_ips = vec![v4(192, 168, 99, 33)];
+    let mut guarded = made(5, "NUKIZ6OKUXPJNT4C", &[(3, "I77PXRDZVX7PMWMN")]);
+    guarded.node_port = Some(3002);
+    guarded.load_balancer_ips = vec![v4(5, 6, 7, 8)];
+    guarded.source_ranges = vec!["203.0.113.0/25".parse().expect("a range")];
+    let settings = Settings {
+        detect_local: DetectLocal::ClusterCidr("10.0.0.0/8".parse().expect("a range")),
+        localhost_node_ports: true,
+        ..Settings::default()
+    };
+    let services = ServiceMap {
+        ports: vec![balanced, node_port, external, guarded],
+    };
+    let mut stack = StackBuilder::new(Place::Node("test-node".into()));
+    IptablesProxy::new(Arc::new(services), settings).program(&view("test-node"), &mut stack);
+    let stack = stack.finish();
+    for (chain, expected) in [
+        (
+            "KUBE-EXT-4SW47YFZTEDKD3PK",
+            &[
+                "-m comment --comment \"masquerade traffic for ns4/svc4:p80 external destinations\" -j KUBE-MARK-MASQ",
+                "-j KUBE-SVC-4SW47YFZTEDKD3PK",
+            ] as &[&str],
+        ),
+        (
+            "KUBE-EXT-GNZBNJ2PO5MGZ6GT",
+            &[
+                "-s 10.0.0.0/8 -m comment --comment \"pod traffic for ns2/svc2:p80 external destinations\" -j KUBE-SVC-GNZBNJ2PO5MGZ6GT",
+                "-m comment --comment \"masquerade LOCAL traffic for ns2/svc2:p80 external destinations\" -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ",
+                "-m comment --comment \"route LOCAL traffic for ns2/svc2:p80 external destinations\" -m addrtype --src-type LOCAL -j KUBE-SVC-GNZBNJ2PO5MGZ6GT",
+            ],
+        ),
+        (
+            "KUBE-EXT-X27LE4BHSL4DOUIK",
+            &[
+                "-m comment --comment \"masquerade traffic for ns3/svc3:p80 external destinations\" -j KUBE-MARK-MASQ",
+                "-j KUBE-SVC-X27LE4BHSL4DOUIK",
+            ],
+        ),
+        (
+            "KUBE-FW-NUKIZ6OKUXPJNT4C",
+            &[
+                "-s 203.0.113.0/25 -m comment --comment \"ns5/svc5:p80 loadbalancer IP\" -j KUBE-EXT-NUKIZ6OKUXPJNT4C",
+                "-m comment --comment \"other traffic to ns5/svc5:p80 will be dropped by KUBE-PROXY-FIREWALL\"",
+            ],
+        ),
+        (
+            "KUBE-SEP-C6EBXVWJJZMIWKLZ",
+            &[
+                "-s 10.180.0.5/32 -m comment --comment \"ns4/svc4:p80\" -j KUBE-MARK-MASQ",
+                "-p tcp -m comment --comment \"ns4/svc4:p80\" -m tcp -j DNAT --to-destination 10.180.0.5:80",
+            ],
+        ),
+    ] {
+        assert_eq!(rules_of(&stack, TableName::Nat, chain), expected, "{chain}");
+    }
+    assert_eq!(
+        rules_of(&stack, TableName::Filter, "KUBE-PROXY-FIREWALL"),
+        [
+            "-d 5.6.7.8/32 -p tcp -m comment --comment \"ns5/svc5:p80 traffic not accepted by KUBE-FW-NUKIZ6OKUXPJNT4C\" -m tcp --dport 80 -j DROP"
+        ]
+    );
+}
+
+/// The LoadBalancer rows of pkg/proxy/iptables/number_generated_rules_test.go: each Service has a node port, one external
+/// address, one of a balancer and one source range.
+#[test]
+fn load_balancers_make_the_numbers_of_rules_that_kube_proxy_reports() {
+    let count = |stack: &hoplab_kernel::NetNs, name| -> usize {
+        let fixed = [
+            "INPUT",
+            "FORWARD",
+            "OUTPUT",
+            "PREROUTING",
+            "POSTROUTING",
+            "KUBE-FIREWALL",
+        ];
+        let chains = chains(&stack.iptables.tables[&name]);
+        let own = chains.iter().filter(|chain| !fixed.contains(&&*chain.name));
+        own.map(|chain| chain.rules.len()).sum()
+    };
+    for (services, endpoints, filter, nat) in [
+        (1, 0, 7, 5),
+        (10, 0, 43, 5),
+        // Upstream's table has one rule of the nat table fewer a Service: its range begins with a blank, which its
+        // version skipped.
+        (1, 1, 4, 16 + 1),
+        (1, 2, 4, 19 + 1),
+        (10, 2, 13, 145 + 10),
+        (10, 10, 13, 385 + 10),
+    ] {
+        let ports = (0..services).map(|n| {
+            let mut found = port(n, endpoints);
+            found.node_port = Some(30_000 + u16::from(n));
+            found.external_ips = vec![IpAddr::V4(Ipv4Addr::new(1, 2, 3, 4))];
+            found.load_balancer_ips = found.external_ips.clone();
+            found.source_ranges = vec!["1.2.3.0/28".parse().expect("a range")];
+            found
+        });
+        let stack = proxied(ports.collect(), "n0");
+        assert_eq!(
+            (count(&stack, TableName::Filter), count(&stack, TableName::Nat)),
+            (filter, nat),
+            "{services} Services of {endpoints} endpoints"
+        );
+    }
+}
