@@ -5,6 +5,7 @@
 //! [`sim::Sim`] runs processes on one virtual clock over an overlay of conntrack, neighbours and counters, and
 //! returns the flights of all packets.
 
+pub mod bpf;
 pub mod conntrack;
 pub mod fib;
 pub mod interface;

@@ -1,5 +1,6 @@
 //! One network stack.
 
+use crate::bpf::SocketMaps;
 use crate::fib::{IpRule, Route};
 use crate::interface::Interface;
 use crate::ipvs::{VirtualAddress, VirtualServer};
@@ -39,6 +40,8 @@ pub struct NetNs {
     pub ipsets: IndexMap<Name, Arc<Set>>,
     /// Virtual servers of IPVS.
     pub ipvs: IndexMap<VirtualAddress, Arc<VirtualServer>>,
+    /// Maps of eBPF programs that give sockets other destinations.
+    pub socket_maps: Option<Arc<SocketMaps>>,
     /// Sockets that wait for connections or datagrams.
     pub listeners: Vec<Listener>,
     /// What the settings say.
@@ -120,6 +123,7 @@ impl NetNs {
             nftables: Vec::new(),
             ipsets: IndexMap::new(),
             ipvs: IndexMap::new(),
+            socket_maps: None,
             listeners: Vec::new(),
             sysctls: Sysctls::default(),
             files: BTreeMap::new(),

@@ -151,6 +151,9 @@ impl PlanData {
                     .veth(&eth0(), peer, pod.mac, 1500, &[pod.address.into()]);
             }
         }
+        if let Some(proxy) = &self.proxy {
+            proxy.program_pod(&self.proxied(&self.nodes[pod.node], &[]), &mut stack);
+        }
         stack.netns().files = self.files_of_pod(key).unwrap_or_default();
         stack
             .netns()

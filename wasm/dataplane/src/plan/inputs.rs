@@ -33,6 +33,10 @@ impl PlanData {
                 1.hash(&mut hash);
                 let pod = &self.pods[pod];
                 self.hash_cni(&mut hash);
+                if self.proxy.as_ref().is_some_and(|proxy| proxy.programs_pods()) {
+                    self.hash_cluster(&mut hash);
+                    self.services_hash().hash(&mut hash);
+                }
                 let node = &self.nodes[pod.node];
                 format!("{node:?}").hash(&mut hash);
                 hash_pod(pod, &mut hash);

@@ -5,6 +5,7 @@ use crate::dns::Names;
 use crate::proxy;
 use crate::service_map::ServiceMap;
 use crate::{cni, made_up};
+use hoplab_kernel::ipvs::Scheduler;
 use hoplab_kernel::{Fabric, FabricId, NetNsId, PortRef};
 use hoplab_objects::Store;
 use hoplab_objects::relate::Relations;
@@ -414,6 +415,13 @@ fn what_is_not_modelled(
         add(
             format!("kube-proxy's mode {}", settings.proxy.mode),
             "it is not modelled yet: nodes have no rules for Services, so no Service address is known to lead anywhere",
+        );
+    }
+    let scheduler = proxy::Settings::of(settings).scheduler;
+    if settings.proxy.mode == "ipvs" && Scheduler::by_name(&scheduler).is_none() {
+        add(
+            format!("the IPVS scheduler {scheduler}"),
+            "it is not modelled yet; rr stands in for it",
         );
     }
     let known = [

@@ -349,8 +349,8 @@ fn what_is_not_modelled_is_named() {
         ),
         (
             "cni: {name: flannel}",
-            "cni: {name: flannel}, proxy: {mode: ebpf}",
-            "kube-proxy's mode ebpf",
+            "cni: {name: flannel}, proxy: {mode: ipvs, scheduler: mh}",
+            "the IPVS scheduler mh",
         ),
         (
             "cni: {name: flannel}",

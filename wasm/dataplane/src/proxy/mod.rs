@@ -1,5 +1,6 @@
 //! What stands in for Services on nodes. One folder a mode.
 
+pub mod ebpf;
 #[cfg(test)]
 mod fixture;
 pub mod iptables;
@@ -22,12 +23,23 @@ pub const WRITER: &str = "kube-proxy";
 pub trait Proxy: Send + Sync {
     /// Writes what belongs on a node.
     fn program(&self, node: &NodeView<'_>, stack: &mut StackBuilder);
+
+    /// Whether it writes anything in pods.
+    fn programs_pods(&self) -> bool {
+        false
+    }
+
+    /// Writes what belongs in a pod on the node.
+    fn program_pod(&self, _node: &NodeView<'_>, _stack: &mut StackBuilder) {}
 }
 
 type Make = fn(Arc<ServiceMap>, Settings) -> Arc<dyn Proxy>;
 
 /// The modes that are modelled.
 static MODES: &[(&str, Make)] = &[
+    ("ebpf", |services, settings| {
+        Arc::new(ebpf::EbpfProxy::new(services, settings))
+    }),
     ("iptables", |services, settings| {
         Arc::new(iptables::IptablesProxy::new(services, settings))
     }),
@@ -82,6 +94,8 @@ pub struct Settings {
     pub scheduler: String,
     /// Ranges of Services.
     pub service_cidrs: Vec<IpNet>,
+    /// Addresses of all nodes.
+    pub node_addresses: Vec<IpAddr>,
 }
 
 impl Settings {
@@ -133,6 +147,11 @@ impl Settings {
                 .unwrap_or("rr")
                 .to_owned(),
             service_cidrs: settings.service_cidrs.clone(),
+            node_addresses: settings
+                .nodes
+                .iter()
+                .flat_map(|node| node.addresses.clone())
+                .collect(),
         }
     }
 

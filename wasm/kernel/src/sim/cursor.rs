@@ -187,14 +187,19 @@ impl Sim<'_> {
             flood: None,
             resolved: false,
         };
+        let process = launch.process;
         cursor.step(
             StepKind::Originate {
-                process: launch.process,
+                process: Arc::clone(&process),
                 from: launch.from,
                 to: launch.to,
             },
             None,
         );
+        let lb = launch.sender.and_then(|id| self.sockets.get_mut(id)?.lb.as_mut());
+        if let Some((what, origin)) = lb.and_then(|lb| lb.told.take()) {
+            cursor.step(StepKind::Process { process, what }, Some(origin));
+        }
         self.schedule(Duration::ZERO, Happening::Packet(Box::new(cursor)));
         id
     }

@@ -119,6 +119,7 @@ impl Sim<'_> {
             tcp: None,
             last_flight: Some(cursor.flight),
             sequence: 0,
+            lb: None,
             gone: false,
         });
         self.accepted(conversation, stack.id, local, remote, Some(process));

@@ -322,7 +322,9 @@ impl Sim<'_> {
         let Some(found) = self.sockets.get(socket) else {
             return;
         };
-        let (local, peer) = (found.local, found.remote);
+        // cil_sock4_getpeername: the process sees what it asked for.
+        let peer = found.lb.as_ref().map_or(found.remote, |lb| lb.asked);
+        let local = found.local;
         self.inbox
             .push_back(Letter::about(found, News::Connected { socket, local, peer }));
         if found.opener
@@ -337,6 +339,8 @@ impl Sim<'_> {
         let Some(found) = self.sockets.get(socket) else {
             return;
         };
+        // cil_sock4_recvmsg.
+        let peer = found.lb.as_ref().map_or(peer, |lb| lb.asked);
         let local = found.local;
         self.inbox.push_back(Letter::about(
             found,

@@ -5,6 +5,8 @@ use crate::NetNsId;
 use crate::netns::Listener;
 use crate::process::{Purpose, SocketError, SocketId};
 use crate::stack::Stack;
+use hoplab_source::Origin;
+use hoplab_trace::Name;
 use hoplab_wire::L4Protocol;
 use indexmap::IndexMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -26,7 +28,17 @@ pub(super) struct Socket {
     pub(super) last_flight: Option<u32>,
     /// Echo requests sent.
     pub(super) sequence: u16,
+    /// What an eBPF program gave it instead of what its process asked for.
+    pub(super) lb: Option<Box<Translated>>,
     pub(super) gone: bool,
+}
+
+/// A destination that an eBPF program chose.
+pub(super) struct Translated {
+    /// What the process asked for, and goes on to see.
+    pub(super) asked: SocketAddr,
+    /// What the program did, until the first packet has told it.
+    pub(super) told: Option<(Name, Arc<Origin>)>,
 }
 
 type Flow = (NetNsId, L4Protocol, SocketAddr, SocketAddr);
@@ -144,6 +156,16 @@ impl Sim<'_> {
     ) -> Option<SocketId> {
         let netns = self.parties.get(process.0 as usize)?.netns;
         let stack = self.stack(netns)?;
+        let asked = stack
+            .ns
+            .socket_maps
+            .as_ref()
+            .and_then(|maps| maps.find(protocol, to));
+        let refused = asked.is_some_and(|frontend| frontend.backends.is_empty());
+        let (to, lb) = match self.socket_lb(&stack, protocol, to) {
+            Some((backend, lb)) => (backend, Some(Box::new(lb))),
+            None => (to, None),
+        };
         let conversation = self.open_flow(process, protocol, to, purpose, parent)?;
         let none = if to.is_ipv4() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED)
@@ -165,6 +187,7 @@ impl Sim<'_> {
             tcp: None,
             last_flight: None,
             sequence: 0,
+            lb,
             gone: false,
         });
         if let Some(info) = self.conversations.get_mut(conversation as usize) {
@@ -172,11 +195,65 @@ impl Sim<'_> {
             info.sockets.push(socket);
         }
         self.tell_opened(socket, token);
+        if refused {
+            // cil_sock4_connect: no backend.
+            self.fail(socket, SocketError::HostUnreachable);
+            return None;
+        }
         if taken {
             self.fail(socket, SocketError::AddressInUse);
             return None;
         }
         Some(socket)
+    }
+
+    /// `__sock4_xlate_fwd`: the backend that stands for a Service's address. `None`: it is no Service's.
+    fn socket_lb(
+        &mut self,
+        stack: &Stack,
+        protocol: L4Protocol,
+        asked: SocketAddr,
+    ) -> Option<(SocketAddr, Translated)> {
+        let frontend = stack.ns.socket_maps.as_ref()?.find(protocol, asked)?;
+        let list = |backend: &SocketAddr| Name::from(format!("lb4_affinity {asked} {backend}"));
+        let now = self.now;
+        let recent = &self.overlay.stack_mut(stack.id).recent;
+        let known = frontend.affinity_seconds.and_then(|seconds| {
+            let since = std::time::Duration::from_secs(u64::from(seconds));
+            frontend.backends.iter().position(|(backend, _)| {
+                let seen = recent.get(&list(backend)).and_then(|seen| seen.get(&asked.ip()));
+                seen.is_some_and(|at| *at + since >= now)
+            })
+        });
+        let count = frontend.backends.len();
+        let index = match (known, count) {
+            (Some(known), _) => known,
+            (None, 0 | 1) => 0,
+            _ => {
+                let place = crate::nf::eval::place_name(&stack.ns.place);
+                self.chooser
+                    .choose(&|| format!("cil_sock4_connect {asked} on {place}"), &|| {
+                        let ways = frontend.backends.iter();
+                        ways.map(|(backend, _)| (backend.to_string(), 1.0 / count as f64))
+                            .collect()
+                    })
+            }
+        };
+        let (backend, origin) = frontend.backends.get(index)?;
+        if frontend.affinity_seconds.is_some() {
+            let recent = &mut self.overlay.stack_mut(stack.id).recent;
+            recent.entry(list(backend)).or_default().insert(asked.ip(), now);
+        }
+        let program = if protocol == L4Protocol::Tcp {
+            "connect"
+        } else {
+            "sendmsg"
+        };
+        let what = format!(
+            "cil_sock4_{program}: cilium_lb4_services_v2 {asked} -> cilium_lb4_backends_v3 {backend}"
+        );
+        let told = Some((what.into(), Arc::clone(origin)));
+        Some((*backend, Translated { asked, told }))
     }
 
     fn ephemeral_port(&mut self, netns: NetNsId, protocol: L4Protocol) -> u16 {

@@ -12,7 +12,7 @@ use crate::process::SocketError;
 use crate::stack::Stack;
 use hoplab_trace::{DropCause, HookName, LegEnd, Name, RouteDecision, StepKind};
 use hoplab_wire::{Header, IcmpKind, MacAddr};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 
 impl Sim<'_> {
@@ -138,6 +138,7 @@ impl Sim<'_> {
     fn ip_in(&mut self, cursor: Box<Cursor>, stack: &Arc<Stack>, device: Name) -> Option<Box<Cursor>> {
         let mut cursor = cursor;
         cursor.skb.iif = Some(Arc::clone(&device));
+        self.unmodelled_tc_program(&cursor, stack, &device);
         if !std::mem::take(&mut cursor.skb.prerouted) {
             cursor = self.defragment(cursor, stack)?;
             match self.hook(&mut cursor, stack, HookName::Prerouting, Some(&device), None) {
@@ -230,6 +231,21 @@ impl Sim<'_> {
         ) {
             HookEnd::Pass => cursor.to(Stage::Output),
             ended => self.end_at_hook(cursor, stack, ended),
+        }
+    }
+
+    /// Requests from outside to a Service's address are for the program at the device (`cil_from_netdev`).
+    fn unmodelled_tc_program(&mut self, cursor: &Cursor, stack: &Stack, device: &Name) {
+        let Some(maps) = &stack.ns.socket_maps else { return };
+        let packet = &cursor.skb.packet;
+        if let (Some(protocol), Some(dst), Some((_, port))) =
+            (packet.protocol(), packet.dst_ip(), packet.ports())
+            && maps.find(protocol, SocketAddr::new(dst, port)).is_some()
+        {
+            self.unknown(
+                format!("the eBPF program at {device}"),
+                "it takes requests from outside to Services, which is not modelled yet",
+            );
         }
     }
 

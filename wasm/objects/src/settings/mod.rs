@@ -101,8 +101,8 @@ static MODELLED: &[(&str, &[&str], &[&str])] = &[
     ("spec.cni.policy", &["none"], &["agent"]),
     (
         "spec.proxy.mode",
-        &["iptables", "ipvs", "nftables", "none"],
-        &["ebpf"],
+        &["iptables", "ipvs", "nftables", "ebpf", "none"],
+        &[],
     ),
     (
         "spec.loadBalancer.provider",

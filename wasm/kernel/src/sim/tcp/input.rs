@@ -75,6 +75,7 @@ impl Sim<'_> {
             tcp: Some(tcp),
             last_flight: Some(cursor.flight),
             sequence: 0,
+            lb: None,
             gone: false,
         });
         let own_mss = usize::from(self.advertised_mss(id));
