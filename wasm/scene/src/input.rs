@@ -226,10 +226,10 @@ pub struct OutsideInput {
 pub struct HostInput {
     /// Its name.
     pub name: String,
-    /// Its interfaces that are plugged into a network.
+    /// All its interfaces, those of its namespaces too.
     pub interfaces: Vec<HostInterfaceInput>,
     /// Network namespaces on it.
-    pub namespaces: Vec<String>,
+    pub namespaces: Vec<HostNamespaceInput>,
     /// Whether it forwards.
     pub router: bool,
     /// What it listens on.
@@ -246,5 +246,92 @@ pub struct HostInterfaceInput {
     /// Its address, without the prefix length.
     pub address: Option<String>,
     /// The network that it is plugged into.
-    pub network: String,
+    pub network: Option<String>,
+    /// The network namespace that it is in.
+    pub namespace: Option<String>,
+    /// Whether it is a bridge.
+    pub bridge: bool,
+    /// The other end of a veth.
+    pub peer: Option<String>,
+    /// The bridge that it is a port of.
+    pub master: Option<String>,
+}
+
+/// A network namespace on a declared machine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostNamespaceInput {
+    /// Its name.
+    pub name: String,
+    /// What listens in it.
+    pub listens: Vec<PortInput>,
+}
+
+impl HostInterfaceInput {
+    /// Whether it is plugged into this network.
+    pub fn on(&self, network: &str) -> bool {
+        self.network.as_deref() == Some(network)
+    }
+}
+
+impl HostInput {
+    /// The interfaces that are plugged into a network.
+    pub fn cards(&self) -> impl Iterator<Item = &HostInterfaceInput> {
+        self.interfaces.iter().filter(|i| i.network.is_some())
+    }
+
+    /// Whether a card of it is plugged into this network.
+    pub fn on(&self, network: &str) -> bool {
+        self.cards().any(|c| c.on(network))
+    }
+
+    /// The interfaces in a namespace that are not plugged into a network.
+    pub fn within<'h>(&'h self, namespace: &'h str) -> impl Iterator<Item = &'h HostInterfaceInput> {
+        let inside = move |i: &&HostInterfaceInput| i.namespace.as_deref() == Some(namespace);
+        self.interfaces
+            .iter()
+            .filter(inside)
+            .filter(|i| i.network.is_none() && i.name != "lo")
+    }
+
+    /// The first address of the machine itself, or of a namespace on it.
+    pub fn address(&self, namespace: Option<&str>) -> Option<&str> {
+        self.interfaces
+            .iter()
+            .filter(|i| i.namespace.as_deref() == namespace)
+            .find_map(|i| i.address.as_deref())
+    }
+
+    /// The other end of a veth.
+    pub fn peer(&self, interface: &HostInterfaceInput) -> Option<&HostInterfaceInput> {
+        let name = interface.peer.as_deref();
+        self.interfaces
+            .iter()
+            .find(|i| Some(i.name.as_str()) == name || i.peer.as_deref() == Some(interface.name.as_str()))
+    }
+
+    /// The place of an interface in the list.
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.interfaces.iter().position(|i| i.name == name)
+    }
+
+    /// The bridge that a veth in a namespace leads to.
+    pub fn bridge_of(&self, interface: &HostInterfaceInput) -> Option<usize> {
+        self.index(self.peer(interface)?.master.as_deref()?)
+    }
+
+    /// The interfaces in namespaces that lead to a bridge.
+    pub fn ports(&self, bridge: &HostInterfaceInput) -> impl Iterator<Item = &HostInterfaceInput> {
+        let index = self.index(&bridge.name);
+        self.interfaces
+            .iter()
+            .filter(move |i| i.namespace.is_some() && index.is_some() && self.bridge_of(i) == index)
+    }
+
+    /// `if:host:ann/eth0`, `if:host:ann/red/v1`.
+    pub fn interface_id(&self, interface: &HostInterfaceInput) -> String {
+        match &interface.namespace {
+            Some(namespace) => format!("if:host:{}/{namespace}/{}", self.name, interface.name),
+            None => format!("if:host:{}/{}", self.name, interface.name),
+        }
+    }
 }

@@ -3,8 +3,8 @@
 //! Stacks are built only of the nodes that are drawn opened: their devices are read, not guessed.
 
 use crate::input::{
-    DeviceInput, EndpointInput, HostInput, HostInterfaceInput, Input, NetworkInput, NodeInput, OutsideInput,
-    PodInput, PodState, PortInput, RouterInput, ServiceInput, WorkloadInput,
+    DeviceInput, EndpointInput, HostInput, HostInterfaceInput, HostNamespaceInput, Input, NetworkInput,
+    NodeInput, OutsideInput, PodInput, PodState, PortInput, RouterInput, ServiceInput, WorkloadInput,
 };
 use crate::layout::{layout, opened};
 use crate::timeline::{animate, keep};
@@ -15,7 +15,7 @@ use hoplab_engine::World;
 use hoplab_kernel::FabricId;
 use hoplab_kernel::interface::InterfaceKind;
 use hoplab_objects::relate::topmost_owner;
-use hoplab_objects::view::hoplab::{Host, Network};
+use hoplab_objects::view::hoplab::{Host, Listen, Network};
 use hoplab_objects::view::{
     DaemonSet, Deployment, EndpointSlice, Node, ObjectMeta, Pod, Protocol, ReplicationController, Service,
     ServiceType, StatefulSet,
@@ -398,31 +398,43 @@ fn hosts(world: &World) -> Vec<HostInput> {
                 .spec
                 .interfaces
                 .iter()
-                .filter_map(|i| {
-                    Some(HostInterfaceInput {
-                        name: i.name.clone(),
-                        address: i.addresses.first().map(|a| a.addr().to_string()),
-                        network: i.network.clone()?,
-                    })
+                .map(|i| HostInterfaceInput {
+                    name: i.name.clone(),
+                    address: i.addresses.first().map(|a| a.addr().to_string()),
+                    network: i.network.clone(),
+                    namespace: i.netns.clone(),
+                    bridge: i.type_.as_deref() == Some("bridge"),
+                    peer: i.peer.clone(),
+                    master: i.master.clone(),
                 })
                 .collect(),
-            namespaces: host.spec.netns.clone(),
+            namespaces: host
+                .spec
+                .netns
+                .iter()
+                .map(|name| HostNamespaceInput {
+                    name: name.clone(),
+                    listens: listens(&host.spec.listen, Some(name)),
+                })
+                .collect(),
             router: host
                 .spec
                 .sysctls
                 .get("net.ipv4.ip_forward")
                 .is_some_and(|v| v == "1"),
-            listens: host
-                .spec
-                .listen
-                .iter()
-                .map(|l| PortInput {
-                    protocol: protocol(l.protocol),
-                    port: l.port,
-                    ..PortInput::default()
-                })
-                .collect(),
+            listens: listens(&host.spec.listen, None),
             origin: of_object(world, object),
+        })
+        .collect()
+}
+
+fn listens(all: &[Listen], namespace: Option<&str>) -> Vec<PortInput> {
+    all.iter()
+        .filter(|l| l.netns.as_deref() == namespace)
+        .map(|l| PortInput {
+            protocol: protocol(l.protocol),
+            port: l.port,
+            ..PortInput::default()
         })
         .collect()
 }

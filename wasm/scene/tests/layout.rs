@@ -35,7 +35,7 @@ fn may_touch(a: &Shape, b: &Shape) -> bool {
         || (owns(b, a) && (a.kind == ShapeKind::Interface || inside(a, b)))
         // A pod's card hangs into the node's ground.
         || [(a, b), (b, a)].iter().any(|(ground, x)| {
-            ground.kind == ShapeKind::Node && x.kind == ShapeKind::Interface && x.id.starts_with("if:pod:") && inside(x, ground)
+            ground.kind == ShapeKind::Node && x.kind == ShapeKind::Interface && (x.id.starts_with("if:pod:") || x.id.starts_with("if:host:")) && inside(x, ground)
         })
 }
 
@@ -220,6 +220,99 @@ fn services_are_reached_in_their_own_protocol() {
     );
 }
 
+#[test]
+fn a_path_that_turns_round_in_a_node_goes_up_one_lane_and_down_another() {
+    let mut world = worlds::shop();
+    world.router = Some(RouterInput {
+        name: "router".into(),
+        address: "172.18.0.1".into(),
+    });
+    for density in DENSITIES {
+        let scene = drawn(&world, density, &worlds::node_port_path());
+        check(&scene).unwrap_or_else(|error| panic!("{density:?}: {error}"));
+        let at = |hook: &str| {
+            let id = format!("hook:node:worker-1/{hook}");
+            scene
+                .shapes
+                .iter()
+                .find(|s| s.id == id)
+                .unwrap_or_else(|| panic!("{density:?}: no {id}"))
+        };
+        let (pre, forward, post) = (at("PREROUTING"), at("FORWARD"), at("POSTROUTING"));
+        assert!(
+            forward.y + forward.h <= pre.y && forward.y + forward.h <= post.y,
+            "{density:?}"
+        );
+        assert!(pre.x + pre.w < post.x, "{density:?}");
+    }
+}
+
+#[test]
+fn on_a_phone_nothing_is_drawn_smaller_than_it_reads() {
+    for keep in [worlds::path(), worlds::node_port_path(), Vec::new()] {
+        let scene = drawn(&worlds::shop(), Density::Phone, &keep);
+        assert!(scene.width <= 390.0, "{} wide with {keep:?}", scene.width);
+    }
+}
+
+#[test]
+fn machines_stand_between_their_networks() {
+    let mut world = Input {
+        networks: vec![
+            worlds::network("lan", "192.168.0.0/24"),
+            worlds::network("servers", "192.168.1.0/24"),
+        ],
+        ..Input::default()
+    };
+    world.hosts = vec![
+        worlds::host("ann", &["lan"]),
+        worlds::host("gate", &["lan", "servers"]),
+        worlds::host("shop", &["servers"]),
+    ];
+    for density in DENSITIES {
+        let scene = drawn(&world, density, &[]);
+        let y = |id: &str| {
+            scene
+                .shapes
+                .iter()
+                .find(|s| s.id == id)
+                .map(|s| s.y)
+                .unwrap_or_default()
+        };
+        let order = [
+            "host:ann",
+            "network:lan",
+            "host:gate",
+            "network:servers",
+            "host:shop",
+        ]
+        .map(y);
+        assert!(order.is_sorted(), "{density:?}: {order:?}");
+    }
+}
+
+fn some_hosts() -> impl Strategy<Value = Vec<HostInput>> {
+    let host = ("[a-z]{1,18}", 1u8..8, 0usize..4, any::<bool>());
+    prop::collection::vec(host, 0..7).prop_map(|all| {
+        let names = ["nodes", "lan", "servers"];
+        all.into_iter()
+            .enumerate()
+            .map(|(i, (name, bits, spaces, plain))| {
+                let on: Vec<&str> = (0..3)
+                    .filter(|k| bits & (1 << k) != 0)
+                    .map(|k| names[k])
+                    .collect();
+                let name = format!("{name}{i}");
+                if plain {
+                    worlds::host(&name, &on)
+                } else {
+                    worlds::container_host(&name, &on, spaces)
+                }
+            })
+            .collect()
+    })
+}
+
 fn a_world() -> impl Strategy<Value = (Input, Vec<String>)> {
     let name = "[a-z][a-z0-9-]{0,40}[a-z0-9]";
     let pods = prop::collection::vec((name, 0usize..8, 0u8..4, 0u8..6), 0..60);
@@ -321,6 +414,9 @@ fn a_world() -> impl Strategy<Value = (Input, Vec<String>)> {
                     }
                 }
                 keep.push(format!("direct:node:n{}", hooks as usize % nodes));
+                if hooks.is_multiple_of(2) {
+                    keep.push(format!("if:node:n{}/flannel.1", hooks as usize % nodes));
+                }
             }
             (world, keep)
         })
@@ -335,6 +431,22 @@ proptest! {
             let scene = drawn(&world, density, &keep);
             prop_assert!(check(&scene).is_ok(), "{density:?}: {}", check(&scene).err().unwrap_or_default());
             prop_assert_eq!(&scene, &drawn(&world, density, &keep), "the same input gives another drawing");
+        }
+    }
+
+    #[test]
+    fn declared_machines_overlap_nothing(hosts in some_hosts(), cluster in any::<bool>(), kept in 0usize..4) {
+        let mut world = if cluster { worlds::shop() } else { Input::default() };
+        if !cluster {
+            world.networks.push(worlds::network("nodes", "172.18.0.0/16"));
+        }
+        world.networks.push(worlds::network("lan", "192.168.10.0/24"));
+        world.networks.push(worlds::network("servers", "10.20.0.0/24"));
+        let keep: Vec<String> = hosts.iter().take(kept).map(|h| format!("host:{}", h.name)).collect();
+        world.hosts = hosts;
+        for density in DENSITIES {
+            let scene = drawn(&world, density, &keep);
+            prop_assert!(check(&scene).is_ok(), "{density:?}: {}", check(&scene).err().unwrap_or_default());
         }
     }
 }

@@ -81,7 +81,9 @@ export function lookAt(session: Session, lens: Lens) {
 
 /** After the player moved: the drawing and the inspector show the same hop. */
 export function followPlayer(session: Session) {
-  const shape = session.player.stop?.shape ?? null
+  const { stop } = session.player
+  const shape = stop?.shape ?? null
   session.view.selected = shape
-  session.view.reveal(shape)
+  if (shape) session.view.reveal(shape)
+  else if (stop) session.view.revealPoint(stop.at)
 }

@@ -95,6 +95,12 @@ export function fit(scene: Size, room: Size, margin = 0): Camera {
   return { zoom, x: Math.max(margin, (room.w - scene.w * zoom) / 2), y: Math.max(margin, (room.h - scene.h * zoom) / 2) }
 }
 
+/** As wide as the room, from the top: what is longer is moved through. For narrow screens, where a whole could not be read. */
+export function fitWidth(scene: Size, room: Size): Camera {
+  const whole = fit(scene, { ...room, h: Math.max(room.h, scene.h) })
+  return scene.h * whole.zoom <= room.h ? fit(scene, room) : { ...whole, y: 0 }
+}
+
 /** The part of the scene that is in sight, with a margin, in steps so that a small pan changes nothing. */
 export function inSight(camera: Camera, room: Size, step = 256): Rect {
   const x = Math.floor(-camera.x / camera.zoom / step) * step - step
@@ -116,13 +122,13 @@ export function kept(camera: Camera, scene: Size, room: Size, least = 48): Camer
 }
 
 /** Moved just so far that a rectangle of the scene is seen whole, or its upper left corner if it is too large. */
-export function revealing(camera: Camera, rect: Rect, room: Size, margin = 2): Camera {
-  const along = (v: number, from: number, length: number, space: number) => {
+export function revealing(camera: Camera, rect: Rect, room: Size, above = 2): Camera {
+  const along = (v: number, from: number, length: number, space: number, margin = 2) => {
     const a = from * camera.zoom + v
     const b = a + length * camera.zoom
     if (b > space - margin) v -= Math.min(b - (space - margin), a - margin)
     if (from * camera.zoom + v < margin) v = margin - from * camera.zoom
     return v
   }
-  return { zoom: camera.zoom, x: along(camera.x, rect.x, rect.w, room.w), y: along(camera.y, rect.y, rect.h, room.h) }
+  return { zoom: camera.zoom, x: along(camera.x, rect.x, rect.w, room.w), y: along(camera.y, rect.y, rect.h, room.h, above) }
 }

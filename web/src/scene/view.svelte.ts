@@ -1,6 +1,6 @@
 // How the world is looked at: the scene drawn, the camera, what is selected, what was opened by hand, the lens.
-import type { Density, Scene, SceneOptions, Shape } from '../engine/client'
-import { fit, kept, revealing, zoomAbout, type Camera, type Size } from './geometry'
+import type { Density, Point, Scene, SceneOptions, Shape } from '../engine/client'
+import { fit, fitWidth, kept, revealing, zoomAbout, type Camera, type Rect, type Size } from './geometry'
 import type { Lens } from './lens'
 
 /** By the room that the drawing has, not by the window: panels beside it can be made wider. */
@@ -52,7 +52,7 @@ export class View {
 
   fit() {
     this.moved = false
-    this.camera = fit(this.size, this.room)
+    this.camera = this.density === 'phone' ? fitWidth(this.size, this.room) : fit(this.size, this.room)
   }
   pan(dx: number, dy: number) {
     this.moved = true
@@ -65,8 +65,15 @@ export class View {
   /** Brings a shape into sight, if it is not. */
   reveal(id: string | null | undefined) {
     const shape = this.shape(id)
-    if (!shape) return
-    const camera = revealing(this.camera, shape, this.room)
+    if (shape) this.#reveal(shape)
+  }
+  /** Brings a packet that stands between shapes into sight. */
+  revealPoint(at: Point) {
+    this.#reveal({ x: at.x - 24, y: at.y - 18, w: 48, h: 36 })
+  }
+  #reveal(rect: Rect) {
+    // On a phone what is around it counts too: the drawing is longer than the screen.
+    const camera = revealing(this.camera, rect, this.room, this.density === 'phone' ? 40 : 2)
     if (camera.x !== this.camera.x || camera.y !== this.camera.y) this.camera = camera
   }
   open(ids: readonly string[]) {

@@ -2,7 +2,7 @@
 
 use super::keep::Keep;
 use crate::Density;
-use crate::input::{Input, NodeInput, PodInput};
+use crate::input::{Input, NodeInput, PodInput, ServiceInput};
 use std::collections::BTreeMap;
 
 /// At most so many nodes are drawn with their kernel.
@@ -107,6 +107,24 @@ pub(crate) fn nodes<'a>(input: &'a Input, pods: &Pods<'a>, keep: &Keep, density:
             .map(|(_, n)| n)
             .collect(),
     }
+}
+
+/// Whether only declared machines matter: the cluster has nothing but what every cluster has, no machine is plugged into
+/// its network, and nothing of it is kept.
+pub(crate) fn asleep(input: &Input, keep: &Keep) -> bool {
+    let network = input
+        .networks
+        .first()
+        .map(|n| n.name.as_str())
+        .unwrap_or_default();
+    !input.hosts.is_empty()
+        && !input.nodes.is_empty()
+        && !input.hosts.iter().any(|h| h.on(network))
+        && input.pods.iter().all(|p| p.namespace.starts_with("kube-"))
+        && input.services.iter().all(ServiceInput::system)
+        && !["node:", "pod:", "external:", "router:", "service:", "stack:"]
+            .iter()
+            .any(|start| keep.below(start))
 }
 
 /// Workers with the most pods first, then the control plane; among equals the cluster's order.

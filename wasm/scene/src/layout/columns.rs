@@ -47,6 +47,9 @@ struct Measured<'a> {
 
 /// Lays out.
 pub(crate) fn draw(input: &Input, options: &Options, keep: &Keep) -> Draft {
+    if choose::asleep(input, keep) {
+        return beside_cluster(input);
+    }
     let pods = Pods::of(input);
     let sorted = services::sorted(input.services.iter());
     let chosen = choose::nodes(input, &pods, keep, options.density);
@@ -71,6 +74,28 @@ pub(crate) fn draw(input: &Input, options: &Options, keep: &Keep) -> Draft {
         }
     }
     arrange(input, options, keep, &pods, measured)
+}
+
+/// Declared machines, and the cluster that they have nothing to do with as one box.
+fn beside_cluster(input: &Input) -> Draft {
+    let mut draft = Draft::default();
+    let room = hosts::Room {
+        top: TOP,
+        width: 640.0,
+        least: 0.0,
+        known: None,
+    };
+    let (right, low) = hosts::draw(&mut draft, input, &room);
+    let rect = Rect::new(right + GAP, TOP, 170.0, 56.0);
+    let nodes: Vec<&NodeInput> = input.nodes.iter().collect();
+    compact::crowd(&mut draft, &nodes, input.pods.len(), rect);
+    if let Some(shape) = draft.shapes.last_mut() {
+        shape.label = format!("cluster {}", input.cluster);
+        shape.lines.clear();
+    }
+    draft.width = rect.right() + EDGE;
+    draft.height = low.max(rect.bottom() + EDGE);
+    draft
 }
 
 /// A form is worth losing words for when the whole can be shown so much larger.
@@ -268,7 +293,7 @@ fn arrange(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, m: Me
     }
     draft.width = x - GAP + EDGE;
     draft.height = bottom + EDGE;
-    wire_below(&mut draft, input, &feet, bottom);
+    wire_below(&mut draft, input, &feet, bottom, true);
     draft
 }
 
@@ -354,9 +379,23 @@ fn homeless(draft: &mut Draft, pods: &[&PodInput], x: f64, y: f64, wide: f64) {
 }
 
 /// The nodes' network, the cables to it, the outside, declared machines.
-fn wire_below(draft: &mut Draft, input: &Input, feet: &[(String, String, Point)], bottom: f64) {
+///
+/// `wider`: the drawing may grow to the right so that all names stand in one row.
+pub(crate) fn wire_below(
+    draft: &mut Draft,
+    input: &Input,
+    feet: &[(String, String, Point)],
+    bottom: f64,
+    wider: bool,
+) {
     let Some(first) = input.networks.first().filter(|_| !feet.is_empty()) else {
-        let (right, low) = hosts::draw(draft, input, TOP, 0.0, None);
+        let room = hosts::Room {
+            top: TOP,
+            width: if wider { 800.0 } else { draft.width },
+            least: 0.0,
+            known: None,
+        };
+        let (right, low) = hosts::draw(draft, input, &room);
         draft.width = draft.width.max(right + EDGE);
         draft.height = draft.height.max(low);
         return;
@@ -364,7 +403,14 @@ fn wire_below(draft: &mut Draft, input: &Input, feet: &[(String, String, Point)]
     let y = bottom + DROP;
     let label = width(&first.label, Face::Chip) + width(&first.cidrs.join(", "), Face::Mono) + 10.0;
     let left = 10.0 + input.outside.len() as f64 * 170.0 + if input.router.is_some() { 200.0 } else { 0.0 };
-    draft.width = draft.width.max(left + label + EDGE);
+    if wider {
+        draft.width = draft.width.max(left + label + EDGE);
+    }
+    let drop = if left + label + EDGE > draft.width {
+        32.0
+    } else {
+        18.0
+    };
     let line = ground::network(draft, first, 8.0, y, draft.width - 16.0);
     let mut beside = 0.0;
     for (card, _, foot) in feet {
@@ -396,14 +442,18 @@ fn wire_below(draft: &mut Draft, input: &Input, feet: &[(String, String, Point)]
             points,
         );
     }
-    let lowest = ground::outside(draft, input, EDGE, &first.name, line);
-    let (right, low) = hosts::draw(
-        draft,
-        input,
-        lowest + 24.0,
-        draft.width,
-        Some((&first.name, line)),
-    );
+    let lowest = ground::outside(draft, input, EDGE, &first.name, line, drop);
+    let room = hosts::Room {
+        top: lowest + 24.0,
+        width: if wider {
+            draft.width.max(800.0)
+        } else {
+            draft.width
+        },
+        least: draft.width,
+        known: Some((&first.name, line)),
+    };
+    let (right, low) = hosts::draw(draft, input, &room);
     let floor = if input.hosts.is_empty() {
         lowest.max(line.bottom() + 22.0) + 8.0
     } else {

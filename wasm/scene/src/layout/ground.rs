@@ -42,6 +42,36 @@ pub(crate) fn network(draft: &mut Draft, network: &NetworkInput, x: f64, y: f64,
     rect
 }
 
+/// Moves a network's name to where no cable to it from below passes.
+pub(crate) fn clear_name(draft: &mut Draft, network: &str) {
+    let (id, caption) = (format!("network:{network}"), format!("caption:network:{network}"));
+    let feet: Vec<f64> = draft
+        .edges
+        .iter()
+        .filter(|e| e.to == id)
+        .filter_map(|e| match e.points.as_slice() {
+            [.., a, b] if a.y > b.y => Some(b.x),
+            _ => None,
+        })
+        .collect();
+    let Some(line) = draft.shapes.iter().find(|s| s.id == id).map(Rect::of) else {
+        return;
+    };
+    let Some(name) = draft.shapes.iter_mut().find(|s| s.id == caption) else {
+        return;
+    };
+    let free = |x: f64| feet.iter().all(|f| *f < x - 4.0 || *f > x + name.w + 4.0);
+    let right = line.right() - name.w - 4.0;
+    let between = feet.iter().map(|f| f + 8.0).filter(|x| *x <= right);
+    if let Some(x) = [right, line.x + 4.0]
+        .into_iter()
+        .chain(between)
+        .find(|x| free(*x))
+    {
+        name.x = x.round();
+    }
+}
+
 /// A cable from a card down (or up) to a network's line.
 pub(crate) fn cable(draft: &mut Draft, from: &str, foot: Point, network: &str, line: Rect) {
     let y = if foot.y < line.y { line.y } else { line.bottom() };
@@ -56,7 +86,8 @@ pub(crate) fn cable(draft: &mut Draft, from: &str, foot: Point, network: &str, l
 }
 
 /// The outside and the router that leads there, below a network's left end; gives the lowest edge.
-pub(crate) fn outside(draft: &mut Draft, input: &Input, x: f64, network: &str, line: Rect) -> f64 {
+/// `drop`: from the line down to them.
+pub(crate) fn outside(draft: &mut Draft, input: &Input, x: f64, network: &str, line: Rect, drop: f64) -> f64 {
     let mut lowest = line.bottom();
     let pills: Vec<(String, f64)> = input
         .outside
@@ -68,7 +99,7 @@ pub(crate) fn outside(draft: &mut Draft, input: &Input, x: f64, network: &str, l
             )
         })
         .collect();
-    let y = line.bottom() + 18.0;
+    let y = line.bottom() + drop;
     let mut left = x;
     let router = input.router.as_ref();
     for (i, (address, wide)) in pills.iter().enumerate() {

@@ -1,159 +1,194 @@
-//! Declared machines and networks outside the cluster: machines in rows, networks as lines below them.
+//! Declared machines and networks outside the cluster: each network a line, what is plugged into it alone above it, what
+//! leads on to other networks below it, and those networks below that.
 
 use super::draft::{Draft, Rect, at};
 use super::ground::{self, DROP};
-use super::shapes::{self, line};
-use crate::ShapeKind;
+use super::machine::{CARD, Foot, Machine};
 use crate::input::{HostInput, Input};
-use crate::text::{Face, width};
+use crate::{EdgeKind, ShapeKind};
+use std::collections::{BTreeSet, VecDeque};
 
 const GAP: f64 = 24.0;
-const CARD: f64 = 22.0;
-/// Between parallel network lines.
-const APART: f64 = 40.0;
+const LEFT: f64 = 10.0;
+/// Below a line, for its name.
+const NAME: f64 = 26.0;
 
-fn card_width(name: &str) -> f64 {
-    (width(name, Face::Mono) + 14.0).ceil().max(44.0)
+/// Where machines and lines may stand.
+pub(crate) struct Room<'r> {
+    /// Upper edge.
+    pub(crate) top: f64,
+    /// Machines stand in rows of this width.
+    pub(crate) width: f64,
+    /// Lines are at least so long.
+    pub(crate) least: f64,
+    /// The nodes' network, if that is drawn already.
+    pub(crate) known: Option<(&'r str, Rect)>,
 }
 
-fn wide(host: &HostInput) -> f64 {
-    let cards: f64 = host.interfaces.iter().map(|i| card_width(&i.name) + 8.0).sum();
-    let lines = lines(host)
-        .iter()
-        .map(|l| width(&l.text, Face::Mono) + 44.0)
-        .fold(0.0, f64::max);
-    (width(&host.name, Face::Title) + 60.0)
-        .max(cards + 16.0)
-        .max(lines)
-        .max(110.0)
-        .ceil()
+struct Arranged {
+    y: f64,
+    right: f64,
+    /// Cables wait until their line is drawn.
+    feet: Vec<Foot>,
+    /// Cables that go round, so far.
+    round: usize,
 }
 
-fn lines(host: &HostInput) -> Vec<crate::ShapeLine> {
-    let mut lines: Vec<_> = host
-        .interfaces
-        .iter()
-        .filter_map(|i| {
-            i.address
-                .as_ref()
-                .map(|a| line("address", format!("{} {a}", i.name)))
-        })
-        .take(3)
-        .collect();
-    if !host.namespaces.is_empty() {
-        lines.push(line("note", format!("namespaces {}", host.namespaces.join(", "))));
-    }
-    if lines.is_empty() {
-        lines.push(line("note", "no address"));
-    }
-    lines
-}
-
-/// Draws them with the upper edge at `top`; `known` is the nodes' network if it is drawn already. Gives the size.
-pub(crate) fn draw(
-    draft: &mut Draft,
-    input: &Input,
-    top: f64,
-    least: f64,
-    known: Option<(&str, Rect)>,
-) -> (f64, f64) {
+/// Draws them; gives the right and the lower edge of all.
+pub(crate) fn draw(draft: &mut Draft, input: &Input, room: &Room<'_>) -> (f64, f64) {
     if input.hosts.is_empty() {
-        return (0.0, top);
+        return (0.0, room.top);
     }
-    let room = least.max(800.0);
-    let drawn = |name: &str| known.is_some_and(|(k, _)| k == name);
-    let (mut x, mut y, mut right) = (10.0, top, 0.0f64);
-    let rows = input.hosts.iter().map(|h| lines(h).len()).max().unwrap_or(1);
-    let high = 34.0 + 15.0 * rows as f64 + 12.0;
-    let mut feet: Vec<(String, String, crate::Point, bool)> = Vec::new();
-    for host in &input.hosts {
-        let w = wide(host);
-        if x > 10.0 && x + w > room {
-            x = 10.0;
-            y += high + CARD + GAP;
-        }
-        let rect = Rect::new(x, y, w, high);
-        x = rect.right() + GAP;
-        right = right.max(rect.right());
-        let id = format!("host:{}", host.name);
-        let mut shape = shapes::plain(id.clone(), ShapeKind::Host, rect, host.name.clone());
-        shape.lines = lines(host);
-        let what = if host.router { "Router" } else { "Host" };
-        let said: Vec<String> = host
-            .interfaces
-            .iter()
-            .map(|i| {
-                format!(
-                    "{} {} on network {}",
-                    i.name,
-                    i.address.as_deref().unwrap_or("without address"),
-                    i.network
-                )
-            })
-            .collect();
-        shape.spoken = format!("{what} {}, {}", host.name, said.join(", "));
-        shape.source = Some(id.clone());
-        if let Some(address) = host.interfaces.iter().find_map(|i| i.address.as_ref()) {
-            let name = shapes::bracketed(address);
-            shape
-                .targets
-                .extend(host.listens.iter().map(|p| shapes::target(&name, p, p.port)));
-            shape.targets.push(format!("icmp:{address}"));
-        }
-        shape.origin.clone_from(&host.origin);
-        draft.put(shape);
-        for namespace in &host.namespaces {
-            draft.fold(format!("host:{}/{namespace}", host.name), &id);
-        }
-        let (mut below, mut above) = (rect.x + 8.0, rect.x + 8.0);
-        for interface in &host.interfaces {
-            let up = drawn(&interface.network);
-            let slot = if up { &mut above } else { &mut below };
-            let edge = if up { rect.y } else { rect.bottom() };
-            let card = Rect::new(*slot, edge - CARD / 2.0, card_width(&interface.name), CARD);
-            *slot = card.right() + 8.0;
-            let card_id = format!("if:{id}/{}", interface.name);
-            let mut shape = shapes::plain(
-                card_id.clone(),
-                ShapeKind::Interface,
-                card,
-                interface.name.clone(),
-            );
-            shape.parent = Some(id.clone());
-            let address = interface
-                .address
-                .as_ref()
-                .map(|a| format!(", {a}"))
-                .unwrap_or_default();
-            shape.spoken = format!(
-                "Interface {} of {}{address}, on network {}",
-                interface.name, host.name, interface.network
-            );
-            draft.put(shape);
-            let foot = at(card.mid_x(), if up { card.y } else { card.bottom() });
-            feet.push((card_id, interface.network.clone(), foot, up));
-        }
+    let mut left: Vec<&HostInput> = input.hosts.iter().collect();
+    let mut lines: BTreeSet<&str> = BTreeSet::new();
+    let mut state = Arranged {
+        y: room.top,
+        right: 0.0,
+        feet: Vec::new(),
+        round: 0,
+    };
+    let mut queue: VecDeque<&str> = VecDeque::new();
+    if let Some((name, rect)) = room.known {
+        lines.insert(name);
+        let below = take(&mut left, |h| h.on(name));
+        state.rows(draft, &below, room, Some((name, rect)));
+        queue.extend(further(&below, name));
     }
-    let mut bottom = y + high + CARD / 2.0;
-    let wide = right.max(least) - 8.0;
-    for network in &input.networks {
-        if drawn(&network.name) || !feet.iter().any(|(_, n, ..)| *n == network.name) {
+    let names = input.networks.iter().map(|n| n.name.as_str());
+    let mut roots = names.filter(|n| input.hosts.iter().any(|h| h.on(n)));
+    loop {
+        let Some(name) = queue.pop_front().or_else(|| roots.next()) else {
+            break;
+        };
+        if !lines.insert(name) {
             continue;
         }
-        bottom += if bottom == y + high + CARD / 2.0 {
-            DROP
-        } else {
-            APART
+        let Some(network) = input.networks.iter().find(|n| n.name == name) else {
+            continue;
         };
-        let rect = ground::network(draft, network, 8.0, bottom, wide);
-        for (card, _, foot, _) in feet.iter().filter(|(_, n, ..)| *n == network.name) {
-            ground::cable(draft, card, *foot, &network.name, rect);
+        let led = state.feet.iter().any(|f| f.network == name);
+        if !led {
+            let above = take(&mut left, |h| h.on(name) && h.cards().all(|c| c.on(name)));
+            state.rows(draft, &above, room, None);
+        }
+        let wide = (state.right.max(room.least) - 8.0).max(220.0);
+        state.right = state.right.max(wide + 8.0);
+        let y = state.y + DROP - GAP + CARD / 2.0;
+        let line = ground::network(draft, network, 8.0, y, wide);
+        state.plug(draft, name, line);
+        state.y = line.bottom() + NAME;
+        let below = take(&mut left, |h| h.on(name));
+        if !below.is_empty() {
+            state.y += 10.0;
+        }
+        state.rows(draft, &below, room, Some((name, line)));
+        ground::clear_name(draft, name);
+        queue.extend(further(&below, name));
+    }
+    // What is plugged in nowhere.
+    state.rows(draft, &left, room, None);
+    (state.right, state.y)
+}
+
+/// Those that fit, out of the list.
+fn take<'a>(left: &mut Vec<&'a HostInput>, fits: impl Fn(&HostInput) -> bool) -> Vec<&'a HostInput> {
+    let taken = left.iter().copied().filter(|h| fits(h)).collect();
+    left.retain(|h| !fits(h));
+    taken
+}
+
+/// The other networks of machines.
+fn further<'a>(hosts: &[&'a HostInput], name: &str) -> Vec<&'a str> {
+    hosts
+        .iter()
+        .flat_map(|h| h.cards())
+        .filter_map(|c| c.network.as_deref())
+        .filter(|n| *n != name)
+        .collect()
+}
+
+impl Arranged {
+    /// Machines in rows; those below `up` hang from that line.
+    fn rows(&mut self, draft: &mut Draft, hosts: &[&HostInput], room: &Room<'_>, up: Option<(&str, Rect)>) {
+        let mut rows: Vec<Vec<Machine<'_>>> = Vec::new();
+        let mut x = LEFT;
+        for host in hosts {
+            let machine = Machine::measure(host);
+            if rows.is_empty() || (x > LEFT && x + machine.w > room.width) {
+                rows.push(Vec::new());
+                x = LEFT;
+            }
+            x += machine.w + GAP;
+            if let Some(row) = rows.last_mut() {
+                row.push(machine);
+            }
+        }
+        for (i, row) in rows.iter_mut().enumerate() {
+            if i > 0 {
+                self.y += CARD;
+            }
+            // Of one height, so that cables can go round below all.
+            let high = row.iter().map(|m| m.h).fold(0.0, f64::max);
+            let mut x = LEFT;
+            for machine in row {
+                machine.h = high;
+                let feet = machine.draw(draft, x, self.y, up.map(|(name, _)| name));
+                x += machine.w + GAP;
+                self.right = self.right.max(x - GAP + LEFT);
+                self.feet.extend(feet);
+            }
+            self.y += high + GAP;
+        }
+        if let Some((name, line)) = up {
+            self.plug(draft, name, line);
         }
     }
-    if let Some((name, rect)) = known {
-        for (card, _, foot, _) in feet.iter().filter(|(.., up)| *up) {
-            ground::cable(draft, card, *foot, name, rect);
+
+    /// Cables of cards that are drawn to a line: straight, or, past what stands between, round the right end.
+    fn plug(&mut self, draft: &mut Draft, name: &str, line: Rect) {
+        let (mine, others): (Vec<Foot>, Vec<Foot>) = std::mem::take(&mut self.feet)
+            .into_iter()
+            .partition(|f| f.network == name);
+        self.feet = others;
+        let id = format!("network:{name}");
+        for foot in mine {
+            let down = foot.at.y < line.y;
+            let near = if down { line.y } else { line.bottom() };
+            let straight = [foot.at, at(foot.at.x, near)];
+            let blocked = draft.shapes.iter().any(|s| {
+                s.id != foot.card
+                    && s.id != id
+                    && s.kind != ShapeKind::Caption
+                    && Rect::of(s).crossed(&straight)
+            });
+            if !blocked {
+                if let Some(shape) = draft.shapes.iter_mut().find(|s| s.id == id) {
+                    shape.w = shape.w.max(foot.at.x + 10.0 - shape.x);
+                }
+                ground::cable(draft, &foot.card, foot.at, name, line);
+                continue;
+            }
+            let k = self.round as f64;
+            self.round += 1;
+            let turn = foot.at.y
+                + if down {
+                    6.0 + 3.0 * (k % 3.0)
+                } else {
+                    -6.0 - 3.0 * (k % 3.0)
+                };
+            let x = draft.shapes.iter().map(|s| s.x + s.w).fold(self.right, f64::max) + 6.0;
+            self.right = self.right.max(x + 8.0);
+            if let Some(shape) = draft.shapes.iter_mut().find(|s| s.id == id) {
+                shape.w = shape.w.max(x + 6.0 - shape.x);
+            }
+            let points = vec![foot.at, at(foot.at.x, turn), at(x, turn), at(x, near)];
+            draft.wire(
+                format!("cable:{}", foot.card),
+                EdgeKind::Cable,
+                &foot.card,
+                &id,
+                points,
+            );
         }
     }
-    (right, bottom + 30.0)
 }

@@ -40,6 +40,14 @@ impl Keep {
         self.ids.contains_key(id)
     }
 
+    /// Whether anything is kept whose id begins so.
+    pub(crate) fn below(&self, start: &str) -> bool {
+        self.ids
+            .range(start.to_owned()..)
+            .next()
+            .is_some_and(|(id, _)| id.starts_with(start))
+    }
+
     /// The place of an id in the path's order.
     pub(crate) fn place(&self, id: &str) -> Option<usize> {
         self.ids.get(id).copied()

@@ -34,11 +34,34 @@ pub(crate) struct Lane {
     /// PREROUTING between a pod and the bridge.
     pub(crate) above_bridge: bool,
     pub(crate) slots: Vec<Slot>,
+    /// The path comes by the wire and leaves by it: PREROUTING stands in a lane up, POSTROUTING and the tunnel in a
+    /// lane down beside it, FORWARD where the one turns into the other.
+    pub(crate) turns: bool,
 }
 
 impl Lane {
-    pub(crate) fn of(node: &NodeInput, keep: &Keep) -> Self {
+    /// `ends`: a pod of this node is on the path.
+    pub(crate) fn of(node: &NodeInput, keep: &Keep, ends: bool) -> Self {
         let hook = |h| keep.hook(&node.name, h);
+        let local = hook(HookName::Output).is_some() || hook(HookName::Input).is_some();
+        let turns = !ends
+            && !local
+            && hook(HookName::Prerouting) == Some(Way::Up)
+            && hook(HookName::Postrouting) == Some(Way::Down);
+        if turns {
+            let tunnel = keep.has(&format!(
+                "if:node:{}/{}",
+                node.name,
+                node.tunnel.as_ref().map_or("", |t| t.name.as_str())
+            ));
+            let mut slots = vec![Slot::Hook(HookName::Forward), Slot::Hook(HookName::Postrouting)];
+            slots.extend(tunnel.then_some(Slot::Tunnel));
+            return Self {
+                above_bridge: false,
+                slots,
+                turns,
+            };
+        }
         let mut slots = Vec::new();
         if hook(HookName::Postrouting) == Some(Way::Up) {
             slots.push(Slot::Hook(HookName::Postrouting));
@@ -63,6 +86,7 @@ impl Lane {
         Self {
             above_bridge: pre == Some(Way::Down),
             slots,
+            turns,
         }
     }
 

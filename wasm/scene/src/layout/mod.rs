@@ -11,13 +11,16 @@ mod ground;
 mod hosts;
 mod keep;
 mod lane;
+mod machine;
 mod opened;
 mod phone;
 mod pods;
 mod proxy;
 mod services;
 mod shapes;
+mod stacked;
 mod tree;
+mod turn;
 
 use crate::input::Input;
 use crate::{Density, Scene};

@@ -14,6 +14,8 @@ use hoplab_trace::HookName;
 const PAD: f64 = 8.0;
 /// Width of the chips of local traffic.
 const LOCAL: f64 = 118.0;
+/// What of a kube-proxy table above the bridge may reach below the pods.
+const UNDER: f64 = 22.0;
 
 /// One opened node, measured.
 #[derive(Clone)]
@@ -26,19 +28,19 @@ pub(crate) struct Opened<'a> {
     pub(crate) width: f64,
     table: Vec<ShapeLine>,
     services: usize,
-    direct: bool,
+    pub(super) direct: bool,
     /// Width of the lane's chips; of one that rewrites; between the lane and the kube-proxy table.
-    size: LaneSize,
+    pub(super) size: LaneSize,
 }
 
 /// Widths of the lane.
 #[derive(Clone, Copy)]
-struct LaneSize {
-    lane: f64,
+pub(super) struct LaneSize {
+    pub(super) lane: f64,
     /// A hook that rewrites shows an address with its port.
-    chip: f64,
+    pub(super) chip: f64,
     /// Between the lane and the kube-proxy table.
-    beside: f64,
+    pub(super) beside: f64,
 }
 
 impl LaneSize {
@@ -75,22 +77,40 @@ impl<'a> Opened<'a> {
         wide: f64,
     ) -> Self {
         let keep = context.keep;
-        let lane = Lane::of(node, keep);
+        let ends = pods.iter().any(|p| keep.has(&format!("if:{}/eth0", p.id())));
+        let lane = Lane::of(node, keep, ends);
         let size = LaneSize::of(context.density);
-        let boxes = cells(&node.name, pods, keep, context.fold);
+        let fold = if lane.turns { Fold::All } else { context.fold };
+        let boxes = cells(&node.name, pods, keep, fold);
         let least = lane.above_bridge.then_some(size.lane);
-        let rows = Rows::pack(boxes, wide - 2.0 * PAD, least, node.bridge.is_some());
+        // Beside the kube-proxy table where that stands above the bridge.
+        let room = if lane.turns && node.proxy {
+            size.lane + size.beside - GAP
+        } else {
+            wide - 2.0 * PAD
+        };
+        let rows = Rows::pack(boxes, room, least, node.bridge.is_some());
         let card = width(&node.uplink.name, Face::Mono) + width(&node.uplink.detail, Face::Mono) + 26.0;
         let head = width(&node.name, Face::Title) + width(&node.address, Face::Mono) + 64.0;
         let local = lane.slots.iter().any(|s| matches!(s, Slot::Local(_)));
         let beside = match (local, node.proxy) {
+            _ if lane.turns => size.beside + 8.0 + size.chip,
             (true, _) => size.beside + 8.0 + LOCAL,
             (false, true) => size.beside + 98.0,
             (false, false) => 0.0,
         };
+        let gutters = if lane.turns {
+            0.0
+        } else {
+            rows.indent() + rows.outdent()
+        };
         let needed = [
-            rows.needed,
-            size.lane + beside + rows.indent() + rows.outdent(),
+            if lane.turns && node.proxy {
+                rows.needed + GAP + 100.0
+            } else {
+                rows.needed
+            },
+            size.lane + beside + gutters,
             head - 2.0 * PAD,
             card + 40.0,
         ];
@@ -117,12 +137,17 @@ impl<'a> Opened<'a> {
 
     /// Height of its pods.
     pub(crate) fn pods_height(&self) -> f64 {
-        self.rows.height()
+        let table = proxy::height(self.table.len()) - UNDER;
+        if self.lane.turns && self.node.proxy {
+            self.rows.height().max(table)
+        } else {
+            self.rows.height()
+        }
     }
 
     /// Height of its kube-proxy table.
     pub(crate) fn table_height(&self) -> f64 {
-        if self.node.proxy {
+        if self.node.proxy && !self.lane.turns {
             proxy::height(self.table.len())
         } else {
             0.0
@@ -134,7 +159,8 @@ impl<'a> Opened<'a> {
         let node = self.node;
         let ground = Rect::new(x, levels.top, wide, levels.bottom - levels.top);
         draft.put(shapes::node(node, ground, self.pods));
-        let inner = ground.x + PAD + self.rows.indent();
+        let indent = if self.lane.turns { 0.0 } else { self.rows.indent() };
+        let inner = ground.x + PAD + indent;
         let lane = (inner + self.size.lane / 2.0).round();
         let bridge = node.bridge.as_ref().map(|device| {
             let rect = Rect::new(ground.x + PAD, levels.bridge, ground.w - 2.0 * PAD, BRIDGE);
@@ -147,7 +173,7 @@ impl<'a> Opened<'a> {
         });
         let area = Area {
             node: &node.name,
-            rect: Rect::new(ground.x + PAD, levels.pods, ground.w - 2.0 * PAD, 0.0),
+            rect: Rect::new(ground.x + PAD, levels.pods, self.pods_room(ground), 0.0),
             lane,
             bridge: bridge.as_ref().map(|(s, r)| (s.id.clone(), r.y)),
             hook: above.clone(),
@@ -168,9 +194,31 @@ impl<'a> Opened<'a> {
             draft.put(shape);
             (id, rect.bottom())
         });
-        let foot = self.draw_lane(draft, lane, inner, levels, start, keep, &mut hooks);
+        let foot = if self.lane.turns {
+            self.draw_turn(draft, lane, inner, levels, start, keep, &mut hooks)
+        } else {
+            self.draw_lane(draft, lane, inner, levels, start, keep, &mut hooks)
+        };
         self.draw_table(draft, inner, ground, levels, &hooks);
         foot
+    }
+
+    /// Width that the pods have: all, or what the kube-proxy table beside them leaves.
+    fn pods_room(&self, ground: Rect) -> f64 {
+        if self.lane.turns && self.node.proxy {
+            self.table_x(ground.x + PAD) - GAP - ground.x - PAD
+        } else {
+            ground.w - 2.0 * PAD
+        }
+    }
+
+    /// Left edge of the kube-proxy table.
+    fn table_x(&self, inner: f64) -> f64 {
+        if self.lane.turns {
+            inner + (self.size.lane + self.size.beside).max(self.rows.needed + GAP)
+        } else {
+            inner + self.size.lane + self.size.beside
+        }
     }
 
     /// Draws what stands below the bridge; the lane's wire joins each thing to the next.
@@ -288,7 +336,14 @@ impl<'a> Opened<'a> {
     }
 
     /// The way beside the tunnel, for packets that go by the card as they are.
-    fn pass_tunnel(&self, draft: &mut Draft, from: (String, f64), lane: f64, aside: f64, to: (&str, f64)) {
+    pub(super) fn pass_tunnel(
+        &self,
+        draft: &mut Draft,
+        from: (String, f64),
+        lane: f64,
+        aside: f64,
+        to: (&str, f64),
+    ) {
         let turn = from.1 + GAP / 2.0;
         let points = vec![at(lane, from.1), at(lane, turn), at(aside, turn), at(aside, to.1)];
         draft.wire(
@@ -300,7 +355,7 @@ impl<'a> Opened<'a> {
         );
     }
 
-    fn join(&self, draft: &mut Draft, from: Option<(String, f64)>, to: (&str, f64), lane: f64) {
+    pub(super) fn join(&self, draft: &mut Draft, from: Option<(String, f64)>, to: (&str, f64), lane: f64) {
         if let Some((from, y)) = from {
             draft.wire(
                 format!("inside:{}", to.0),
@@ -312,7 +367,7 @@ impl<'a> Opened<'a> {
         }
     }
 
-    fn hook(&self, draft: &mut Draft, hook: HookName, rect: Rect, keep: &Keep) -> String {
+    pub(super) fn hook(&self, draft: &mut Draft, hook: HookName, rect: Rect, keep: &Keep) -> String {
         let node = &self.node.name;
         let id = format!("hook:node:{node}/{hook}");
         let mut shape = shapes::plain(id.clone(), ShapeKind::Hook, rect, hook.to_string());
@@ -338,9 +393,15 @@ impl<'a> Opened<'a> {
         if !self.node.proxy {
             return;
         }
-        let x = inner + self.size.lane + self.size.beside;
-        let w = (ground.right() - PAD - self.rows.outdent() - x).clamp(80.0, 150.0);
-        let y = levels.bridge + BRIDGE + GAP;
+        let turns = self.lane.turns;
+        let x = self.table_x(inner);
+        let outdent = if turns { 0.0 } else { self.rows.outdent() };
+        let w = (ground.right() - PAD - outdent - x).clamp(80.0, 150.0);
+        let y = if turns {
+            levels.pods
+        } else {
+            levels.bridge + BRIDGE + GAP
+        };
         let rect = Rect::new(x, y, w, proxy::height(self.table.len()));
         let table = proxy::draw(draft, self.node, rect, self.table.clone(), self.services);
         // It wrote the rules of the hook that rewrites towards an endpoint.
@@ -350,7 +411,10 @@ impl<'a> Opened<'a> {
         };
         let id = format!("hook:node:{}/{hook}", self.node.name);
         let from = rect.x + 14.0;
-        let points = if *hook == HookName::Output {
+        let points = if turns {
+            let (x, y) = (rect.x + 3.0, chip.mid_y().round());
+            vec![at(x, rect.bottom()), at(x, y), at(chip.right(), y)]
+        } else if *hook == HookName::Output {
             vec![at(from, rect.bottom()), at(from, chip.y)]
         } else if chip.y < rect.y {
             vec![

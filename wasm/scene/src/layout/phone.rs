@@ -8,7 +8,7 @@ use super::keep::{Keep, Way};
 use super::pods::{Cell, by_workload, stack};
 use super::services::{plaque, sorted};
 use super::shapes::{self, PodDetail};
-use super::{Options, columns};
+use super::{Options, hosts, stacked};
 use crate::input::{DeviceInput, Input, NodeInput, PodInput};
 use crate::text::{Face, width};
 use crate::{EdgeKind, Point, ShapeKind};
@@ -33,22 +33,14 @@ pub(crate) fn draw(input: &Input, options: &Options, keep: &Keep) -> Draft {
     // A strip has one pod at its end and one way to the wire; what is more tangled needs the larger drawing.
     let plain = chosen.opened.len() <= 2
         && !chosen.opened.is_empty()
-        && input.hosts.is_empty()
+        && !path_hosts(input, keep)
         && chosen.opened.iter().all(|n| {
             ends(pods.on(&n.name), keep).len() <= 1 && !(keep.direct(&n.name) && n.tunnel.is_some())
         });
     if plain {
         return strips(input, options, keep, &pods, &chosen.opened);
     }
-    let density = crate::Density::Middle;
-    columns::draw(
-        &path_only(input, keep, &chosen.opened),
-        &Options {
-            density,
-            ..options.clone()
-        },
-        keep,
-    )
+    stacked::draw(&path_only(input, keep, &chosen.opened), options, keep)
 }
 
 /// Pods at which the path itself begins or ends; those of side trips only where there is no other.
@@ -69,6 +61,16 @@ fn ends<'a>(pods: &[&'a PodInput], keep: &Keep) -> Vec<&'a PodInput> {
     }
 }
 
+/// Whether a declared machine is on the path.
+fn path_hosts(input: &Input, keep: &Keep) -> bool {
+    input.hosts.iter().any(|h| on_path(&h.name, keep))
+}
+
+fn on_path(host: &str, keep: &Keep) -> bool {
+    let id = format!("host:{host}");
+    keep.has(&id) || keep.below(&format!("{id}/")) || keep.below(&format!("if:{id}/"))
+}
+
 /// The world without what is off the path.
 fn path_only(input: &Input, keep: &Keep, opened: &[&NodeInput]) -> Input {
     let named = |n: &NodeInput| keep.node(&n.name).is_some();
@@ -85,6 +87,9 @@ fn path_only(input: &Input, keep: &Keep, opened: &[&NodeInput]) -> Input {
         node.proxy = false;
     }
     path.services.clear();
+    if path_hosts(input, keep) || !path.nodes.is_empty() {
+        path.hosts.retain(|h| on_path(&h.name, keep));
+    }
     path.pods.retain(|p| {
         p.node
             .as_ref()
@@ -136,7 +141,7 @@ fn items<'a>(node: &'a NodeInput, pods: &[&'a PodInput], keep: &Keep) -> Vec<Ite
         });
     };
     let device = |items: &mut Vec<Item<'a>>, device: &'a DeviceInput, kind, h| {
-        let w = (width(&device.name, Face::Mono) + 16.0).ceil().max(44.0);
+        let w = (width(&device.name, Face::Mono) + 22.0).ceil().max(44.0);
         items.push(Item {
             id: format!("if:node:{}/{}", node.name, device.name),
             w,
@@ -225,7 +230,7 @@ fn strips(input: &Input, options: &Options, keep: &Keep, pods: &Pods<'_>, nodes:
                 name.x = EDGE + 4.0;
             }
             if far.is_some() || outside {
-                y = ground::outside(&mut draft, input, EDGE + 2.0, &network.name, rect) + 14.0;
+                y = ground::outside(&mut draft, input, EDGE + 2.0, &network.name, rect, 18.0) + 14.0;
                 // Its name is in the tree; here the cable of the next node needs the room.
                 draft.shapes.retain(|s| s.kind != ShapeKind::Caption);
             }
@@ -434,7 +439,9 @@ fn overview(input: &Input, options: &Options, pods: &Pods<'_>) -> Draft {
     };
     let wide = draft.width - 2.0 * EDGE;
     let mut y = EDGE;
-    for node in input.nodes.iter().take(12) {
+    let asleep = choose::asleep(input, &Keep::default());
+    let nodes: &[NodeInput] = if asleep { &[] } else { &input.nodes };
+    for node in nodes.iter().take(12) {
         let on = pods.on(&node.name);
         let cells = by_workload(&node.name, on.to_vec(), 8);
         let boxes: Vec<(f64, &Cell<'_>)> = cells
@@ -476,8 +483,7 @@ fn overview(input: &Input, options: &Options, pods: &Pods<'_>) -> Draft {
         draft.shapes[ground].h = bottom - y;
         y = bottom + 8.0;
     }
-    if input.nodes.len() > 12 {
-        let rest = &input.nodes[12..];
+    if let Some(rest) = nodes.get(12..).filter(|rest| !rest.is_empty()) {
         let rect = Rect::new(EDGE, y, wide, HEAD);
         let mut shape = shapes::plain(
             "nodes:more",
@@ -492,7 +498,22 @@ fn overview(input: &Input, options: &Options, pods: &Pods<'_>) -> Draft {
         }
         y += HEAD + 8.0;
     }
-    services(&mut draft, input, y, wide);
+    if asleep {
+        draft.height = 0.0;
+    } else {
+        services(&mut draft, input, y, wide);
+    }
+    if !input.hosts.is_empty() {
+        let room = hosts::Room {
+            top: draft.height + EDGE,
+            width: draft.width,
+            least: wide,
+            known: None,
+        };
+        let (right, low) = hosts::draw(&mut draft, input, &room);
+        draft.width = draft.width.max(right + EDGE);
+        draft.height = low;
+    }
     draft
 }
 

@@ -61,6 +61,18 @@ pub(crate) fn of(input: &Input, drawn: &Drawn) -> Vec<TreeItem> {
             row.targets.push(format!("icmp:{address}"));
         }
         row.origin.clone_from(&host.origin);
+        row.children = host
+            .namespaces
+            .iter()
+            .map(|space| {
+                let id = format!("host:{}/{}", host.name, space.name);
+                let address = host.address(Some(&space.name)).unwrap_or_default();
+                let mut row = item(id.clone(), "outside", space.name.clone(), address);
+                row.shape = drawn.get(&id).cloned();
+                row.source = Some(id);
+                row
+            })
+            .collect();
         tree.push(row);
     }
     for outside in &input.outside {

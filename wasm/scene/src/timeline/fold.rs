@@ -68,10 +68,7 @@ fn interface(place: &Place, device: &str) -> String {
 
 /// The whole machine or pod.
 fn body(place: &Place) -> String {
-    match place {
-        Place::HostNetNs(host, _) => format!("host:{host}"),
-        other => other.to_string(),
-    }
+    place.to_string()
 }
 
 fn hook_of(step: &Step) -> Option<HookName> {
@@ -141,7 +138,11 @@ impl<'t> Folder<'t> {
         steps.push(step);
         let lead = steps.len() - 1;
         // POSTROUTING stands where packets go on; any other hook where they come from.
-        let up = self.up || (self.to_pod && what == What::Hook(HookName::Postrouting));
+        let up = if what == What::Hook(HookName::Postrouting) {
+            self.to_pod
+        } else {
+            self.up
+        };
         self.stops.push(Raw {
             what,
             place,

@@ -246,3 +246,87 @@ pub fn many(nodes: usize, pods: usize, services: usize) -> Input {
     }
     world
 }
+
+/// A network without a cluster on it.
+pub fn network(name: &str, cidr: &str) -> NetworkInput {
+    NetworkInput {
+        name: name.into(),
+        label: name.into(),
+        cidrs: vec![cidr.into()],
+        origin: None,
+    }
+}
+
+/// A declared machine with a card in each of these networks.
+pub fn host(name: &str, networks: &[&str]) -> HostInput {
+    let cards = networks
+        .iter()
+        .enumerate()
+        .map(|(i, network)| HostInterfaceInput {
+            name: format!("eth{i}"),
+            address: Some(format!("192.168.{i}.{}", name.len() + 9)),
+            network: Some((*network).to_owned()),
+            ..HostInterfaceInput::default()
+        });
+    HostInput {
+        name: name.into(),
+        interfaces: cards.collect(),
+        router: networks.len() > 1,
+        listens: vec![port("", 80)],
+        ..HostInput::default()
+    }
+}
+
+/// The same with namespaces behind a bridge, and one on a veth of its own.
+pub fn container_host(name: &str, networks: &[&str], spaces: usize) -> HostInput {
+    let mut host = host(name, networks);
+    host.interfaces.push(HostInterfaceInput {
+        name: "docker0".into(),
+        address: Some("172.17.0.1".into()),
+        bridge: true,
+        ..HostInterfaceInput::default()
+    });
+    for i in 0..spaces {
+        let (inside, outside) = (format!("in{i}"), format!("veth{i}"));
+        host.namespaces.push(HostNamespaceInput {
+            name: format!("space{i}"),
+            listens: vec![port("", 8000)],
+        });
+        host.interfaces.push(HostInterfaceInput {
+            name: outside.clone(),
+            peer: Some(inside.clone()),
+            master: (i > 0).then(|| "docker0".into()),
+            ..HostInterfaceInput::default()
+        });
+        host.interfaces.push(HostInterfaceInput {
+            name: inside,
+            address: Some(format!("172.17.0.{}", i + 2)),
+            namespace: Some(format!("space{i}")),
+            peer: Some(outside),
+            ..HostInterfaceInput::default()
+        });
+    }
+    host
+}
+
+/// What a request from outside to a node port keeps, when the pod is on another node.
+pub fn node_port_path() -> Vec<String> {
+    [
+        "external:203.0.113.7",
+        "node:worker-1",
+        "if:node:worker-1/eth0",
+        "hook:node:worker-1/PREROUTING@up",
+        "hook:node:worker-1/FORWARD@up",
+        "hook:node:worker-1/POSTROUTING",
+        "if:node:worker-1/flannel.1",
+        "direct:node:worker-1",
+        "if:node:worker-2/eth0",
+        "node:worker-2",
+        "if:node:worker-2/flannel.1",
+        "hook:node:worker-2/FORWARD@up",
+        "if:pod:shop/cart-5c9f8-x9k2p/eth0",
+        "pod:shop/cart-5c9f8-x9k2p",
+    ]
+    .map(String::from)
+    .to_vec()
+}
