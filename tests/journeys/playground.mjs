@@ -227,6 +227,53 @@ journey('everything can be done with the keyboard alone', {}, async ({ page }) =
   check(await page.evaluate(() => !document.activeElement?.shadowRoot), 'Escape and Tab do not leave the editor')
 })
 
+journey('Tab reaches every control, and each shows where the focus is', {}, async ({ page }) => {
+  await openShop(page)
+  await send(page)
+  await page.keyboard.press('End')
+  await page.locator('body').focus()
+  await page.evaluate(() => document.body.setAttribute('tabindex', '-1'))
+  await page.locator('body').focus()
+  const reached = new Set()
+  const unseen = []
+  for (let i = 0; i < 120; i++) {
+    await page.keyboard.press('Tab')
+    const at = await page.evaluate(() => {
+      const one = document.activeElement
+      if (!one || one === document.body) return null
+      const name = (one.getAttribute('aria-label') ?? one.textContent ?? '').trim().slice(0, 40) || one.id || one.className || one.tagName
+      one.dataset.reached = '1'
+      const style = getComputedStyle(one)
+      const ringed = (element) => element && (getComputedStyle(element).outlineStyle !== 'none' || getComputedStyle(element).boxShadow !== 'none')
+      const seen = style.outlineStyle !== 'none' || ringed(one.parentElement) || ringed(one.closest('.cm-editor, .box, .fld')) || one.matches('.cm-content, .host, [role=log]')
+      const box = one.getBoundingClientRect()
+      return { key: `${one.tagName} ${one.id} ${name}`, name, seen, small: box.width < 1 || box.height < 1 }
+    })
+    if (at === null || (at.key && reached.has(at.key) && reached.size > 15)) break
+    reached.add(at.key)
+    if (!at.seen && !at.small) unseen.push(at.name)
+    // The editor lets go after Escape.
+    if (await page.evaluate(() => document.activeElement?.shadowRoot !== null || /cm-content/.test(document.activeElement.className))) await page.keyboard.press('Escape')
+  }
+  check(unseen.length === 0, `no ring around: ${unseen.join(', ')}`)
+  // Whatever can be clicked and is no part of a group with one tab stop was reached.
+  const missed = await page.evaluate(() => [...document.querySelectorAll('button, a[href], input, select, textarea, summary')]
+    .filter((one) => one.checkVisibility() && !one.disabled && one.tabIndex >= 0 && !one.dataset.reached && !one.closest('[inert], [role=tree]'))
+    .map((one) => (one.getAttribute('aria-label') ?? one.textContent ?? one.id).trim().slice(0, 40)))
+  check(missed.length === 0, `not reached by Tab: ${missed.join(', ')}`)
+})
+
+journey('what happens is announced, legs and results alone', {}, async ({ page }) => {
+  await openShop(page)
+  await send(page)
+  await away(page)
+  await page.keyboard.press('End')
+  const live = await page.evaluate(() => [...document.querySelectorAll('[aria-live], [role=status], [role=alert], [role=log]')].map((one) => one.textContent?.trim() ?? '').filter(Boolean))
+  check(live.some((text) => /delivered|Answered/i.test(text)), `no live region says what came of it: ${live.join(' | ').slice(0, 200)}`)
+  const inspector = await page.locator('#inspector [aria-live]').getAttribute('aria-live')
+  check(inspector === 'polite', 'the inspector is not read when the player rests')
+})
+
 journey('letters do nothing while text is typed, and can be turned off', {}, async ({ page }) => {
   await openShop(page)
   await page.locator('#to').click()
