@@ -115,6 +115,7 @@ async function looks(page, name, files, request) {
   if (!request) return
   await page.setViewportSize({ width: SIZES[0][0], height: SIZES[0][1] })
   await choose(page, 'from', request.from)
+  await page.locator('#kind').selectOption(request.to.startsWith('http') ? 'http' : 'tcp')
   await page.locator('#to').click()
   await page.locator('#to').fill(request.to)
   await page.locator('#to').press('Enter')
@@ -129,7 +130,7 @@ const SCENARIOS = fileURLToPath(new URL('../scenarios/', import.meta.url))
 const REQUESTS = {
   'cluster-ip': ['client', 'http://web.shop/'],
   hairpin: ['web', 'http://web.shop/'],
-  headless: null,
+  headless: ['client', 'db-1.db:5432'],
   'no-endpoints': ['client', 'http://web/'],
   'node-port-cluster': ['outside', 'http://172.18.0.3:30080/'],
   'node-port-local': ['outside', 'http://172.18.0.4:30080/'],
@@ -175,7 +176,7 @@ spec:
 for (const [world, request] of Object.entries(REQUESTS)) {
   journey(`looks of the world ${world}`, {}, async ({ page }) => {
     const text = world === 'declared-hosts' ? LAN : readFileSync(join(SCENARIOS, world, 'world.yaml'), 'utf8')
-    await looks(page, world, [{ name: 'world.yaml', text }], request && { from: request[0], to: request[1] })
+    await looks(page, world, [{ name: 'world.yaml', text }], { from: request[0], to: request[1] })
   })
 }
 

@@ -98,7 +98,7 @@ export function labelOf(shape: Said, w: number, h: number, measure: Measure, sca
     case 'tunnel':
       return fitRow(shape, w, measure, 10)
     case 'interface':
-      return fitRow(shape, w, measure, 8)
+      return h < 13 ? { name: '', lines: [], bare: [] } : fitRow(shape, w, measure, 8)
     case 'node':
       // What does not fit into the head is left to the tree.
       return scale * NODE_HEAD < 19 ? { name: '', lines: [], bare: [] } : fitRow(shape, w, measure, 42)

@@ -56,10 +56,7 @@ pub(crate) fn draw(draft: &mut Draft, input: &Input, room: &Room<'_>) -> (f64, f
     }
     let names = input.networks.iter().map(|n| n.name.as_str());
     let mut roots = names.filter(|n| input.hosts.iter().any(|h| h.on(n)));
-    loop {
-        let Some(name) = queue.pop_front().or_else(|| roots.next()) else {
-            break;
-        };
+    while let Some(name) = queue.pop_front().or_else(|| roots.next()) {
         if !lines.insert(name) {
             continue;
         }
