@@ -196,7 +196,7 @@ mod tests {
         let selector: LabelSelector = serde_json::from_value(
             serde_json::json!({"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["b"]}]}),
         )
-        .unwrap();
+        .expect("a selector");
         assert!(Selector::of(&selector).matches(&labels(&[])));
         assert!(!Selector::of(&selector).matches(&labels(&[("a", "b")])));
     }

@@ -325,19 +325,19 @@ impl Packet {
 
     /// Outermost IP source.
     pub fn src_ip(&self) -> Option<IpAddr> {
-        self.ip_index().map(|i| match &self.headers[i] {
-            Header::Ipv4(ip) => IpAddr::V4(ip.src),
-            Header::Ipv6(ip) => IpAddr::V6(ip.src),
-            _ => unreachable!("ip_index names an IP header"),
+        self.headers.iter().find_map(|header| match header {
+            Header::Ipv4(ip) => Some(IpAddr::V4(ip.src)),
+            Header::Ipv6(ip) => Some(IpAddr::V6(ip.src)),
+            _ => None,
         })
     }
 
     /// Outermost IP destination.
     pub fn dst_ip(&self) -> Option<IpAddr> {
-        self.ip_index().map(|i| match &self.headers[i] {
-            Header::Ipv4(ip) => IpAddr::V4(ip.dst),
-            Header::Ipv6(ip) => IpAddr::V6(ip.dst),
-            _ => unreachable!("ip_index names an IP header"),
+        self.headers.iter().find_map(|header| match header {
+            Header::Ipv4(ip) => Some(IpAddr::V4(ip.dst)),
+            Header::Ipv6(ip) => Some(IpAddr::V6(ip.dst)),
+            _ => None,
         })
     }
 
