@@ -42,11 +42,12 @@ fn visit<'t>(path: &str, files: &[SourceText<'t>], cases: &mut Vec<Case<'t>>) {
         });
         return;
     }
-    let below: BTreeSet<&str> = files
-        .iter()
-        .filter_map(|file| file.name.split_once('/').map(|(name, _)| name))
-        .filter(|name| !name.starts_with('.'))
-        .collect();
+    let below: BTreeSet<&str> = hoplab_source::order::set(
+        files
+            .iter()
+            .filter_map(|file| file.name.split_once('/').map(|(name, _)| name))
+            .filter(|name| !name.starts_with('.')),
+    );
     for name in below {
         let inside: Vec<SourceText<'t>> = files
             .iter()

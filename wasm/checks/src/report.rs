@@ -1,5 +1,6 @@
 //! The report: one line a check, and as JSON and JUnit XML.
 
+use hoplab_source::order;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -70,7 +71,7 @@ pub struct Report {
 impl Report {
     /// Of these worlds, in the order of their paths.
     pub fn of(mut scenarios: Vec<ScenarioReport>) -> Self {
-        scenarios.sort_by(|a, b| a.path.cmp(&b.path));
+        order::sort_by(&mut scenarios, |a, b| a.path.cmp(&b.path));
         Self { scenarios }
     }
 

@@ -9,7 +9,7 @@ use hoplab_objects::read::step_objects;
 use hoplab_objects::relate::Relations;
 use hoplab_objects::view::hoplab::{Assert, Probe, Reject, Step, StepSpec};
 use hoplab_objects::{Change, Object, SourceText, Store};
-use hoplab_source::{Diagnostic, Severity};
+use hoplab_source::{Diagnostic, Severity, order};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -94,7 +94,7 @@ fn located(diagnostic: &Diagnostic, files: &[SourceText<'_>]) -> String {
                 matches!(role(name), Role::Objects | Role::ObjectsOf(_))
             });
         }
-        names.sort_unstable();
+        order::sort(&mut names);
         let name = names.get(span.source.0 as usize).copied().unwrap_or_default();
         format!("{name}:{}:{}: ", span.line, span.column)
     });
@@ -113,7 +113,7 @@ fn in_order<T: hoplab_objects::view::View>(world: &World) -> Vec<(Arc<Object>, A
         .all::<T>()
         .map(|(object, view)| (Arc::clone(object), Arc::clone(view)))
         .collect();
-    found.sort_by_key(|(object, _)| object.order());
+    order::sort_by_key(&mut found, |(object, _)| object.order());
     found
 }
 
@@ -166,7 +166,7 @@ pub fn run(world: &World, settings: &Settings) -> Vec<Check> {
             Check::of(&object.key.name, &reject::judge(&reject.spec, settings)),
         ));
     }
-    first.sort_by_key(|(order, _)| *order);
+    order::sort_by_key(&mut first, |(order, _)| *order);
     let mut checks: Vec<Check> = first.into_iter().map(|(_, check)| check).collect();
     let mut world = world.clone();
     for (object, step) in &steps {

@@ -1,5 +1,6 @@
 //! Hashes and random-looking names that depend on content alone.
 
+use hoplab_source::order;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -43,7 +44,7 @@ fn canonical(value: &Value, text: &mut String) {
     match value {
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
+            order::sort_by_key(&mut entries, |(key, _)| *key);
             text.push('{');
             for (key, value) in entries {
                 let _ = write!(text, "{key:?}:");

@@ -3,7 +3,7 @@
 
 use hoplab_objects::view::{EndpointSlice, IngressPoint, Protocol, Service, ServiceType};
 use hoplab_objects::{Object, Store};
-use hoplab_source::{FieldPath, ObjectKey, Origin};
+use hoplab_source::{FieldPath, ObjectKey, Origin, order};
 use hoplab_trace::Name;
 use hoplab_wire::L4Protocol;
 use ipnet::IpNet;
@@ -131,7 +131,7 @@ impl ServiceMap {
         for (object, service) in store.all::<Service>() {
             ports.extend(ports_of(object, service, &mut endpoints));
         }
-        ports.sort_by(|a: &ServicePort, b| {
+        order::sort_by(&mut ports, |a: &ServicePort, b| {
             let key = |p: &ServicePort| {
                 (
                     p.service.namespace.clone(),

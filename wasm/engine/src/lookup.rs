@@ -5,7 +5,7 @@ use hoplab_kernel::{NetNs, NetNsId};
 use hoplab_objects::relate::pods_of;
 use hoplab_objects::view::{ClusterIp, Pod, Service};
 use hoplab_objects::{kinds, names};
-use hoplab_source::ObjectKey;
+use hoplab_source::{ObjectKey, order};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -83,7 +83,7 @@ impl Around for World {
             return Err(missing(kind.kind));
         }
         let mut pods = pods_of(self.store(), self.relations(), &key);
-        pods.sort();
+        order::sort(&mut pods);
         Ok(pods)
     }
 

@@ -21,7 +21,7 @@ use hoplab_objects::view::{
     ServiceType, StatefulSet,
 };
 use hoplab_objects::{Object, Store};
-use hoplab_source::{FieldPath, ObjectKey, Origin};
+use hoplab_source::{FieldPath, ObjectKey, Origin, order};
 use hoplab_trace::{Locate, Trace};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -183,7 +183,7 @@ fn image_name(image: &str) -> Option<String> {
 fn pods(world: &World) -> Vec<PodInput> {
     let plan = world.plan();
     let names = dns::Names::default();
-    let veths: BTreeMap<&ObjectKey, &str> = plan.pods().iter().map(|p| (&p.object.key, &*p.veth)).collect();
+    let veths: BTreeMap<&ObjectKey, &str> = order::map(plan.pods().iter().map(|p| (&p.object.key, &*p.veth)));
     world
         .store()
         .all::<Pod>()
@@ -257,7 +257,7 @@ fn sockets(world: &World, object: &Object, pod: &Pod, names: &dns::Names) -> Vec
             ..PortInput::default()
         })
         .collect();
-    ports.sort_by_key(|p| (p.port, p.protocol.clone()));
+    order::sort_by_key(&mut ports, |p| (p.port, p.protocol.clone()));
     ports.dedup();
     ports
 }

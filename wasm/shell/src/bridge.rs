@@ -4,6 +4,7 @@ use crate::ip::{argument, shown};
 use crate::output::{Ended, Output, ended};
 use crate::stack::Stack;
 use hoplab_kernel::interface::{Interface, InterfaceKind};
+use hoplab_source::order;
 use hoplab_trace::Name;
 use hoplab_wire::MacAddr;
 use std::fmt::Write as _;
@@ -86,7 +87,7 @@ fn link(stack: &Stack<'_>, details: bool, args: &[&str]) -> Ended {
         .values()
         .filter(|i| i.master.is_some())
         .collect();
-    ports.sort_by_key(|port| port.index);
+    order::sort_by_key(&mut ports, |port| port.index);
     for port in ports
         .into_iter()
         .filter(|port| device.is_none_or(|device| *port.name == *device))
@@ -171,7 +172,7 @@ fn fdb(stack: &Stack<'_>, args: &[&str]) -> Ended {
         return Err(Output::failed(USAGE, format!("Cannot find device \"{device}\"")));
     }
     let mut lines = lines(stack);
-    lines.sort_by_key(|line| line.index);
+    order::sort_by_key(&mut lines, |line| line.index);
     let mut out = String::new();
     for line in lines {
         let of_bridge =

@@ -2,6 +2,7 @@
 
 mod diagnostic;
 mod key;
+pub mod order;
 mod origin;
 mod path;
 mod span;

@@ -2,6 +2,7 @@
 
 use crate::facts::{Facts, addresses_of_pods};
 use hoplab_objects::view::hoplab::{DnsExpect, SameAs};
+use hoplab_source::order;
 use hoplab_trace::{Direction, Trace};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -41,7 +42,9 @@ fn is_permutation(wanted: &[String], found: &[String]) -> bool {
     }
     // Exact ones first, so that wildcards get what is left and the search does not branch.
     let mut sorted: Vec<String> = wanted.to_vec();
-    sorted.sort_by_key(|record| record.split_whitespace().filter(|word| *word == "*").count());
+    order::sort_by_key(&mut sorted, |record| {
+        record.split_whitespace().filter(|word| *word == "*").count()
+    });
     assign(&sorted, found, &mut vec![false; found.len()])
 }
 
@@ -117,16 +120,18 @@ fn same(facts: &dyn Facts, wanted: &SameAs, answers: &[String]) -> Option<String
         Ok(addresses) => addresses.into_iter().collect(),
         Err(why) => return Some(format!("dns.sameAs: {why}")),
     };
-    let found: BTreeSet<IpAddr> = answers
-        .iter()
-        .filter_map(|record| record.split_whitespace().next_back()?.parse().ok())
-        .collect();
+    let found: BTreeSet<IpAddr> = order::set(
+        answers
+            .iter()
+            .filter_map(|record| record.split_whitespace().next_back()?.parse().ok()),
+    );
     // A look-up of one type has addresses of one family only.
     let family = found.iter().next().map(IpAddr::is_ipv4);
-    let expected: BTreeSet<IpAddr> = expected
-        .into_iter()
-        .filter(|ip| family.is_none_or(|v4| v4 == ip.is_ipv4()))
-        .collect();
+    let expected: BTreeSet<IpAddr> = order::set(
+        expected
+            .into_iter()
+            .filter(|ip| family.is_none_or(|v4| v4 == ip.is_ipv4())),
+    );
     let list = |set: &BTreeSet<IpAddr>| set.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
     (expected != found).then(|| {
         format!(

@@ -32,10 +32,11 @@ pub(crate) fn judge_all(facts: &dyn Facts, expect: &Expect, traces: &[Trace]) ->
         })
         .collect();
     if let Some(wanted) = expect.distinct_backends {
-        let answered: BTreeSet<String> = traces
-            .iter()
-            .filter_map(|trace| Some(place_name(trace.backend.as_ref()?)))
-            .collect();
+        let answered: BTreeSet<String> = hoplab_source::order::set(
+            traces
+                .iter()
+                .filter_map(|trace| Some(place_name(trace.backend.as_ref()?))),
+        );
         if answered.len() != wanted as usize {
             let names: Vec<&str> = answered.iter().map(String::as_str).collect();
             let who = if names.is_empty() {

@@ -155,11 +155,8 @@ fn pods(
     roles: &mut Vec<Role>,
     unknown: &mut Vec<Unknown>,
 ) -> (Vec<PodPlan>, Vec<HostNetworkPod>) {
-    let by_name: BTreeMap<&str, usize> = nodes
-        .iter()
-        .enumerate()
-        .map(|(i, node)| (&*node.name, i))
-        .collect();
+    let by_name: BTreeMap<&str, usize> =
+        hoplab_source::order::map(nodes.iter().enumerate().map(|(i, node)| (&*node.name, i)));
     let (mut pods, mut host_network) = (Vec::new(), Vec::new());
     for (object, pod) in store.all::<Pod>() {
         let Some(&node) = by_name.get(pod.spec.node_name.as_str()) else {

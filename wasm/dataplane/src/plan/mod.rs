@@ -195,7 +195,8 @@ impl Plan {
             .map(NetNsId)
             .take(old_plan.stack_count())
             .filter(|id| old.is_built(*id));
-        let built: BTreeMap<Place, NetNsId> = built.map(|id| (old_plan.place(id), id)).collect();
+        let built: BTreeMap<Place, NetNsId> =
+            hoplab_source::order::map(built.map(|id| (old_plan.place(id), id)));
         let same = |id: NetNsId| {
             let before = built.get(&self.place(id)).copied()?;
             (self.input_hash(id) == old_plan.input_hash(before)).then_some(before)

@@ -64,7 +64,7 @@ impl PlanData {
             let (hostname, of_pod) = kubelet::hostname_and_domain(&key.namespace, pod, domain);
             kubelet::hosts_file(&pod.addresses(), &hostname, &of_pod, pod)
         };
-        Some(BTreeMap::from([
+        Some(hoplab_source::order::map([
             ("/etc/resolv.conf".to_owned(), resolv),
             ("/etc/hosts".to_owned(), hosts),
         ]))

@@ -5,6 +5,7 @@
 use super::{
     AddrType, Chain, CtStateName, MarkOp, Match, Policy, RejectWith, Rule, Ruleset, Table, TableName, Target,
 };
+use hoplab_source::order;
 use hoplab_trace::Name;
 use ipnet::IpNet;
 use std::fmt::{self, Write};
@@ -127,7 +128,7 @@ fn chains_in_order(name: TableName, table: &Table) -> Vec<&Arc<Chain>> {
         .chain(shared.filter(|(chain, _)| !table.own.contains_key(*chain)))
         .filter(|(chain, _)| !name.builtin_chains().contains(&&***chain))
         .collect();
-    others.sort_by(|a, b| a.0.cmp(b.0));
+    order::sort_by(&mut others, |a, b| a.0.cmp(b.0));
     builtin.chain(others.into_iter().map(|(_, c)| c)).collect()
 }
 

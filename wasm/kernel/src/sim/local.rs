@@ -7,6 +7,7 @@ use super::netfilter::HookEnd;
 use super::{Happening, Sim};
 use crate::NetNsId;
 use crate::stack::Stack;
+use hoplab_source::order;
 use hoplab_trace::{DropCause, HookName, LegEnd, Name, StepKind};
 use hoplab_wire::{Header, IcmpKind, L4Protocol, Packet, Payload};
 use std::net::{IpAddr, SocketAddr};
@@ -149,7 +150,7 @@ impl Sim<'_> {
             .any(|(offset, _)| *offset == ip.fragment_offset_bytes)
         {
             pieces.parts.push((ip.fragment_offset_bytes, (**packet).clone()));
-            pieces.parts.sort_by_key(|(offset, _)| *offset);
+            order::sort_by_key(&mut pieces.parts, |(offset, _)| *offset);
         }
         let count = u16::try_from(pieces.parts.len()).unwrap_or(u16::MAX);
         let whole = pieces.whole(at);

@@ -130,10 +130,8 @@ impl ClusterSettings {
                     .help("keep one Cluster document"),
             );
         }
-        let tags: BTreeSet<&str> = store
-            .iter()
-            .filter_map(|object| object.cluster.as_deref())
-            .collect();
+        let tags: BTreeSet<&str> =
+            hoplab_source::order::set(store.iter().filter_map(|object| object.cluster.as_deref()));
         if tags.len() > 1 {
             let names: Vec<&str> = tags.into_iter().collect();
             let message = format!(
@@ -228,7 +226,7 @@ impl ClusterSettings {
 
     /// Its nodes by name, for those who look up many.
     pub fn by_name(&self) -> BTreeMap<&str, &NodeSettings> {
-        self.nodes.iter().map(|node| (node.name.as_str(), node)).collect()
+        hoplab_source::order::map(self.nodes.iter().map(|node| (node.name.as_str(), node)))
     }
 
     /// The nodes of the control plane.

@@ -8,7 +8,7 @@ use crate::object::Object;
 use crate::store::Store;
 use crate::view::hoplab::{ClusterNode, ClusterSpec};
 use crate::view::{EndpointSlice, Labels, Node, Pod, Taint};
-use hoplab_source::{Diagnostic, FieldPath, Origin, Severity};
+use hoplab_source::{Diagnostic, FieldPath, Origin, Severity, order};
 use indexmap::IndexMap;
 use ipnet::IpNet;
 use std::borrow::Cow;
@@ -93,7 +93,7 @@ pub(super) fn resolve(
         nodes.insert(given.name.clone(), of_cluster(given, origin));
     }
     let mut objects: Vec<(&Arc<Object>, &Arc<Node>)> = store.all::<Node>().collect();
-    objects.sort_by_key(|(object, _)| object.order().unwrap_or(u32::MAX));
+    order::sort_by_key(&mut objects, |(object, _)| object.order().unwrap_or(u32::MAX));
     for (object, view) in objects {
         let origin = Origin::of(object.key.clone(), "metadata.name", "user");
         let node = nodes
@@ -228,12 +228,13 @@ fn default_nodes() -> Vec<NodeSettings> {
 /// Gives each node that has none an address of each of the cluster's families: 172.18.0.2 and on, and with IPv6
 /// fd00:172:18::2 and on.
 fn give_addresses(nodes: &mut [NodeSettings], settings: &ClusterSettings) {
-    let families: BTreeSet<bool> = settings
-        .pod_cidrs
-        .iter()
-        .chain(&settings.service_cidrs)
-        .map(|range| range.addr().is_ipv4())
-        .collect();
+    let families: BTreeSet<bool> = order::set(
+        settings
+            .pod_cidrs
+            .iter()
+            .chain(&settings.service_cidrs)
+            .map(|range| range.addr().is_ipv4()),
+    );
     for v4 in [true, false] {
         if !families.contains(&v4) {
             continue;
@@ -243,10 +244,8 @@ fn give_addresses(nodes: &mut [NodeSettings], settings: &ClusterSettings) {
         } else {
             v6_nodes()
         };
-        let mut taken: BTreeSet<IpAddr> = nodes
-            .iter()
-            .flat_map(|node| node.addresses.iter().copied())
-            .collect();
+        let mut taken: BTreeSet<IpAddr> =
+            order::set(nodes.iter().flat_map(|node| node.addresses.iter().copied()));
         let mut next = 2;
         for node in nodes.iter_mut() {
             // A node whose addresses are written has those alone.

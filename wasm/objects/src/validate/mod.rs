@@ -15,7 +15,7 @@ pub use world::{change, world};
 use crate::codes;
 use crate::object::Object;
 use crate::view::{Problem, Typed};
-use hoplab_source::{Code, Diagnostic, FieldPath, Severity};
+use hoplab_source::{Code, Diagnostic, FieldPath, Severity, order};
 
 /// Everything that is wrong with one object. `problems` are the fields whose type does not fit; nothing more is
 /// said of those.
@@ -110,7 +110,7 @@ impl Check<'_> {
             return;
         }
         let mut sorted: Vec<&str> = words.to_vec();
-        sorted.sort_unstable();
+        order::sort(&mut sorted);
         let list: Vec<String> = sorted.iter().map(|word| format!("\"{word}\"")).collect();
         let message = format!(
             "Unsupported value: \"{found}\": supported values: {}",

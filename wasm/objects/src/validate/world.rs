@@ -65,11 +65,12 @@ fn allocations(objects: &[Object], found: &mut Vec<Diagnostic>) {
 }
 
 fn steps(objects: &[Object], found: &mut Vec<Diagnostic>) {
-    let checks: BTreeSet<&str> = objects
-        .iter()
-        .filter(|object| object.view::<Probe>().is_some() || object.view::<Assert>().is_some())
-        .map(|object| object.key.name.as_str())
-        .collect();
+    let checks: BTreeSet<&str> = hoplab_source::order::set(
+        objects
+            .iter()
+            .filter(|object| object.view::<Probe>().is_some() || object.view::<Assert>().is_some())
+            .map(|object| object.key.name.as_str()),
+    );
     let mut now: BTreeMap<ObjectKey, Object> = BTreeMap::new();
     if objects.iter().any(|object| object.view::<Step>().is_some()) {
         now.extend(objects.iter().map(|object| (object.key.clone(), object.clone())));

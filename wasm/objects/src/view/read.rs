@@ -3,7 +3,7 @@
 use super::strict::Strict;
 use super::{Typed, view_of};
 use crate::names::did_you_mean;
-use hoplab_source::{FieldPath, Segment};
+use hoplab_source::{FieldPath, Segment, order};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -107,7 +107,7 @@ fn cause(message: &str, value: &Value, path: &mut FieldPath) -> Cause {
         let mut words = quoted(rest).into_iter();
         let found = words.next().unwrap_or_default();
         let mut supported: Vec<String> = words.collect();
-        supported.sort();
+        order::sort(&mut supported);
         return Cause::Unsupported { found, supported };
     }
     if message.starts_with("Invalid value") {

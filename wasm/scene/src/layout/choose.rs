@@ -3,6 +3,7 @@
 use super::keep::Keep;
 use crate::Density;
 use crate::input::{Input, NodeInput, PodInput, ServiceInput};
+use hoplab_source::order;
 use std::collections::BTreeMap;
 
 /// At most so many nodes are drawn with their kernel.
@@ -29,10 +30,10 @@ impl<'a> Pods<'a> {
     pub(crate) fn of(input: &'a Input) -> Self {
         let known: Vec<&str> = input.nodes.iter().map(|n| n.name.as_str()).collect();
         let mut sorted: Vec<&PodInput> = input.pods.iter().collect();
-        sorted.sort_by(|a, b| order(a).cmp(&order(b)));
+        order::sort_by_key(&mut sorted, |pod| order(pod));
         let mut by_node: BTreeMap<&str, Vec<&PodInput>> = BTreeMap::new();
         let mut homeless = Vec::new();
-        let index: std::collections::BTreeSet<&str> = known.into_iter().collect();
+        let index: std::collections::BTreeSet<&str> = order::set(known);
         for pod in sorted {
             match pod.node.as_deref().filter(|n| index.contains(n)) {
                 Some(node) => by_node.entry(node).or_default().push(pod),
@@ -81,8 +82,8 @@ pub(crate) fn nodes<'a>(input: &'a Input, pods: &Pods<'a>, keep: &Keep, density:
             holding.push((place, i));
         }
     }
-    wanted.sort_unstable();
-    holding.sort_unstable();
+    order::sort(&mut wanted);
+    order::sort(&mut holding);
     let mut opened: Vec<usize> = wanted.into_iter().map(|(_, i)| i).take(OPENED).collect();
     let fill = |opened: &mut Vec<usize>, from: Vec<usize>| {
         for i in from {
@@ -96,7 +97,7 @@ pub(crate) fn nodes<'a>(input: &'a Input, pods: &Pods<'a>, keep: &Keep, density:
         fill(&mut opened, busiest(input, pods));
     }
     // In the cluster's order, so that a column keeps its place when the path turns round.
-    opened.sort_unstable();
+    order::sort(&mut opened);
     Nodes {
         opened: opened.iter().filter_map(|i| input.nodes.get(*i)).collect(),
         compact: input
@@ -130,7 +131,7 @@ pub(crate) fn asleep(input: &Input, keep: &Keep) -> bool {
 /// Workers with the most pods first, then the control plane; among equals the cluster's order.
 fn busiest(input: &Input, pods: &Pods<'_>) -> Vec<usize> {
     let mut all: Vec<usize> = (0..input.nodes.len()).collect();
-    all.sort_by_key(|i| {
+    order::sort_by_key(&mut all, |i| {
         let node = &input.nodes[*i];
         (
             node.control_plane,

@@ -1,6 +1,7 @@
 //! A drawing while it is made: shapes, wires and rectangles.
 
 use crate::{Edge, EdgeKind, Point, Shape, ShapeKind};
+use hoplab_source::order;
 use std::collections::BTreeMap;
 
 /// A rectangle; edges lie on whole pixels.
@@ -116,7 +117,7 @@ impl Draft {
 
     /// Grounds first, then the rest in the order of drawing.
     pub(crate) fn order(&mut self) {
-        self.shapes.sort_by_key(|s| match s.kind {
+        order::sort_by_key(&mut self.shapes, |s| match s.kind {
             ShapeKind::Node => 0,
             ShapeKind::Network => 1,
             ShapeKind::Interface => 3,

@@ -2,6 +2,7 @@
 
 use super::keep::{Keep, Way};
 use crate::input::NodeInput;
+use hoplab_source::order;
 use hoplab_trace::HookName;
 
 /// Between things in the lane: room for a packet to park.
@@ -145,7 +146,7 @@ impl Levels {
                 }
             }
         }
-        union.sort_by_key(|(rank, _)| *rank);
+        order::sort_by_key(&mut union, |(rank, _)| *rank);
         let under_pods = 9.0 + if above { GAP + REWRITES + GAP } else { 32.0 };
         let stacked = |under: f64, stretch: f64| {
             let bridge = top + HEAD + pods + under_pods + under;

@@ -6,6 +6,7 @@ use super::shapes::{self, PodDetail, counted};
 use crate::input::{PodInput, PodState};
 use crate::text::{Face, width};
 use crate::{EdgeKind, Point, ShapeKind};
+use hoplab_source::order;
 
 /// Between boxes of a row.
 pub(crate) const GAP: f64 = 6.0;
@@ -102,7 +103,7 @@ fn stack_lines(pods: &[&PodInput], detail: PodDetail, label: &str) -> Vec<String
 /// The boxes of a node's pods, those off the path folded.
 pub(crate) fn cells<'a>(node: &str, pods: &[&'a PodInput], keep: &Keep, fold: Fold) -> Vec<Cell<'a>> {
     let (mut kept, off): (Vec<&PodInput>, Vec<&PodInput>) = pods.iter().partition(|p| keep.has(&p.id()));
-    kept.sort_by_key(|p| keep.place(&p.id()));
+    order::sort_by_key(&mut kept, |p| keep.place(&p.id()));
     let mut cells: Vec<Cell<'a>> = kept.into_iter().map(|p| Cell::Pod(p, true)).collect();
     match fold {
         Fold::All if off.len() > 1 => {

@@ -6,6 +6,7 @@ use super::shapes::{self, line};
 use crate::input::ServiceInput;
 use crate::text::{Face, width};
 use crate::{Density, Shape, ShapeKind, ShapeLine};
+use hoplab_source::order;
 
 const GAP: f64 = 8.0;
 const CAPTION: f64 = 22.0;
@@ -42,7 +43,9 @@ pub(crate) struct Services<'a> {
 /// In their order: by namespace and name, the cluster's own last.
 pub(crate) fn sorted<'a>(services: impl Iterator<Item = &'a ServiceInput>) -> Vec<&'a ServiceInput> {
     let mut all: Vec<&ServiceInput> = services.collect();
-    all.sort_by(|a, b| (a.system(), &a.namespace, &a.name).cmp(&(b.system(), &b.namespace, &b.name)));
+    order::sort_by(&mut all, |a, b| {
+        (a.system(), &a.namespace, &a.name).cmp(&(b.system(), &b.namespace, &b.name))
+    });
     all
 }
 

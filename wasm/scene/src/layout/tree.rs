@@ -5,6 +5,7 @@ use super::services::sorted;
 use super::shapes::{self, counted};
 use crate::TreeItem;
 use crate::input::{Input, NodeInput, PodInput, PodState, ServiceInput, WorkloadInput};
+use hoplab_source::order;
 use std::collections::{BTreeMap, BTreeSet};
 
 type Drawn = BTreeMap<String, String>;
@@ -138,7 +139,7 @@ fn namespaces(input: &Input, drawn: &Drawn) -> Vec<TreeItem> {
         .into_iter()
         .map(|n| (n.starts_with("kube-"), n))
         .collect();
-    names.sort_unstable();
+    order::sort(&mut names);
     let services = sorted(input.services.iter());
     names
         .into_iter()

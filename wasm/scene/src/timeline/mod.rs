@@ -8,6 +8,7 @@ mod words;
 use crate::layout::{DIRECT, UP};
 use crate::{LegKind, Scene, Stop, Timeline, TimelineLeg};
 use fold::{Raw, What, fold};
+use hoplab_source::order;
 use hoplab_trace::{Direction, DropCause, Leg, LegEnd, Locate, Outcome, Place, StepKind, Trace};
 use place::Placer;
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 pub fn animate(trace: &Trace, scene: &Scene, locate: &dyn Locate) -> Timeline {
     let mut told: Vec<(&Leg, LegKind)> = Vec::new();
     collect(trace, false, &mut told);
-    told.sort_by_key(|(leg, _)| leg.start());
+    order::sort_by_key(&mut told, |(leg, _)| leg.start());
     let mut placer = Placer::of(scene);
     let mut timeline = Timeline {
         legs: Vec::new(),

@@ -3,6 +3,7 @@
 
 use super::age::{Now, human};
 use hoplab_objects::Object;
+use hoplab_source::order;
 use serde_json::Value;
 /// An object to make cells of.
 pub(super) struct Row<'a> {
@@ -54,7 +55,7 @@ impl Row<'_> {
                     .iter()
                     .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
                     .collect();
-                pairs.sort();
+                order::sort(&mut pairs);
                 pairs.join(",")
             },
         )
@@ -88,7 +89,7 @@ impl Row<'_> {
                 _ => format!("!{}", word("key")),
             });
         }
-        parts.sort();
+        order::sort(&mut parts);
         or_none(parts.join(","))
     }
 
@@ -238,7 +239,7 @@ pub(super) fn node(row: &Row<'_>) -> Vec<String> {
             },
         )
         .collect();
-    roles.sort_unstable();
+    order::sort(&mut roles);
     roles.dedup();
     let address = |kind: &str| {
         let addresses = row.list("/status/addresses");

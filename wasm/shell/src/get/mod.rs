@@ -13,6 +13,7 @@ use cells::Row;
 use hoplab_engine::returned;
 use hoplab_objects::kinds::{self, Kind};
 use hoplab_objects::{Object, Selector, Store};
+use hoplab_source::order;
 use hoplab_trace::Micros;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -456,7 +457,7 @@ fn sorted(value: &Value) -> Value {
                 .iter()
                 .map(|(key, value)| (key.clone(), sorted(value)))
                 .collect();
-            pairs.sort_by(|a, b| a.0.cmp(&b.0));
+            order::sort_by(&mut pairs, |a, b| a.0.cmp(&b.0));
             Value::Object(pairs.into_iter().collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),

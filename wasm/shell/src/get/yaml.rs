@@ -1,6 +1,7 @@
 //! Objects as YAML, the way kubectl prints them: keys sorted, lists not indented, quotes only where they are needed.
 //! Models sigs.k8s.io/yaml goyaml.v2 encode.go stringv and emitterc.go yaml_emitter_analyze_scalar.
 
+use hoplab_source::order;
 use serde_json::Value;
 
 /// A value as a YAML document, with a final line feed.
@@ -24,7 +25,7 @@ fn indent(out: &mut String, depth: usize) {
 /// `first_inline`: the first key stands after `- ` on a line that is begun already.
 fn mapping(out: &mut String, map: &serde_json::Map<String, Value>, depth: usize, first_inline: bool) {
     let mut keys: Vec<&String> = map.keys().collect();
-    keys.sort();
+    order::sort(&mut keys);
     for (position, key) in keys.into_iter().enumerate() {
         if position > 0 || !first_inline {
             indent(out, depth);

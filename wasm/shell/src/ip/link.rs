@@ -4,6 +4,7 @@ use super::{Options, argument, selector, shown};
 use crate::output::{Ended, Output};
 use crate::stack::Stack;
 use hoplab_kernel::interface::{Interface, InterfaceKind};
+use hoplab_source::order;
 use hoplab_wire::MacAddr;
 use std::fmt::Write as _;
 
@@ -62,7 +63,7 @@ impl<'w> Selected<'w> {
                     .is_none_or(|master| i.master.as_deref() == Some(master))
             })
             .collect();
-        found.sort_by_key(|i| i.index);
+        order::sort_by_key(&mut found, |i| i.index);
         Ok(found)
     }
 }

@@ -7,6 +7,7 @@ use crate::output::{Ended, Output};
 use crate::stack::Stack;
 use hoplab_kernel::fib::{LOCAL, MAIN, NextHop, Route, RouteKind};
 use hoplab_kernel::interface::Scope;
+use hoplab_source::order;
 use ipnet::IpNet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -198,7 +199,7 @@ fn dump(stack: &Stack<'_>, table: u32, v4: bool) -> Vec<Route> {
         _ => stack.netns.tables.get(&table).cloned().unwrap_or_default(),
     };
     routes.retain(|route| route.prefix.addr().is_ipv4() == v4);
-    routes.sort_by_key(|route| {
+    order::sort_by_key(&mut routes, |route| {
         let last = !v4 && route.prefix.prefix_len() == 0;
         (
             last,

@@ -4,6 +4,7 @@ use super::{Family, Options, argument, selector, shown};
 use crate::output::Ended;
 use crate::stack::Stack;
 use hoplab_kernel::fib::{DEFAULT, IpRule, LOCAL, MAIN};
+use hoplab_source::order;
 use std::fmt::Write as _;
 
 /// A table's name where it has one. Source: iproute2 etc/iproute2/rt_tables.
@@ -62,7 +63,7 @@ pub(super) fn run(stack: &Stack<'_>, options: &Options, args: &[&str]) -> Ended 
         &stack.netns.rules
     };
     let mut sorted: Vec<&IpRule> = rules.iter().filter(|r| !(v6 && r.table == DEFAULT)).collect();
-    sorted.sort_by_key(|rule| rule.priority);
+    order::sort_by_key(&mut sorted, |rule| rule.priority);
     let mut out = String::new();
     for rule in sorted
         .into_iter()
