@@ -1,19 +1,21 @@
 //! Namespaces and what pods mount or run as.
 
 use super::{Labels, ObjectMeta};
-use serde::Deserialize;
+use crate::view::fields::fields;
 
 /// A Namespace.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Namespace {
     /// Metadata; its labels are what namespace selectors match.
     pub metadata: ObjectMeta,
 }
 
+fields! { Namespace {
+    metadata "metadata",
+} }
+
 /// A ConfigMap.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConfigMap {
     /// Metadata.
     pub metadata: ObjectMeta,
@@ -21,14 +23,17 @@ pub struct ConfigMap {
     pub data: Labels,
 }
 
+fields! { ConfigMap {
+    metadata "metadata",
+    data "data",
+} }
+
 /// A Secret.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Secret {
     /// Metadata.
     pub metadata: ObjectMeta,
     /// `kubernetes.io/tls`, …
-    #[serde(rename = "type")]
     pub type_: String,
     /// Base64 by key.
     pub data: Labels,
@@ -36,10 +41,20 @@ pub struct Secret {
     pub string_data: Labels,
 }
 
+fields! { Secret {
+    metadata "metadata",
+    type_ "type",
+    data "data",
+    string_data "stringData",
+} }
+
 /// A ServiceAccount.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceAccount {
     /// Metadata.
     pub metadata: ObjectMeta,
 }
+
+fields! { ServiceAccount {
+    metadata "metadata",
+} }

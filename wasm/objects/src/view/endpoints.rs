@@ -2,11 +2,10 @@
 
 use super::scalars::{optional_port, port};
 use super::{ObjectMeta, Protocol};
-use serde::Deserialize;
+use crate::view::fields::fields;
 
 /// An EndpointSlice. Source: k8s.io/api discovery/v1.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EndpointSlice {
     /// Metadata; `kubernetes.io/service-name` names the Service.
     pub metadata: ObjectMeta,
@@ -18,14 +17,19 @@ pub struct EndpointSlice {
     pub endpoints: Vec<Endpoint>,
 }
 
+fields! { EndpointSlice {
+    metadata "metadata",
+    address_type "addressType",
+    ports "ports",
+    endpoints "endpoints",
+} }
+
 /// A port of a slice.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndpointPort {
     /// Name: that of the Service's port.
     pub name: String,
     /// Number; `None`: every port.
-    #[serde(deserialize_with = "optional_port")]
     pub port: Option<u16>,
     /// Protocol.
     pub protocol: Protocol,
@@ -33,9 +37,15 @@ pub struct EndpointPort {
     pub app_protocol: Option<String>,
 }
 
+fields! { EndpointPort {
+    name "name",
+    port "port" by optional_port as Option<u16>,
+    protocol "protocol",
+    app_protocol "appProtocol",
+} }
+
 /// An endpoint.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Endpoint {
     /// Addresses; the first is used.
     pub addresses: Vec<String>,
@@ -54,14 +64,18 @@ pub struct Endpoint {
 }
 
 /// Who should use an endpoint rather than another.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EndpointHints {
     /// Zones.
     pub for_zones: Vec<ObjectReference>,
     /// Nodes.
     pub for_nodes: Vec<ObjectReference>,
 }
+
+fields! { EndpointHints {
+    for_zones "forZones",
+    for_nodes "forNodes",
+} }
 
 impl EndpointHints {
     /// Names of the zones.
@@ -75,9 +89,18 @@ impl EndpointHints {
     }
 }
 
+fields! { Endpoint {
+    addresses "addresses",
+    conditions "conditions",
+    hostname "hostname",
+    node_name "nodeName",
+    zone "zone",
+    target_ref "targetRef",
+    hints "hints",
+} }
+
 /// Conditions of an endpoint; absent ones read as the API documents them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndpointConditions {
     /// Takes traffic; absent: true.
     pub ready: Option<bool>,
@@ -86,6 +109,12 @@ pub struct EndpointConditions {
     /// Is being deleted; absent: false.
     pub terminating: Option<bool>,
 }
+
+fields! { EndpointConditions {
+    ready "ready",
+    serving "serving",
+    terminating "terminating",
+} }
 
 impl EndpointConditions {
     /// Whether it takes traffic.
@@ -105,8 +134,7 @@ impl EndpointConditions {
 }
 
 /// A pointer to an object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectReference {
     /// Kind.
     pub kind: String,
@@ -116,9 +144,14 @@ pub struct ObjectReference {
     pub name: String,
 }
 
+fields! { ObjectReference {
+    kind "kind",
+    namespace "namespace",
+    name "name",
+} }
+
 /// An Endpoints object, the older form.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Endpoints {
     /// Metadata; the name is the Service's.
     pub metadata: ObjectMeta,
@@ -126,9 +159,13 @@ pub struct Endpoints {
     pub subsets: Vec<EndpointSubset>,
 }
 
+fields! { Endpoints {
+    metadata "metadata",
+    subsets "subsets",
+} }
+
 /// Addresses with the same ports.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EndpointSubset {
     /// Ready ones.
     pub addresses: Vec<EndpointAddress>,
@@ -138,22 +175,31 @@ pub struct EndpointSubset {
     pub ports: Vec<SubsetPort>,
 }
 
+fields! { EndpointSubset {
+    addresses "addresses",
+    not_ready_addresses "notReadyAddresses",
+    ports "ports",
+} }
+
 /// A port of a subset.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubsetPort {
     /// Name.
     pub name: String,
     /// Number.
-    #[serde(deserialize_with = "port")]
     pub port: u16,
     /// Protocol.
     pub protocol: Protocol,
 }
 
+fields! { SubsetPort {
+    name "name",
+    port "port" by port as u16,
+    protocol "protocol",
+} }
+
 /// One address of an Endpoints object.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EndpointAddress {
     /// The address.
     pub ip: String,
@@ -164,3 +210,10 @@ pub struct EndpointAddress {
     /// The pod behind it.
     pub target_ref: Option<ObjectReference>,
 }
+
+fields! { EndpointAddress {
+    ip "ip",
+    hostname "hostname",
+    node_name "nodeName",
+    target_ref "targetRef",
+} }

@@ -1,5 +1,6 @@
 //! Metadata and label selectors.
 
+use crate::view::fields::fields;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -7,8 +8,7 @@ use std::collections::BTreeMap;
 pub type Labels = BTreeMap<String, String>;
 
 /// What every object has. Source: k8s.io/apimachinery meta/v1 ObjectMeta.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectMeta {
     /// Name; unique per kind and namespace.
     pub name: String,
@@ -31,6 +31,19 @@ pub struct ObjectMeta {
     /// Revision of the spec.
     pub generation: Option<i64>,
 }
+
+fields! { ObjectMeta {
+    name "name",
+    generate_name "generateName",
+    namespace "namespace",
+    labels "labels",
+    annotations "annotations",
+    owner_references "ownerReferences",
+    creation_timestamp "creationTimestamp",
+    deletion_timestamp "deletionTimestamp",
+    uid "uid",
+    generation "generation",
+} }
 
 impl ObjectMeta {
     /// The owner that controls the object.
@@ -56,11 +69,9 @@ pub struct OwnerReference {
 }
 
 /// A condition of a status.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Condition {
     /// `Ready`.
-    #[serde(rename = "type")]
     pub type_: String,
     /// `True`, `False` or `Unknown`.
     pub status: String,
@@ -70,9 +81,15 @@ pub struct Condition {
     pub message: String,
 }
 
+fields! { Condition {
+    type_ "type",
+    status "status",
+    reason "reason",
+    message "message",
+} }
+
 /// Labels to match. Empty matches everything; absence is the field's own affair.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelSelector {
     /// Labels that must be there with these values.
     pub match_labels: Labels,
@@ -80,9 +97,13 @@ pub struct LabelSelector {
     pub match_expressions: Vec<SelectorRequirement>,
 }
 
+fields! { LabelSelector {
+    match_labels "matchLabels",
+    match_expressions "matchExpressions",
+} }
+
 /// One requirement of a label selector.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SelectorRequirement {
     /// Key of the label.
     pub key: String,
@@ -91,3 +112,9 @@ pub struct SelectorRequirement {
     /// Values for `In` and `NotIn`.
     pub values: Vec<String>,
 }
+
+fields! { SelectorRequirement {
+    key "key",
+    operator "operator",
+    values "values",
+} }

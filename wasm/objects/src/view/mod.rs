@@ -3,6 +3,7 @@
 
 mod config;
 mod endpoints;
+mod fields;
 pub mod hoplab;
 mod meta;
 mod node;

@@ -1,12 +1,12 @@
 //! Nodes.
 
 use super::{Condition, ObjectMeta};
+use crate::view::fields::fields;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// A Node.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Node {
     /// Metadata; `topology.kubernetes.io/zone` is a label.
     pub metadata: ObjectMeta,
@@ -16,24 +16,34 @@ pub struct Node {
     pub status: NodeStatus,
 }
 
+fields! { Node {
+    metadata "metadata",
+    spec "spec",
+    status "status",
+} }
+
 /// A node's spec.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeSpec {
     /// The range of its pods' addresses.
-    #[serde(rename = "podCIDR")]
     pub pod_cidr: Option<IpNet>,
     /// The same per IP family; the first is `podCIDR`.
-    #[serde(rename = "podCIDRs")]
     pub pod_cidrs: Vec<IpNet>,
     /// What keeps pods away.
     pub taints: Vec<Taint>,
     /// Whether it is cordoned.
     pub unschedulable: bool,
     /// `aws:///eu-west-1a/i-0123`.
-    #[serde(rename = "providerID")]
     pub provider_id: String,
 }
+
+fields! { NodeSpec {
+    pod_cidr "podCIDR",
+    pod_cidrs "podCIDRs",
+    taints "taints",
+    unschedulable "unschedulable",
+    provider_id "providerID",
+} }
 
 /// A taint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,8 +59,7 @@ pub struct Taint {
 }
 
 /// A node's status.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeStatus {
     /// `InternalIP` and others.
     pub addresses: Vec<NodeAddress>,
@@ -58,13 +67,21 @@ pub struct NodeStatus {
     pub conditions: Vec<Condition>,
 }
 
+fields! { NodeStatus {
+    addresses "addresses",
+    conditions "conditions",
+} }
+
 /// One address of a node.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeAddress {
     /// `InternalIP`, `ExternalIP`, `Hostname`, …
-    #[serde(rename = "type")]
     pub type_: String,
     /// The address, or the name.
     pub address: String,
 }
+
+fields! { NodeAddress {
+    type_ "type",
+    address "address",
+} }

@@ -2,12 +2,11 @@
 
 use super::scalars::{optional_ip, optional_port, port};
 use super::{Condition, IntOrString, LabelSelector, Labels, ObjectMeta, Protocol};
-use serde::Deserialize;
+use crate::view::fields::fields;
 use std::net::IpAddr;
 
 /// A Pod.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pod {
     /// Metadata.
     pub metadata: ObjectMeta,
@@ -17,9 +16,14 @@ pub struct Pod {
     pub status: PodStatus,
 }
 
+fields! { Pod {
+    metadata "metadata",
+    spec "spec",
+    status "status",
+} }
+
 /// A pod's spec.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodSpec {
     /// Containers.
     pub containers: Vec<Container>,
@@ -54,7 +58,6 @@ pub struct PodSpec {
     /// Its identity.
     pub service_account_name: String,
     /// Whether its host name is its whole domain name.
-    #[serde(rename = "setHostnameAsFQDN")]
     pub set_hostname_as_fqdn: bool,
     /// Volumes that hold configuration.
     pub volumes: Vec<Volume>,
@@ -62,9 +65,30 @@ pub struct PodSpec {
     pub termination_grace_period_seconds: Option<i64>,
 }
 
+fields! { PodSpec {
+    containers "containers",
+    init_containers "initContainers",
+    node_name "nodeName",
+    node_selector "nodeSelector",
+    tolerations "tolerations",
+    affinity "affinity",
+    topology_spread_constraints "topologySpreadConstraints",
+    host_network "hostNetwork",
+    hostname "hostname",
+    subdomain "subdomain",
+    dns_policy "dnsPolicy",
+    dns_config "dnsConfig",
+    host_aliases "hostAliases",
+    readiness_gates "readinessGates",
+    restart_policy "restartPolicy",
+    service_account_name "serviceAccountName",
+    set_hostname_as_fqdn "setHostnameAsFQDN",
+    volumes "volumes",
+    termination_grace_period_seconds "terminationGracePeriodSeconds",
+} }
+
 /// A container.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Container {
     /// Name; unique in the pod.
     pub name: String,
@@ -90,28 +114,45 @@ pub struct Container {
     pub restart_policy: String,
 }
 
+fields! { Container {
+    name "name",
+    image "image",
+    command "command",
+    args "args",
+    env "env",
+    ports "ports",
+    readiness_probe "readinessProbe",
+    liveness_probe "livenessProbe",
+    startup_probe "startupProbe",
+    volume_mounts "volumeMounts",
+    restart_policy "restartPolicy",
+} }
+
 /// A port that a container declares.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerPort {
     /// Name; unique in the pod.
     pub name: String,
     /// Number, 1 to 65535.
-    #[serde(deserialize_with = "port")]
     pub container_port: u16,
     /// Port of the node that leads here.
-    #[serde(deserialize_with = "optional_port")]
     pub host_port: Option<u16>,
     /// Address of the node for `hostPort`.
-    #[serde(rename = "hostIP", deserialize_with = "optional_ip")]
     pub host_ip: Option<IpAddr>,
     /// Protocol.
     pub protocol: Protocol,
 }
 
+fields! { ContainerPort {
+    name "name",
+    container_port "containerPort" by port as u16,
+    host_port "hostPort" by optional_port as Option<u16>,
+    host_ip "hostIP" by optional_ip as Option<IpAddr>,
+    protocol "protocol",
+} }
+
 /// A variable of the environment.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EnvVar {
     /// Name.
     pub name: String,
@@ -121,9 +162,14 @@ pub struct EnvVar {
     pub value_from: Option<serde_json::Value>,
 }
 
+fields! { EnvVar {
+    name "name",
+    value "value",
+    value_from "valueFrom",
+} }
+
 /// A volume, as far as it carries configuration.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Volume {
     /// Name.
     pub name: String,
@@ -133,25 +179,36 @@ pub struct Volume {
     pub secret: Option<SecretRef>,
 }
 
+fields! { Volume {
+    name "name",
+    config_map "configMap",
+    secret "secret",
+} }
+
 /// A ConfigMap as a volume.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigMapRef {
     /// Its name.
     pub name: String,
 }
 
+fields! { ConfigMapRef {
+    name "name",
+} }
+
 /// A Secret as a volume.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretRef {
     /// Its name.
     pub secret_name: String,
 }
 
+fields! { SecretRef {
+    secret_name "secretName",
+} }
+
 /// Where a volume is mounted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VolumeMount {
     /// The volume.
     pub name: String,
@@ -161,9 +218,14 @@ pub struct VolumeMount {
     pub sub_path: String,
 }
 
+fields! { VolumeMount {
+    name "name",
+    mount_path "mountPath",
+    sub_path "subPath",
+} }
+
 /// A probe of a container, as the kubelet runs it.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Probe {
     /// An HTTP request.
     pub http_get: Option<HttpGetAction>,
@@ -185,9 +247,20 @@ pub struct Probe {
     pub failure_threshold: Option<i32>,
 }
 
+fields! { Probe {
+    http_get "httpGet",
+    tcp_socket "tcpSocket",
+    grpc "grpc",
+    exec "exec",
+    initial_delay_seconds "initialDelaySeconds",
+    period_seconds "periodSeconds",
+    timeout_seconds "timeoutSeconds",
+    success_threshold "successThreshold",
+    failure_threshold "failureThreshold",
+} }
+
 /// An HTTP probe.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpGetAction {
     /// Path.
     pub path: String,
@@ -201,9 +274,16 @@ pub struct HttpGetAction {
     pub http_headers: Vec<HttpHeader>,
 }
 
+fields! { HttpGetAction {
+    path "path",
+    port "port",
+    host "host",
+    scheme "scheme",
+    http_headers "httpHeaders",
+} }
+
 /// A header of an HTTP probe.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpHeader {
     /// Name.
     pub name: String,
@@ -211,9 +291,13 @@ pub struct HttpHeader {
     pub value: String,
 }
 
+fields! { HttpHeader {
+    name "name",
+    value "value",
+} }
+
 /// A TCP probe.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TcpSocketAction {
     /// Port, by number or name; required.
     pub port: Option<IntOrString>,
@@ -221,28 +305,38 @@ pub struct TcpSocketAction {
     pub host: String,
 }
 
+fields! { TcpSocketAction {
+    port "port",
+    host "host",
+} }
+
 /// A gRPC probe.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GrpcAction {
     /// Port number.
-    #[serde(deserialize_with = "port")]
     pub port: u16,
     /// Service to ask about.
     pub service: String,
 }
 
+fields! { GrpcAction {
+    port "port" by port as u16,
+    service "service",
+} }
+
 /// A command as a probe.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExecAction {
     /// The command.
     pub command: Vec<String>,
 }
 
+fields! { ExecAction {
+    command "command",
+} }
+
 /// A toleration.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Toleration {
     /// Key; empty with `Exists` bears every taint.
     pub key: String,
@@ -254,9 +348,15 @@ pub struct Toleration {
     pub effect: String,
 }
 
+fields! { Toleration {
+    key "key",
+    operator "operator",
+    value "value",
+    effect "effect",
+} }
+
 /// Wishes about nodes and neighbours.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Affinity {
     /// About nodes.
     pub node_affinity: Option<NodeAffinity>,
@@ -266,25 +366,36 @@ pub struct Affinity {
     pub pod_anti_affinity: Option<PodAffinity>,
 }
 
+fields! { Affinity {
+    node_affinity "nodeAffinity",
+    pod_affinity "podAffinity",
+    pod_anti_affinity "podAntiAffinity",
+} }
+
 /// Node affinity: the required terms.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeAffinity {
     /// Must hold when the pod is placed.
     pub required_during_scheduling_ignored_during_execution: Option<NodeSelector>,
 }
 
+fields! { NodeAffinity {
+    required_during_scheduling_ignored_during_execution "requiredDuringSchedulingIgnoredDuringExecution",
+} }
+
 /// Terms, of which one must hold.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeSelector {
     /// The terms.
     pub node_selector_terms: Vec<NodeSelectorTerm>,
 }
 
+fields! { NodeSelector {
+    node_selector_terms "nodeSelectorTerms",
+} }
+
 /// Requirements, all of which must hold.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeSelectorTerm {
     /// About labels.
     pub match_expressions: Vec<NodeSelectorRequirement>,
@@ -292,9 +403,13 @@ pub struct NodeSelectorTerm {
     pub match_fields: Vec<NodeSelectorRequirement>,
 }
 
+fields! { NodeSelectorTerm {
+    match_expressions "matchExpressions",
+    match_fields "matchFields",
+} }
+
 /// One requirement of a node.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeSelectorRequirement {
     /// Label or field.
     pub key: String,
@@ -304,17 +419,25 @@ pub struct NodeSelectorRequirement {
     pub values: Vec<String>,
 }
 
+fields! { NodeSelectorRequirement {
+    key "key",
+    operator "operator",
+    values "values",
+} }
+
 /// Pod affinity or anti-affinity: the required terms.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodAffinity {
     /// Must hold when the pod is placed.
     pub required_during_scheduling_ignored_during_execution: Vec<PodAffinityTerm>,
 }
 
+fields! { PodAffinity {
+    required_during_scheduling_ignored_during_execution "requiredDuringSchedulingIgnoredDuringExecution",
+} }
+
 /// Near, or away from, pods with these labels, per topology.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodAffinityTerm {
     /// Pods that count; absent: none.
     pub label_selector: Option<LabelSelector>,
@@ -324,9 +447,14 @@ pub struct PodAffinityTerm {
     pub topology_key: String,
 }
 
+fields! { PodAffinityTerm {
+    label_selector "labelSelector",
+    namespaces "namespaces",
+    topology_key "topologyKey",
+} }
+
 /// How evenly pods must spread over a topology.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TopologySpreadConstraint {
     /// How far counts may differ; at least 1.
     pub max_skew: i32,
@@ -338,9 +466,15 @@ pub struct TopologySpreadConstraint {
     pub label_selector: Option<LabelSelector>,
 }
 
+fields! { TopologySpreadConstraint {
+    max_skew "maxSkew",
+    topology_key "topologyKey",
+    when_unsatisfiable "whenUnsatisfiable",
+    label_selector "labelSelector",
+} }
+
 /// What is merged into a pod's resolv.conf.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DnsConfig {
     /// Name servers.
     pub nameservers: Vec<String>,
@@ -350,9 +484,14 @@ pub struct DnsConfig {
     pub options: Vec<DnsOption>,
 }
 
+fields! { DnsConfig {
+    nameservers "nameservers",
+    searches "searches",
+    options "options",
+} }
+
 /// An option of resolv.conf.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DnsOption {
     /// Name.
     pub name: String,
@@ -360,9 +499,13 @@ pub struct DnsOption {
     pub value: String,
 }
 
+fields! { DnsOption {
+    name "name",
+    value "value",
+} }
+
 /// A line of /etc/hosts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostAlias {
     /// Address.
     pub ip: String,
@@ -370,28 +513,32 @@ pub struct HostAlias {
     pub hostnames: Vec<String>,
 }
 
+fields! { HostAlias {
+    ip "ip",
+    hostnames "hostnames",
+} }
+
 /// A condition that must be true for a pod to be ready.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadinessGate {
     /// The condition's type.
     pub condition_type: String,
 }
 
+fields! { ReadinessGate {
+    condition_type "conditionType",
+} }
+
 /// What became of a pod.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodStatus {
     /// `Pending`, `Running`, `Succeeded`, `Failed`; empty: not known yet.
     pub phase: String,
     /// Its address.
-    #[serde(rename = "podIP", deserialize_with = "optional_ip")]
     pub pod_ip: Option<IpAddr>,
     /// Its addresses, one an IP family.
-    #[serde(rename = "podIPs")]
     pub pod_ips: Vec<PodIp>,
     /// Its node's address.
-    #[serde(rename = "hostIP", deserialize_with = "optional_ip")]
     pub host_ip: Option<IpAddr>,
     /// `Ready`, `PodScheduled`, …
     pub conditions: Vec<Condition>,
@@ -399,14 +546,25 @@ pub struct PodStatus {
     pub reason: String,
 }
 
+fields! { PodStatus {
+    phase "phase",
+    pod_ip "podIP" by optional_ip as Option<IpAddr>,
+    pod_ips "podIPs",
+    host_ip "hostIP" by optional_ip as Option<IpAddr>,
+    conditions "conditions",
+    reason "reason",
+} }
+
 /// One address of a pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodIp {
     /// The address.
-    #[serde(deserialize_with = "optional_ip")]
     pub ip: Option<IpAddr>,
 }
+
+fields! { PodIp {
+    ip "ip" by optional_ip as Option<IpAddr>,
+} }
 
 impl Pod {
     /// The status of a condition: `True`, `False`, `Unknown`; `None` where it is not set.

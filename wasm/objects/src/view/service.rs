@@ -2,13 +2,13 @@
 
 use super::scalars::{ip_of, ips, optional_ip, optional_port, port};
 use super::{Condition, IntOrString, Labels, ObjectMeta, Protocol};
+use crate::view::fields::fields;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 
 /// A Service.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Service {
     /// Metadata.
     pub metadata: ObjectMeta,
@@ -18,22 +18,24 @@ pub struct Service {
     pub status: ServiceStatus,
 }
 
+fields! { Service {
+    metadata "metadata",
+    spec "spec",
+    status "status",
+} }
+
 /// A Service's spec.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceSpec {
     /// `ClusterIP` (default), `NodePort`, `LoadBalancer` or `ExternalName`.
-    #[serde(rename = "type")]
     pub type_: ServiceType,
     /// Labels of its pods; empty: endpoints are made by hand.
     pub selector: Labels,
     /// Ports.
     pub ports: Vec<ServicePort>,
     /// Its address; `None` in YAML makes it headless.
-    #[serde(rename = "clusterIP")]
     pub cluster_ip: Option<ClusterIp>,
     /// The same per IP family; the first is `clusterIP`.
-    #[serde(rename = "clusterIPs")]
     pub cluster_ips: Vec<ClusterIp>,
     /// IP families, the primary one first.
     pub ip_families: Vec<IpFamily>,
@@ -42,7 +44,6 @@ pub struct ServiceSpec {
     /// The name that an ExternalName Service stands for.
     pub external_name: String,
     /// Addresses from outside that lead to it.
-    #[serde(rename = "externalIPs", deserialize_with = "ips")]
     pub external_ips: Vec<IpAddr>,
     /// `Cluster` (default) or `Local`, for traffic from outside.
     pub external_traffic_policy: String,
@@ -57,18 +58,39 @@ pub struct ServiceSpec {
     /// Whether endpoints that are not ready have DNS names.
     pub publish_not_ready_addresses: bool,
     /// The port of health checks with `externalTrafficPolicy: Local`.
-    #[serde(deserialize_with = "optional_port")]
     pub health_check_node_port: Option<u16>,
     /// Whether a LoadBalancer gets node ports; default true.
     pub allocate_load_balancer_node_ports: Option<bool>,
     /// Who makes the load balancer.
     pub load_balancer_class: Option<String>,
     /// The address that is asked for.
-    #[serde(rename = "loadBalancerIP", deserialize_with = "optional_ip")]
     pub load_balancer_ip: Option<IpAddr>,
     /// Ranges that may use the load balancer.
     pub load_balancer_source_ranges: Vec<String>,
 }
+
+fields! { ServiceSpec {
+    type_ "type",
+    selector "selector",
+    ports "ports",
+    cluster_ip "clusterIP",
+    cluster_ips "clusterIPs",
+    ip_families "ipFamilies",
+    ip_family_policy "ipFamilyPolicy",
+    external_name "externalName",
+    external_ips "externalIPs" by ips as Vec<IpAddr>,
+    external_traffic_policy "externalTrafficPolicy",
+    internal_traffic_policy "internalTrafficPolicy",
+    traffic_distribution "trafficDistribution",
+    session_affinity "sessionAffinity",
+    session_affinity_config "sessionAffinityConfig",
+    publish_not_ready_addresses "publishNotReadyAddresses",
+    health_check_node_port "healthCheckNodePort" by optional_port as Option<u16>,
+    allocate_load_balancer_node_ports "allocateLoadBalancerNodePorts",
+    load_balancer_class "loadBalancerClass",
+    load_balancer_ip "loadBalancerIP" by optional_ip as Option<IpAddr>,
+    load_balancer_source_ranges "loadBalancerSourceRanges",
+} }
 
 /// A Service's type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,24 +113,30 @@ impl fmt::Display for ServiceType {
 }
 
 /// A port of a Service.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServicePort {
     /// Name; required with several.
     pub name: String,
     /// Number that clients use.
-    #[serde(deserialize_with = "port")]
     pub port: u16,
     /// Port of the pods, by number or name; default: `port`.
     pub target_port: Option<IntOrString>,
     /// Protocol.
     pub protocol: Protocol,
     /// Port of every node.
-    #[serde(deserialize_with = "optional_port")]
     pub node_port: Option<u16>,
     /// The protocol above: `http`, `kubernetes.io/h2c`, …
     pub app_protocol: Option<String>,
 }
+
+fields! { ServicePort {
+    name "name",
+    port "port" by port as u16,
+    target_port "targetPort",
+    protocol "protocol",
+    node_port "nodePort" by optional_port as Option<u16>,
+    app_protocol "appProtocol",
+} }
 
 /// A Service's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -169,25 +197,29 @@ pub enum IpFamilyPolicy {
 }
 
 /// How long a client sticks to an endpoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionAffinityConfig {
     /// By the client's address.
-    #[serde(rename = "clientIP")]
     pub client_ip: Option<ClientIpConfig>,
 }
 
+fields! { SessionAffinityConfig {
+    client_ip "clientIP",
+} }
+
 /// The time-out of ClientIP affinity.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientIpConfig {
     /// Seconds; default 10800.
     pub timeout_seconds: Option<i32>,
 }
 
+fields! { ClientIpConfig {
+    timeout_seconds "timeoutSeconds",
+} }
+
 /// A Service's status.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceStatus {
     /// Addresses of its load balancer.
     pub load_balancer: LoadBalancerStatus,
@@ -195,26 +227,38 @@ pub struct ServiceStatus {
     pub conditions: Vec<Condition>,
 }
 
+fields! { ServiceStatus {
+    load_balancer "loadBalancer",
+    conditions "conditions",
+} }
+
 /// Addresses of a load balancer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadBalancerStatus {
     /// Where traffic enters.
     pub ingress: Vec<IngressPoint>,
 }
 
+fields! { LoadBalancerStatus {
+    ingress "ingress",
+} }
+
 /// One address of a load balancer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IngressPoint {
     /// Its address.
-    #[serde(deserialize_with = "optional_ip")]
     pub ip: Option<IpAddr>,
     /// Its name.
     pub hostname: String,
     /// `VIP` (default) or `Proxy`.
     pub ip_mode: String,
 }
+
+fields! { IngressPoint {
+    ip "ip" by optional_ip as Option<IpAddr>,
+    hostname "hostname",
+    ip_mode "ipMode",
+} }
 
 impl Service {
     /// Whether it has no address of its own by wish.

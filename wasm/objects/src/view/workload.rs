@@ -1,17 +1,22 @@
 //! Workloads: what makes pods.
 
 use super::{LabelSelector, Labels, ObjectMeta, PodSpec};
+use crate::view::fields::fields;
 use serde::Deserialize;
 
 /// A pod to be made.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodTemplateSpec {
     /// Labels and annotations of the pod.
     pub metadata: ObjectMeta,
     /// Its spec.
     pub spec: PodSpec,
 }
+
+fields! { PodTemplateSpec {
+    metadata "metadata",
+    spec "spec",
+} }
 
 macro_rules! workload {
     ($(#[$doc:meta])* $kind:ident, $spec:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
@@ -91,12 +96,15 @@ workload! {
 }
 
 /// Where a StatefulSet begins to count.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ordinals {
     /// The first number; default 0.
     pub start: i32,
 }
+
+fields! { Ordinals {
+    start "start",
+} }
 
 workload! {
     /// A DaemonSet.
@@ -139,8 +147,7 @@ workload! {
 }
 
 /// A Job to be made.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct JobTemplate {
     /// Labels and annotations of the Job.
     pub metadata: ObjectMeta,
@@ -148,12 +155,21 @@ pub struct JobTemplate {
     pub spec: JobSpec,
 }
 
+fields! { JobTemplate {
+    metadata "metadata",
+    spec "spec",
+} }
+
 /// A PodTemplate.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodTemplate {
     /// Metadata.
     pub metadata: ObjectMeta,
     /// The pod to make.
     pub template: PodTemplateSpec,
 }
+
+fields! { PodTemplate {
+    metadata "metadata",
+    template "template",
+} }

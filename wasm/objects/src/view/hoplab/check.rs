@@ -2,13 +2,13 @@
 
 use super::super::ObjectMeta;
 use super::probe::optional_text;
+use crate::view::fields::fields;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::time::Duration;
 
 /// What a controller or a node must show.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Assert {
     /// `hoplab.dev/v1`.
     pub api_version: String,
@@ -20,9 +20,15 @@ pub struct Assert {
     pub spec: AssertSpec,
 }
 
+fields! { strict Assert {
+    api_version "apiVersion",
+    kind "kind",
+    metadata "metadata",
+    spec "spec",
+} }
+
 /// What must be shown.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AssertSpec {
     /// Which object, or which ones.
     pub object: Option<ObjectRef>,
@@ -38,9 +44,17 @@ pub struct AssertSpec {
     pub node: Option<NodeCheck>,
 }
 
+fields! { strict AssertSpec {
+    object "object",
+    conditions "conditions",
+    current "current",
+    fields "fields",
+    exists "exists",
+    node "node",
+} }
+
 /// Which object: by name, or by selector as `kubectl -l` takes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectRef {
     /// `apps/v1`.
     pub api_version: String,
@@ -56,15 +70,21 @@ pub struct ObjectRef {
     pub cluster: Option<String>,
 }
 
+fields! { strict ObjectRef {
+    api_version "apiVersion",
+    kind "kind",
+    namespace "namespace",
+    name "name",
+    selector "selector",
+    cluster "cluster",
+} }
+
 /// A condition that must be there.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConditionCheck {
     /// Type.
-    #[serde(rename = "type")]
     pub type_: String,
     /// `True`, `False` or `Unknown`.
-    #[serde(deserialize_with = "optional_text")]
     pub status: Option<String>,
     /// Reason.
     pub reason: Option<String>,
@@ -74,20 +94,24 @@ pub struct ConditionCheck {
     pub listener: Option<String>,
 }
 
+fields! { strict ConditionCheck {
+    type_ "type",
+    status "status" by optional_text as Option<String>,
+    reason "reason",
+    parent "parent",
+    listener "listener",
+} }
+
 /// A field that must be so.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct FieldCheck {
     /// `spec.clusterIP`, `status.listeners[name=http].attachedRoutes`.
     pub path: String,
     /// Exactly this; null: absent.
-    #[serde(deserialize_with = "given")]
     pub equals: Option<Value>,
     /// Anything else.
-    #[serde(deserialize_with = "given")]
     pub not_equals: Option<Value>,
     /// An item with at least these fields, or a part of the text.
-    #[serde(deserialize_with = "given")]
     pub contains: Option<Value>,
     /// Whether it is there.
     pub exists: Option<bool>,
@@ -97,14 +121,23 @@ pub struct FieldCheck {
     pub same_as: Option<super::SameAs>,
 }
 
+fields! { strict FieldCheck {
+    path "path",
+    equals "equals" by given as Option<Value>,
+    not_equals "notEquals" by given as Option<Value>,
+    contains "contains" by given as Option<Value>,
+    exists "exists",
+    length "length",
+    same_as "sameAs",
+} }
+
 /// A value that was written, null included.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 
 /// What a command prints on a node, pod or host.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeCheck {
     /// The place: `node:worker-1`.
     pub at: String,
@@ -118,9 +151,16 @@ pub struct NodeCheck {
     pub status: Option<i32>,
 }
 
+fields! { strict NodeCheck {
+    at "at",
+    command "command",
+    contains "contains",
+    not_contains "notContains",
+    status "status",
+} }
+
 /// A step of a world that changes.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Step {
     /// `hoplab.dev/v1`.
     pub api_version: String,
@@ -132,12 +172,17 @@ pub struct Step {
     pub spec: StepSpec,
 }
 
+fields! { strict Step {
+    api_version "apiVersion",
+    kind "kind",
+    metadata "metadata",
+    spec "spec",
+} }
+
 /// Changes, in this order, and the checks to run once the world has settled.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepSpec {
     /// Simulated time.
-    #[serde(deserialize_with = "crate::duration::optional")]
     pub at: Option<Duration>,
     /// Objects to apply, as written; [`crate::read::step_objects`] reads them.
     pub apply: Vec<Value>,
@@ -153,9 +198,18 @@ pub struct StepSpec {
     pub checks: Vec<String>,
 }
 
+fields! { strict StepSpec {
+    at "at" by crate::duration::optional as Option<Duration>,
+    apply "apply",
+    delete "delete",
+    patch "patch",
+    fault "fault",
+    clear "clear",
+    checks "checks",
+} }
+
 /// A JSON merge patch.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Patch {
     /// Which object.
     pub object: ObjectRef,
@@ -163,24 +217,33 @@ pub struct Patch {
     pub merge: Value,
 }
 
+fields! { strict Patch {
+    object "object",
+    merge "merge",
+} }
+
 /// A fault that a step begins.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepFault {
     /// Its name.
     pub name: String,
     /// The place.
     pub at: String,
     /// What happens there.
-    #[serde(rename = "do")]
     pub action: String,
     /// How much.
     pub value: Option<Value>,
 }
 
+fields! { strict StepFault {
+    name "name",
+    at "at",
+    action "do",
+    value "value",
+} }
+
 /// Input that must be refused.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reject {
     /// `hoplab.dev/v1`.
     pub api_version: String,
@@ -192,9 +255,15 @@ pub struct Reject {
     pub spec: RejectSpec,
 }
 
+fields! { strict Reject {
+    api_version "apiVersion",
+    kind "kind",
+    metadata "metadata",
+    spec "spec",
+} }
+
 /// The input, and how it must be refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RejectSpec {
     /// Text of a manifest.
     pub manifest: String,
@@ -203,3 +272,9 @@ pub struct RejectSpec {
     /// Line of the manifest, from 1.
     pub line: Option<u32>,
 }
+
+fields! { strict RejectSpec {
+    manifest "manifest",
+    error "error",
+    line "line",
+} }

@@ -2,13 +2,13 @@
 
 use super::probe::{HeaderList, optional_text, text_map};
 use super::{ObjectRef, Source};
+use crate::view::fields::fields;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What must become of a request; all that is given must hold.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expect {
     /// `allowed`, `denied` or `unknown`.
     pub verdict: Option<String>,
@@ -43,13 +43,31 @@ pub struct Expect {
     /// Headers at a hop.
     pub headers_at: Vec<HeadersAt>,
     /// Simulated time until the answer.
-    #[serde(deserialize_with = "crate::duration::optional")]
     pub within: Option<Duration>,
 }
 
+fields! { strict Expect {
+    verdict "verdict",
+    outcome "outcome",
+    dropped_by "droppedBy",
+    status "status",
+    backend "backend",
+    distinct_backends "distinctBackends",
+    source "source",
+    received "received",
+    cases "cases",
+    response "response",
+    mirrored_to "mirroredTo",
+    shares "shares",
+    dns "dns",
+    hops "hops",
+    not_hops "notHops",
+    headers_at "headersAt",
+    within "within" by crate::duration::optional as Option<Duration>,
+} }
+
 /// Who stopped a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DroppedBy {
     /// Kind.
     pub kind: Option<String>,
@@ -58,6 +76,12 @@ pub struct DroppedBy {
     /// Node or host.
     pub at: Option<String>,
 }
+
+fields! { strict DroppedBy {
+    kind "kind",
+    name "name",
+    at "at",
+} }
 
 /// Which statuses are right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,8 +153,7 @@ impl<'de> Deserialize<'de> for SourceExpect {
 }
 
 /// The request as the backend saw it.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Received {
     /// Path with query.
     pub path: Option<String>,
@@ -149,6 +172,17 @@ pub struct Received {
     /// Whether, and how, the connection was encrypted.
     pub tls: Option<Tls>,
 }
+
+fields! { strict Received {
+    path "path",
+    host "host",
+    method "method",
+    proto "proto",
+    headers "headers",
+    absent_headers "absentHeaders",
+    present_headers "presentHeaders",
+    tls "tls",
+} }
 
 /// What the backend saw of TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,8 +231,7 @@ impl<'de> Deserialize<'de> for Tls {
 }
 
 /// The response as the client saw it.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Response {
     /// Headers with these values.
     pub headers: HeaderList,
@@ -216,22 +249,38 @@ pub struct Response {
     pub redirect: Option<Redirect>,
 }
 
+fields! { strict Response {
+    headers "headers",
+    headers_one_of "headersOneOf",
+    present_headers "presentHeaders",
+    absent_headers "absentHeaders",
+    proto "proto",
+    certificate "certificate",
+    redirect "redirect",
+} }
+
 /// Parts of a Location.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Redirect {
     /// Scheme.
     pub scheme: Option<String>,
     /// Host.
     pub host: Option<String>,
     /// The effective port.
-    #[serde(deserialize_with = "optional_text")]
     pub port: Option<String>,
     /// Path.
     pub path: Option<String>,
     /// Query.
     pub query: Option<String>,
 }
+
+fields! { strict Redirect {
+    scheme "scheme",
+    host "host",
+    port "port" by optional_text as Option<String>,
+    path "path",
+    query "query",
+} }
 
 /// Who got copies of the request; with shares where the copies are a part.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -258,8 +307,7 @@ impl<'de> Deserialize<'de> for MirroredTo {
 }
 
 /// The answer to a look-up.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DnsExpect {
     /// `NOERROR`, `NXDOMAIN`, …
     pub rcode: Option<String>,
@@ -275,9 +323,17 @@ pub struct DnsExpect {
     pub same_as: Option<SameAs>,
 }
 
+fields! { strict DnsExpect {
+    rcode "rcode",
+    answers "answers",
+    answers_include "answersInclude",
+    count "count",
+    queries "queries",
+    same_as "sameAs",
+} }
+
 /// Whose addresses.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SameAs {
     /// Pods, `namespace/kind/name`.
     pub pods: Option<String>,
@@ -289,13 +345,23 @@ pub struct SameAs {
     pub path: Option<String>,
 }
 
+fields! { strict SameAs {
+    pods "pods",
+    cluster "cluster",
+    object "object",
+    path "path",
+} }
+
 /// Headers at a hop.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HeadersAt {
     /// The hop.
     pub hop: String,
     /// Values by field, `vxlan.vni`.
-    #[serde(deserialize_with = "text_map")]
     pub fields: BTreeMap<String, String>,
 }
+
+fields! { strict HeadersAt {
+    hop "hop",
+    fields "fields" by text_map as BTreeMap<String, String>,
+} }

@@ -3,14 +3,14 @@
 use super::super::scalars::{optional_port, port};
 use super::super::{ObjectMeta, ScalarText};
 use super::Expect;
+use crate::view::fields::fields;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 /// A request, and what must become of it.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Probe {
     /// `hoplab.dev/v1`.
     pub api_version: String,
@@ -22,9 +22,15 @@ pub struct Probe {
     pub spec: ProbeSpec,
 }
 
+fields! { strict Probe {
+    api_version "apiVersion",
+    kind "kind",
+    metadata "metadata",
+    spec "spec",
+} }
+
 /// The request and the expectation.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProbeSpec {
     /// Who asks.
     pub from: Source,
@@ -33,15 +39,21 @@ pub struct ProbeSpec {
     /// How often; default once.
     pub times: Option<u32>,
     /// Simulated time at which it starts.
-    #[serde(deserialize_with = "crate::duration::optional")]
     pub at: Option<Duration>,
     /// What must come of it.
     pub expect: Expect,
 }
 
+fields! { strict ProbeSpec {
+    from "from",
+    request "request",
+    times "times",
+    at "at" by crate::duration::optional as Option<Duration>,
+    expect "expect",
+} }
+
 /// Who asks: exactly one of `pod`, `node`, `host`, `external`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Source {
     /// `namespace/name`, or `namespace/kind/name`.
     pub pod: Option<String>,
@@ -56,13 +68,21 @@ pub struct Source {
     /// The cluster that `pod` and `node` are in.
     pub cluster: Option<String>,
     /// Source port; else an ephemeral one.
-    #[serde(deserialize_with = "optional_port")]
     pub source_port: Option<u16>,
 }
 
+fields! { strict Source {
+    pod "pod",
+    container "container",
+    node "node",
+    host "host",
+    external "external",
+    cluster "cluster",
+    source_port "sourcePort" by optional_port as Option<u16>,
+} }
+
 /// What is asked: exactly one.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
     /// An HTTP request.
     pub http: Option<HttpRequest>,
@@ -81,6 +101,17 @@ pub struct Request {
     /// A look-up.
     pub dns: Option<DnsRequest>,
 }
+
+fields! { strict Request {
+    http "http",
+    grpc "grpc",
+    tls "tls",
+    tcp "tcp",
+    udp "udp",
+    sctp "sctp",
+    icmp "icmp",
+    dns "dns",
+} }
 
 /// Headers, in order; a name may repeat. Written as a map or as a list of `{name, value}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,8 +147,7 @@ impl<'de> Deserialize<'de> for HeaderList {
 }
 
 /// An HTTP request.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HttpRequest {
     /// Absolute URL.
     pub url: String,
@@ -126,7 +156,6 @@ pub struct HttpRequest {
     /// Headers.
     pub headers: HeaderList,
     /// `1.1` (default), `h2` or `h2c`.
-    #[serde(deserialize_with = "optional_text")]
     pub version: Option<String>,
     /// Bytes of body.
     pub body: Option<u32>,
@@ -138,9 +167,19 @@ pub struct HttpRequest {
     pub client_certificate: Option<String>,
 }
 
+fields! { strict HttpRequest {
+    url "url",
+    method "method",
+    headers "headers",
+    version "version" by optional_text as Option<String>,
+    body "body",
+    connect_to "connectTo",
+    sni "sni",
+    client_certificate "clientCertificate",
+} }
+
 /// A gRPC request.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GrpcRequest {
     /// Absolute URL.
     pub url: String,
@@ -160,14 +199,23 @@ pub struct GrpcRequest {
     pub client_certificate: Option<String>,
 }
 
+fields! { strict GrpcRequest {
+    url "url",
+    service "service",
+    method "method",
+    headers "headers",
+    body "body",
+    connect_to "connectTo",
+    sni "sni",
+    client_certificate "clientCertificate",
+} }
+
 /// A TLS handshake and no more.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TlsRequest {
     /// Name or address; also the server name in the hello.
     pub host: String,
     /// Port.
-    #[serde(deserialize_with = "port")]
     pub port: u16,
     /// Where to connect instead.
     pub connect_to: Option<String>,
@@ -177,14 +225,20 @@ pub struct TlsRequest {
     pub client_certificate: Option<String>,
 }
 
+fields! { strict TlsRequest {
+    host "host",
+    port "port" by port as u16,
+    connect_to "connectTo",
+    sni "sni",
+    client_certificate "clientCertificate",
+} }
+
 /// A TCP connection, UDP datagram or SCTP association.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TransportRequest {
     /// A name, an address or a run-time address (`pod:ns/name`).
     pub host: String,
     /// Port.
-    #[serde(deserialize_with = "port")]
     pub port: u16,
     /// Bytes of payload.
     pub payload: Option<u32>,
@@ -192,9 +246,15 @@ pub struct TransportRequest {
     pub dont_fragment: Option<bool>,
 }
 
+fields! { strict TransportRequest {
+    host "host",
+    port "port" by port as u16,
+    payload "payload",
+    dont_fragment "dontFragment",
+} }
+
 /// An ICMP echo request.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct IcmpRequest {
     /// A name, an address or a run-time address.
     pub host: String,
@@ -204,18 +264,28 @@ pub struct IcmpRequest {
     pub dont_fragment: Option<bool>,
 }
 
+fields! { strict IcmpRequest {
+    host "host",
+    payload "payload",
+    dont_fragment "dontFragment",
+} }
+
 /// A look-up.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DnsRequest {
     /// Name; a final dot makes it absolute.
     pub name: String,
     /// Type of record; default A.
-    #[serde(rename = "type")]
     pub type_: Option<String>,
     /// `HOST` or `HOST:PORT`; else the source's own resolver.
     pub server: Option<String>,
 }
+
+fields! { strict DnsRequest {
+    name "name",
+    type_ "type",
+    server "server",
+} }
 
 /// A text that needs no quotes.
 pub(super) fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

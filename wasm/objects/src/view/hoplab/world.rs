@@ -3,6 +3,7 @@
 use super::super::ScalarText;
 use super::super::scalars::port;
 use super::super::{Labels, ObjectMeta, Protocol, Taint};
+use crate::view::fields::fields;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -10,8 +11,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A cluster's settings; every field is optional.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cluster {
     /// `hoplab.dev/v1`.
     pub api_version: String,
@@ -23,19 +23,23 @@ pub struct Cluster {
     pub spec: ClusterSpec,
 }
 
+fields! { strict Cluster {
+    api_version "apiVersion",
+    kind "kind",
+    metadata "metadata",
+    spec "spec",
+} }
+
 /// A cluster's settings.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClusterSpec {
     /// Nodes, beside Node objects.
     pub nodes: Vec<ClusterNode>,
     /// Range of pods; two of them for dual stack.
-    #[serde(rename = "podCIDR")]
     pub pod_cidr: Option<OneOrMany<IpNet>>,
     /// Prefix length of a node's part of it; default 24, 64 for IPv6.
     pub node_mask: Option<OneOrMany<u8>>,
     /// Range of Services; two of them for dual stack.
-    #[serde(rename = "serviceCIDR")]
     pub service_cidr: Option<OneOrMany<IpNet>>,
     /// The CNI plug-in.
     pub cni: Option<Cni>,
@@ -51,16 +55,27 @@ pub struct ClusterSpec {
     pub readings: BTreeMap<String, Value>,
 }
 
+fields! { strict ClusterSpec {
+    nodes "nodes",
+    pod_cidr "podCIDR",
+    node_mask "nodeMask",
+    service_cidr "serviceCIDR",
+    cni "cni",
+    proxy "proxy",
+    load_balancer "loadBalancer",
+    mesh "mesh",
+    addons "addons",
+    readings "readings",
+} }
+
 /// A node of a cluster.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClusterNode {
     /// Its name.
     pub name: String,
     /// Its address; else the next free one of the nodes' network. Two of them for dual stack.
     pub address: Option<OneOrMany<IpAddr>>,
     /// Range of its pods.
-    #[serde(rename = "podCIDR")]
     pub pod_cidr: Option<OneOrMany<IpNet>>,
     /// Its zone.
     pub zone: Option<String>,
@@ -73,6 +88,17 @@ pub struct ClusterNode {
     /// Its /etc/resolv.conf.
     pub resolv_conf: Option<String>,
 }
+
+fields! { strict ClusterNode {
+    name "name",
+    address "address",
+    pod_cidr "podCIDR",
+    zone "zone",
+    labels "labels",
+    taints "taints",
+    instance_type "instanceType",
+    resolv_conf "resolvConf",
+} }
 
 /// One value, or a list of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,8 +141,7 @@ impl<'de, T: Deserialize<'de> + std::str::FromStr> Deserialize<'de> for OneOrMan
 }
 
 /// A CNI plug-in and its settings.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cni {
     /// `bridge`, `flannel`, `calico`, `cilium`, `aws` or `none`.
     pub name: String,
@@ -127,6 +152,13 @@ pub struct Cni {
     /// `agent` or `none`: whether an agent enforces policies that the plug-in itself does not.
     pub policy: Option<String>,
 }
+
+fields! { strict Cni {
+    name "name",
+    backend "backend",
+    mtu "mtu",
+    policy "policy",
+} }
 
 /// kube-proxy's settings.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -140,8 +172,7 @@ pub struct Proxy {
 }
 
 /// Who gives load balancers their addresses.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadBalancer {
     /// `pool` (default), `metallb`, `cloud` or `none`.
     pub provider: Option<String>,
@@ -151,17 +182,25 @@ pub struct LoadBalancer {
     pub mode: Option<String>,
 }
 
+fields! { strict LoadBalancer {
+    provider "provider",
+    addresses "addresses",
+    mode "mode",
+} }
+
 /// The mesh.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mesh {
     /// `gamma`, `istio`, `linkerd`, `cilium` or `none`.
     pub name: String,
 }
 
+fields! { strict Mesh {
+    name "name",
+} }
+
 /// A machine outside a cluster.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Host {
     /// `hoplab.dev/v1`.
     pub api_version: String,
@@ -173,16 +212,21 @@ pub struct Host {
     pub spec: HostSpec,
 }
 
+fields! { strict Host {
+    api_version "apiVersion",
+    kind "kind",
+    metadata "metadata",
+    spec "spec",
+} }
+
 /// What a host is.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostSpec {
     /// Interfaces.
     pub interfaces: Vec<HostInterface>,
     /// Routes beside the connected ones.
     pub routes: Vec<HostRoute>,
     /// Kernel settings by name.
-    #[serde(deserialize_with = "texts")]
     pub sysctls: Labels,
     /// Files by path.
     pub files: Labels,
@@ -194,9 +238,18 @@ pub struct HostSpec {
     pub netns: Vec<String>,
 }
 
+fields! { strict HostSpec {
+    interfaces "interfaces",
+    routes "routes",
+    sysctls "sysctls" by texts as Labels,
+    files "files",
+    iptables "iptables",
+    listen "listen",
+    netns "netns",
+} }
+
 /// An interface of a host.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostInterface {
     /// Name.
     pub name: String,
@@ -207,7 +260,6 @@ pub struct HostInterface {
     /// MTU in bytes.
     pub mtu: Option<u32>,
     /// `veth`, `bridge`, `vlan`, `dummy`, …; else a physical one.
-    #[serde(rename = "type")]
     pub type_: Option<String>,
     /// The other end of a veth.
     pub peer: Option<String>,
@@ -223,9 +275,22 @@ pub struct HostInterface {
     pub mac: Option<String>,
 }
 
+fields! { strict HostInterface {
+    name "name",
+    network "network",
+    addresses "addresses",
+    mtu "mtu",
+    type_ "type",
+    peer "peer",
+    master "master",
+    netns "netns",
+    vlan "vlan",
+    link "link",
+    mac "mac",
+} }
+
 /// A route of a host.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostRoute {
     /// `default`, or a range.
     pub to: String,
@@ -243,12 +308,20 @@ pub struct HostRoute {
     pub netns: Option<String>,
 }
 
+fields! { strict HostRoute {
+    to "to",
+    via "via",
+    dev "dev",
+    src "src",
+    metric "metric",
+    table "table",
+    netns "netns",
+} }
+
 /// A listener of a host.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listen {
     /// Port.
-    #[serde(deserialize_with = "port")]
     pub port: u16,
     /// Protocol.
     pub protocol: Protocol,
@@ -260,9 +333,16 @@ pub struct Listen {
     pub address: Option<IpAddr>,
 }
 
+fields! { strict Listen {
+    port "port" by port as u16,
+    protocol "protocol",
+    netns "netns",
+    behavior "behavior",
+    address "address",
+} }
+
 /// A switch between machines.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Network {
     /// `hoplab.dev/v1`.
     pub api_version: String,
@@ -274,9 +354,15 @@ pub struct Network {
     pub spec: NetworkSpec,
 }
 
+fields! { strict Network {
+    api_version "apiVersion",
+    kind "kind",
+    metadata "metadata",
+    spec "spec",
+} }
+
 /// What a network is.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NetworkSpec {
     /// Its range.
     pub cidr: Option<IpNet>,
@@ -284,9 +370,13 @@ pub struct NetworkSpec {
     pub mtu: Option<u32>,
 }
 
+fields! { strict NetworkSpec {
+    cidr "cidr",
+    mtu "mtu",
+} }
+
 /// A DNS zone outside the cluster.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Zone {
     /// `hoplab.dev/v1`.
     pub api_version: String,
@@ -298,9 +388,15 @@ pub struct Zone {
     pub spec: ZoneSpec,
 }
 
+fields! { strict Zone {
+    api_version "apiVersion",
+    kind "kind",
+    metadata "metadata",
+    spec "spec",
+} }
+
 /// A zone's records.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ZoneSpec {
     /// The address of its server.
     pub server: Option<IpAddr>,
@@ -308,9 +404,13 @@ pub struct ZoneSpec {
     pub records: Vec<String>,
 }
 
+fields! { strict ZoneSpec {
+    server "server",
+    records "records",
+} }
+
 /// A named, reversible fault.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fault {
     /// `hoplab.dev/v1`.
     pub api_version: String,
@@ -322,22 +422,32 @@ pub struct Fault {
     pub spec: FaultSpec,
 }
 
+fields! { strict Fault {
+    api_version "apiVersion",
+    kind "kind",
+    metadata "metadata",
+    spec "spec",
+} }
+
 /// What breaks, and how.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct FaultSpec {
     /// The place: `node:worker-1/eth0`.
     pub at: String,
     /// `down`, `stop`, `loss`, `delay`, `duplicate`, `reorder`, `drop`, `mtu`, `unready`, `stale`, `fill` or `set`.
-    #[serde(rename = "do")]
     pub action: String,
     /// How much.
     pub value: Option<Value>,
 }
 
+fields! { strict FaultSpec {
+    at "at",
+    action "do",
+    value "value",
+} }
+
 /// Where things are drawn; hints, of no meaning to the engine.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout {
     /// `hoplab.dev/v1`.
     pub api_version: String,
@@ -348,6 +458,13 @@ pub struct Layout {
     /// As the scene writes it.
     pub spec: Value,
 }
+
+fields! { strict Layout {
+    api_version "apiVersion",
+    kind "kind",
+    metadata "metadata",
+    spec "spec",
+} }
 
 /// A map of text, whose values need no quotes.
 pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
