@@ -5,6 +5,7 @@ use hoplab_engine::World;
 use hoplab_scene::{Density, Options, Scene, Timeline, TreeItem, scene};
 use hoplab_source::{Diagnostic, Severity};
 use hoplab_trace::Trace;
+use std::collections::BTreeSet;
 
 /// A diagnostic, ready to show.
 pub fn diagnostic(of: &Diagnostic, files: &[String]) -> DiagnosticView {
@@ -57,8 +58,9 @@ pub fn summary(of: &World) -> String {
 /// Where requests can start and go: everything in the tree that says so.
 pub fn endpoints(of: &World) -> (Vec<Endpoint>, Vec<Endpoint>) {
     let (mut sources, mut targets) = (Vec::new(), Vec::new());
+    let mut seen = [BTreeSet::new(), BTreeSet::new()];
     for item in &scene(of, &Options::of(Density::Wide)).tree {
-        collect(item, &mut Vec::new(), &mut sources, &mut targets);
+        collect(item, &mut Vec::new(), &mut seen, &mut sources, &mut targets);
     }
     (sources, targets)
 }
@@ -66,6 +68,7 @@ pub fn endpoints(of: &World) -> (Vec<Endpoint>, Vec<Endpoint>) {
 fn collect(
     item: &TreeItem,
     above: &mut Vec<String>,
+    seen: &mut [BTreeSet<String>; 2],
     sources: &mut Vec<Endpoint>,
     targets: &mut Vec<Endpoint>,
 ) {
@@ -82,18 +85,18 @@ fn collect(
         shape: item.shape.clone(),
     };
     if let Some(source) = &item.source
-        && !sources.iter().any(|s| s.value == *source)
+        && seen[0].insert(source.clone())
     {
         sources.push(endpoint(source));
     }
     for target in &item.targets {
-        if !targets.iter().any(|t| t.value == *target) {
+        if seen[1].insert(target.clone()) {
             targets.push(endpoint(target));
         }
     }
     above.push(item.label.clone());
     for child in &item.children {
-        collect(child, above, sources, targets);
+        collect(child, above, seen, sources, targets);
     }
     above.pop();
 }

@@ -1,6 +1,7 @@
 //! EndpointSlices and Endpoints as their controllers write them.
 //! Models k8s.io/endpointslice reconciler.go and utils.go, and pkg/controller/{endpoint,endpointslicemirroring} (v1.36).
 
+use crate::before::Before;
 use crate::hash::generated_name;
 use crate::infrastructure::put;
 use crate::{MANAGED_BY, SERVICE_NAME};
@@ -22,7 +23,12 @@ const MIRROR_CONTROLLER: &str = "endpointslicemirroring-controller.k8s.io";
 const ENDPOINTS_PER_SLICE: usize = 100;
 
 /// Writes the slices and Endpoints of every Service.
-pub(crate) fn publish(store: &mut Store, settings: &ClusterSettings, relations: &Relations) {
+pub(crate) fn publish(
+    store: &mut Store,
+    settings: &ClusterSettings,
+    before: &Before<'_>,
+    relations: &Relations,
+) {
     let mut exported = exported(store);
     let nodes = settings.by_name();
     let services: Vec<(Arc<Object>, Arc<Service>)> = store
@@ -41,8 +47,10 @@ pub(crate) fn publish(store: &mut Store, settings: &ClusterSettings, relations: 
             )) {
                 mirror(store, &object);
             }
+        } else if let Some(kept) = unchanged(store, before, relations, &object, &exported) {
+            kept.into_iter().for_each(|object| store.insert_shared(object));
         } else {
-            let pods = chosen(store, relations, &object.key, &nodes);
+            let pods = chosen(relations, &object.key, &nodes);
             let of_service = exported.remove(&(
                 object.key.namespace.clone(),
                 object.key.name.clone(),
@@ -77,6 +85,45 @@ fn exported(store: &Store) -> Exported {
     exported
 }
 
+/// The slices and Endpoints of a Service as they were, if it and all pods that it selects are the same, and no document
+/// holds any of them.
+fn unchanged(
+    store: &Store,
+    before: &Before<'_>,
+    relations: &Relations,
+    service: &Object,
+    exported: &Exported,
+) -> Option<Vec<Arc<Object>>> {
+    let old = before.reconciled()?;
+    if !old.store.find(&service.key)?.shares_value(service) {
+        return None;
+    }
+    let (pods, were) = (
+        relations.pods_of_service(&service.key),
+        old.relations.pods_of_service(&service.key),
+    );
+    let same = pods.len() == were.len() && pods.iter().zip(were).all(|(now, then)| now.shares_value(then));
+    let key = &service.key;
+    let slices = (key.namespace.clone(), key.name.clone(), SLICE_CONTROLLER);
+    let endpoints = ObjectKey::new("", "Endpoints", key.namespace.clone(), key.name.clone());
+    if !same || exported.contains_key(&slices) || store.find(&endpoints).is_some() {
+        return None;
+    }
+    let owned = old
+        .relations
+        .owned_by(key)
+        .filter(|owned| owned.kind == "EndpointSlice");
+    let kept: Vec<Arc<Object>> = owned
+        .chain([&endpoints])
+        .map(|key| old.store.find(key).cloned())
+        .collect::<Option<_>>()?;
+    let ours = kept
+        .iter()
+        .all(|object| !object.is_written() && store.find(&object.key).is_none());
+    // A Service that is not headless has at least a placeholder.
+    (ours && kept.len() > 1).then_some(kept)
+}
+
 /// A pod that is an endpoint.
 struct Chosen {
     pod: Arc<Pod>,
@@ -84,16 +131,11 @@ struct Chosen {
 }
 
 /// The pods that are endpoints of a Service: those that it selects, that have an address and have not ended.
-fn chosen(
-    store: &Store,
-    relations: &Relations,
-    service: &ObjectKey,
-    nodes: &BTreeMap<&str, &NodeSettings>,
-) -> Vec<Chosen> {
+fn chosen(relations: &Relations, service: &ObjectKey, nodes: &BTreeMap<&str, &NodeSettings>) -> Vec<Chosen> {
     relations
         .pods_of_service(service)
         .iter()
-        .filter_map(|key| store.view::<Pod>(&key.namespace, &key.name))
+        .filter_map(|pod| pod.view::<Pod>())
         .filter(|pod| !pod.has_ended() && pod.status.pod_ip.is_some())
         .map(|pod| Chosen {
             pod: pod.clone(),

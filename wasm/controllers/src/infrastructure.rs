@@ -18,7 +18,8 @@ pub(crate) fn imply(store: &mut Store, settings: &ClusterSettings) {
 }
 
 fn namespaces(store: &mut Store) {
-    let mut names: BTreeSet<String> = NAMESPACES.iter().map(|name| (*name).to_owned()).collect();
+    let mut names: BTreeSet<String> =
+        hoplab_source::order::set(NAMESPACES.iter().map(|name| (*name).to_owned()));
     names.extend(
         store
             .iter()

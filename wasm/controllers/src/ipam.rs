@@ -113,8 +113,9 @@ fn set(pod: &mut Draft, addresses: Vec<IpAddr>) {
     put(&mut pod.value, &["status", "podIP"], json!(first.to_string()));
     let all = addresses.iter().map(|ip| json!({"ip": ip.to_string()})).collect();
     put(&mut pod.value, &["status", "podIPs"], Value::Array(all));
-    pod.view.status.pod_ip = Some(*first);
-    pod.view.status.pod_ips = addresses.into_iter().map(|ip| PodIp { ip: Some(ip) }).collect();
+    let status = &mut pod.view_mut().status;
+    status.pod_ip = Some(*first);
+    status.pod_ips = addresses.into_iter().map(|ip| PodIp { ip: Some(ip) }).collect();
 }
 
 fn full(pod: &Draft, node: &NodeSettings, range: &IpNet) -> Diagnostic {

@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 /// Completes the status of every pod that has a node. What an export says is kept.
 pub(crate) fn report(pods: &mut [Draft], settings: &ClusterSettings) {
     let nodes = settings.by_name();
-    for pod in pods {
+    for pod in pods.iter_mut().filter(|pod| pod.kept.is_none()) {
         let Some(node) = nodes.get(pod.view.spec.node_name.as_str()) else {
             continue;
         };
         if let Some(address) = node.address() {
             default(&mut pod.value, &["status", "hostIP"], json!(address.to_string()));
-            pod.view.status.host_ip = pod.view.status.host_ip.or(Some(address));
+            pod.view_mut().status.host_ip.get_or_insert(address);
         }
         if pod.view.status.phase.is_empty() {
             // Without an address its sandbox could not be made.
@@ -24,7 +24,7 @@ pub(crate) fn report(pods: &mut [Draft], settings: &ClusterSettings) {
             } else {
                 "Pending"
             };
-            pod.view.status.phase = phase.to_owned();
+            pod.view_mut().status.phase = phase.to_owned();
             put(&mut pod.value, &["status", "phase"], json!(phase));
         }
         let running = pod.view.status.phase == "Running";
@@ -117,7 +117,7 @@ fn add(pod: &mut Draft, conditions: Vec<Condition>) {
     if let Some(Value::Array(list)) = list {
         list.extend(conditions.iter().map(as_json));
     }
-    pod.view.status.conditions.extend(conditions);
+    pod.view_mut().status.conditions.extend(conditions);
 }
 
 /// The condition as the API shows it; built by hand, for each of thousands of pods.

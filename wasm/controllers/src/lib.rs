@@ -25,6 +25,7 @@
 
 mod addons;
 mod allocate;
+mod before;
 mod endpoints;
 mod hash;
 mod infrastructure;
@@ -37,8 +38,10 @@ mod service;
 mod status;
 mod workload;
 
+pub use before::Steps;
 pub use returned::returned;
 
+use before::Before;
 use hoplab_objects::relate::{self, Relations};
 use hoplab_objects::settings::ClusterSettings;
 use hoplab_objects::{Object, Store};
@@ -56,39 +59,57 @@ pub struct Reconciled {
     pub store: Store,
     /// Who selects whom and who owns what among them.
     pub relations: Relations,
+    /// What an edit later finds unchanged.
+    pub steps: Steps,
 }
 
 /// All objects of a cluster once its controllers have settled. `previous` is the world before an edit, whose nodes
 /// and addresses are kept where they still fit; without it they depend on the objects alone.
 pub fn reconcile(store: &Store, settings: &ClusterSettings, previous: Option<&Store>) -> Warned<Store> {
-    let settled = settle(store, settings, previous);
+    let settled = settled(store, settings, &Before::addresses_of(previous));
     Warned {
         value: settled.value.store,
         diagnostics: settled.diagnostics,
     }
 }
 
-/// The same, with what was worked out on the way.
-pub fn settle(store: &Store, settings: &ClusterSettings, previous: Option<&Store>) -> Warned<Reconciled> {
+/// The same, with what was worked out on the way. What was made for `previous` from the very same values is taken over;
+/// the result is that of [`reconcile`] with the same store before.
+pub fn settle(
+    store: &Store,
+    settings: &ClusterSettings,
+    previous: Option<&Reconciled>,
+) -> Warned<Reconciled> {
+    settled(store, settings, &Before::of(previous, store, settings))
+}
+
+fn settled(store: &Store, settings: &ClusterSettings, before: &Before<'_>) -> Warned<Reconciled> {
+    let previous = before.store();
     let mut store = store.clone();
     store.retain(Object::is_written);
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
     addons::install(&mut store, settings);
     infrastructure::imply(&mut store, settings);
-    let mut pods = pods::written(&store);
-    workload::make(&mut store, settings, &mut pods);
+    let mut pods = pods::written(&store, before);
+    workload::make(&mut store, settings, before, &mut pods);
+    let wanted = store.clone();
     scheduler::place(&mut pods, settings, previous, &mut diagnostics);
     ipam::give_addresses(&mut pods, settings, previous, &mut diagnostics);
     kubelet::report(&mut pods, settings);
     pods::keep(pods, &mut store);
-    service::complete(&mut store, settings, previous, &mut diagnostics);
-    let relations = Relations::of(&store);
-    endpoints::publish(&mut store, settings, &relations);
-    status::report(&mut store, &relations);
+    let troubled = service::complete(&mut store, settings, before, &mut diagnostics);
+    let selected = Relations::selected(&store);
+    endpoints::publish(&mut store, settings, before, &selected);
+    let relations = selected.with_owners(&store);
+    let counts = status::report(&mut store, before, &relations);
     diagnostics.extend(relate::dangling(&store, &relations));
-    let relations = relations.after(&store);
+    let steps = Steps::new(wanted, settings, troubled, counts);
     Warned {
-        value: Reconciled { store, relations },
+        value: Reconciled {
+            store,
+            relations,
+            steps,
+        },
         diagnostics,
     }
 }

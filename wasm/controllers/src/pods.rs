@@ -1,5 +1,6 @@
 //! Pods while they are being worked on: the value and its view side by side, so that each is made once.
 
+use crate::before::Before;
 use hoplab_objects::view::{Pod, Typed};
 use hoplab_objects::{Made, Object, Provenance, Store};
 use hoplab_source::{Gvk, ObjectKey};
@@ -13,7 +14,9 @@ pub(crate) struct Draft {
     /// The whole object; changes are made to it and to `view` alike.
     pub value: Value,
     /// The view.
-    pub view: Pod,
+    pub view: Arc<Pod>,
+    /// The whole pod as it was before, where nothing has changed: then `value` is not made.
+    pub kept: Option<Arc<Object>>,
     /// The workload that it is one of, for spreading.
     pub owner: Option<ObjectKey>,
     /// Where it comes from.
@@ -35,11 +38,30 @@ impl Draft {
         Self {
             key,
             value,
-            view,
+            view: Arc::new(view),
+            kept: None,
             owner: Some(owner),
             provenance,
             written: None,
         }
+    }
+
+    /// A pod that stays as it was before.
+    pub(crate) fn kept(pod: &Arc<Object>, view: &Arc<Pod>, owner: Option<ObjectKey>) -> Self {
+        Self {
+            key: pod.key.clone(),
+            value: Value::Null,
+            view: Arc::clone(view),
+            kept: Some(Arc::clone(pod)),
+            owner,
+            provenance: pod.provenance.clone(),
+            written: pod.is_written().then(|| Arc::clone(pod)),
+        }
+    }
+
+    /// The view, to change it.
+    pub(crate) fn view_mut(&mut self) -> &mut Pod {
+        Arc::make_mut(&mut self.view)
     }
 
     /// Whether it counts as one of the pods that its controller wants.
@@ -49,7 +71,7 @@ impl Draft {
 }
 
 /// The pods of the documents.
-pub(crate) fn written(store: &Store) -> Vec<Draft> {
+pub(crate) fn written(store: &Store, before: &Before<'_>) -> Vec<Draft> {
     store
         .all::<Pod>()
         .map(|(object, view)| {
@@ -62,10 +84,15 @@ pub(crate) fn written(store: &Store) -> Vec<Draft> {
                     owner.name.clone(),
                 )
             });
+            if let Some(pod) = before.written_pod(object) {
+                let view = pod.view::<Pod>().expect("a pod's view is a Pod");
+                return Draft::kept(&pod, view, owner);
+            }
             Draft {
                 key: object.key.clone(),
                 value: (*object.value).clone(),
-                view: (**view).clone(),
+                view: Arc::clone(view),
+                kept: None,
                 owner,
                 provenance: object.provenance.clone(),
                 written: Some(object.clone()),
@@ -77,7 +104,11 @@ pub(crate) fn written(store: &Store) -> Vec<Draft> {
 /// Puts the pods into the store.
 pub(crate) fn keep(drafts: Vec<Draft>, store: &mut Store) {
     for draft in drafts {
-        let typed = Typed::Pod(Arc::new(draft.view));
+        if let Some(pod) = draft.kept {
+            store.insert_shared(pod);
+            continue;
+        }
+        let typed = Typed::Pod(draft.view);
         let gvk = Gvk::new("v1", "Pod");
         let mut object = Object::assembled(draft.key, gvk, draft.value, typed, draft.provenance);
         object.cluster = draft.written.and_then(|written| written.cluster.clone());

@@ -13,7 +13,7 @@ use hoplab_objects::view::{
     NodeSelectorRequirement, NodeSelectorTerm, Pod, PodAffinityTerm, PodSpec, Taint, Toleration,
 };
 use hoplab_objects::{Object, Selector, Store};
-use hoplab_source::{Diagnostic, FieldPath, ObjectKey, Severity};
+use hoplab_source::{Diagnostic, FieldPath, ObjectKey, Severity, order};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(crate) fn place(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let mut nodes: Vec<&NodeSettings> = settings.nodes.iter().collect();
-    nodes.sort_by(|a, b| a.name.cmp(&b.name));
+    order::sort_by(&mut nodes, |a, b| a.name.cmp(&b.name));
     let mut tally = Tally::of(&nodes);
     let places = tally.places.clone();
     for pod in pods.iter().filter(|pod| !pod.view.spec.node_name.is_empty()) {
@@ -150,7 +150,7 @@ fn is_foreign(pod: &Draft, node: &NodeSettings) -> bool {
 }
 
 fn bind(pod: &mut Draft, node: &str) {
-    pod.view.spec.node_name = node.to_owned();
+    pod.view_mut().spec.node_name = node.to_owned();
     crate::infrastructure::put(&mut pod.value, &["spec", "nodeName"], json!(node));
 }
 
@@ -171,8 +171,9 @@ fn pending(
         &["status", "conditions"],
         json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]),
     );
-    pod.view.status.phase = "Pending".to_owned();
-    pod.view.status.conditions = vec![hoplab_objects::view::Condition {
+    let status = &mut pod.view_mut().status;
+    status.phase = "Pending".to_owned();
+    status.conditions = vec![hoplab_objects::view::Condition {
         type_: "PodScheduled".to_owned(),
         status: "False".to_owned(),
         reason: "Unschedulable".to_owned(),

@@ -1,13 +1,14 @@
 //! Services' addresses and ports: what the API server fills in, and what a load balancer answers with.
 
 use crate::allocate::{dynamic_band, offset};
+use crate::before::Before;
 use crate::infrastructure::{default, put};
 use hoplab_objects::settings::{ClusterSettings, nth_address};
 use hoplab_objects::view::{IpFamily, IpFamilyPolicy, Service, ServiceType};
 use hoplab_objects::{Object, Store, codes};
 use hoplab_source::{Diagnostic, ObjectKey, Severity};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -22,13 +23,51 @@ struct Taken {
     balancers: BTreeSet<IpAddr>,
 }
 
+impl Taken {
+    /// Takes all that a Service has.
+    fn add(&mut self, service: &Service) {
+        self.addresses.extend(service.addresses());
+        self.node_ports.extend(node_ports(service));
+        self.balancers.extend(balancers(service));
+    }
+
+    /// Whether what a Service was given beside what it asks for itself is still free.
+    fn all_free(&self, asking: &Service, given: &Service) -> bool {
+        let own = asking.addresses();
+        let mut addresses = given.addresses().into_iter();
+        addresses.all(|address| own.contains(&address) || !self.addresses.contains(&address))
+            && node_ports(given)
+                .all(|port| node_ports(asking).any(|own| own == port) || !self.node_ports.contains(&port))
+            && balancers(given).all(|ip| {
+                asking.spec.load_balancer_ip == Some(ip)
+                    || balancers(asking).any(|own| own == ip)
+                    || !self.balancers.contains(&ip)
+            })
+    }
+}
+
+fn node_ports(service: &Service) -> impl Iterator<Item = u16> {
+    let ports = service.spec.ports.iter().filter_map(|port| port.node_port);
+    ports.chain(service.spec.health_check_node_port)
+}
+
+fn balancers(service: &Service) -> impl Iterator<Item = IpAddr> {
+    service
+        .status
+        .load_balancer
+        .ingress
+        .iter()
+        .filter_map(|point| point.ip)
+}
+
 /// Fills in every Service as the API server and the load balancer do.
 pub(crate) fn complete(
     store: &mut Store,
     settings: &ClusterSettings,
-    previous: Option<&Store>,
+    earlier: &Before<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) {
+) -> BTreeSet<ObjectKey> {
+    let previous = earlier.store();
     let services: Vec<(Arc<Object>, Arc<Service>)> = store
         .all::<Service>()
         .map(|(o, s)| (o.clone(), s.clone()))
@@ -37,50 +76,45 @@ pub(crate) fn complete(
     // The first and the tenth are kept for kubernetes and kube-dns.
     taken.addresses.extend(settings.kubernetes_address());
     taken.addresses.extend(settings.dns_address());
-    for (_, service) in &services {
-        taken.addresses.extend(service.addresses());
-        taken
-            .node_ports
-            .extend(service.spec.ports.iter().filter_map(|port| port.node_port));
-        taken.node_ports.extend(service.spec.health_check_node_port);
-        taken.balancers.extend(
-            service
-                .status
-                .load_balancer
-                .ingress
-                .iter()
-                .filter_map(|point| point.ip),
-        );
-    }
-    let mut values: BTreeMap<ObjectKey, Value> = services
-        .iter()
-        .map(|(object, _)| (object.key.clone(), (*object.value).clone()))
-        .collect();
+    services.iter().for_each(|(_, service)| taken.add(service));
+    let mut troubled = BTreeSet::new();
+    let mut completed: Vec<Option<Object>> = vec![None; services.len()];
     // What Services had before goes first, so that a new one cannot take it from them.
     for keep in [true, false] {
-        for (object, service) in &services {
+        for ((object, service), completed) in services.iter().zip(&mut completed) {
             let before =
                 previous.and_then(|store| store.view::<Service>(&object.key.namespace, &object.key.name));
-            if before.is_some() == keep
-                && let Some(value) = values.get_mut(&object.key)
+            if before.is_some() != keep {
+                continue;
+            }
+            if let Some((value, view)) = earlier.service(object)
+                && taken.all_free(service, view)
             {
+                taken.add(view);
+                *completed = Some(object.with_value_of(value));
+            } else {
+                let mut value = (*object.value).clone();
+                let problems = diagnostics.len();
                 complete_one(
                     object,
                     service,
                     before.map(|before| &**before),
                     settings,
                     &mut taken,
-                    value,
+                    &mut value,
                     diagnostics,
                 );
+                if problems < diagnostics.len() {
+                    troubled.insert(object.key.clone());
+                }
+                *completed = Some(object.changed(value));
             }
         }
     }
-    for (object, _) in &services {
-        if let Some(value) = values.remove(&object.key) {
-            store.insert(object.changed(value));
-        }
+    for object in completed.into_iter().flatten() {
+        store.insert_shared(Arc::new(object));
     }
+    troubled
 }
 
 fn complete_one(

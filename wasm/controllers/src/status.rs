@@ -1,26 +1,38 @@
 //! Statuses of workloads: how many of their pods there are and are ready.
 
+use crate::before::Before;
 use crate::infrastructure::put;
-use hoplab_objects::relate::{Relations, pods_owned_by};
+use hoplab_objects::relate::Relations;
 use hoplab_objects::view::{
-    DaemonSet, Deployment, Job, Pod, ReplicaSet, ReplicationController, StatefulSet, View,
+    DaemonSet, Deployment, Job, ReplicaSet, ReplicationController, StatefulSet, View,
 };
 use hoplab_objects::{Object, Store};
+use hoplab_source::ObjectKey;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Writes the statuses.
-pub(crate) fn report(store: &mut Store, relations: &Relations) {
-    let mut changed = Vec::new();
-    of_kind::<ReplicaSet>(store, relations, &mut changed, |count, _| replicas(count));
-    of_kind::<ReplicationController>(store, relations, &mut changed, |count, _| replicas(count));
-    of_kind::<StatefulSet>(store, relations, &mut changed, |count, _| {
+pub(crate) fn report(
+    store: &mut Store,
+    before: &Before<'_>,
+    relations: &Relations,
+) -> BTreeMap<ObjectKey, Count> {
+    let mut written = Written {
+        before,
+        changed: Vec::new(),
+        counts: BTreeMap::new(),
+    };
+    let changed = &mut written;
+    of_kind::<ReplicaSet>(store, relations, changed, |count, _| replicas(count));
+    of_kind::<ReplicationController>(store, relations, changed, |count, _| replicas(count));
+    of_kind::<StatefulSet>(store, relations, changed, |count, _| {
         let mut status = replicas(count);
         insert(&mut status, "currentReplicas", count.all);
         insert(&mut status, "updatedReplicas", count.all);
         status
     });
-    of_kind::<Deployment>(store, relations, &mut changed, |count, view| {
+    of_kind::<Deployment>(store, relations, changed, |count, view| {
         let mut status = replicas(count);
         insert(&mut status, "updatedReplicas", count.all);
         let wanted = usize::try_from(view.spec.replicas.unwrap_or(1)).unwrap_or(0);
@@ -42,7 +54,7 @@ pub(crate) fn report(store: &mut Store, relations: &Relations) {
         );
         status
     });
-    of_kind::<DaemonSet>(store, relations, &mut changed, |count, _| {
+    of_kind::<DaemonSet>(store, relations, changed, |count, _| {
         let mut status = Map::new();
         for (field, number) in [
             ("desiredNumberScheduled", count.all),
@@ -55,7 +67,7 @@ pub(crate) fn report(store: &mut Store, relations: &Relations) {
         }
         status
     });
-    of_kind::<Job>(store, relations, &mut changed, |count, _| {
+    of_kind::<Job>(store, relations, changed, |count, _| {
         let mut status = Map::new();
         insert(&mut status, "active", count.active);
         insert(&mut status, "ready", count.ready);
@@ -63,12 +75,21 @@ pub(crate) fn report(store: &mut Store, relations: &Relations) {
         insert(&mut status, "failed", count.failed);
         status
     });
-    changed.into_iter().for_each(|object| store.insert(object));
+    let Written { changed, counts, .. } = written;
+    changed.into_iter().for_each(|object| store.insert_shared(object));
+    counts
+}
+
+/// What has been written so far.
+struct Written<'b> {
+    before: &'b Before<'b>,
+    changed: Vec<Arc<Object>>,
+    counts: BTreeMap<ObjectKey, Count>,
 }
 
 /// How many pods of a workload are in which state.
-#[derive(Clone, Copy, Default)]
-struct Count {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
     all: usize,
     ready: usize,
     active: usize,
@@ -79,41 +100,42 @@ struct Count {
 fn of_kind<T: View>(
     store: &Store,
     relations: &Relations,
-    changed: &mut Vec<Object>,
+    written: &mut Written<'_>,
     status: impl Fn(Count, &T) -> Map<String, Value>,
 ) {
     for (object, view) in store.all::<T>() {
+        let count = count(relations, object);
+        written.counts.insert(object.key.clone(), count);
+        if let Some(before) = written.before.counted(object, &count) {
+            written.changed.push(Arc::new(object.with_value_of(before)));
+            continue;
+        }
         let mut value = (*object.value).clone();
-        for (field, number) in status(count(store, relations, object), view) {
+        for (field, number) in status(count, view) {
             put(&mut value, &["status", &field], number);
         }
         if value != *object.value {
             // The views of workloads have no status: they stay as they are.
-            changed.push(Object {
+            written.changed.push(Arc::new(Object {
                 value: Arc::new(value),
                 ..(**object).clone()
-            });
+            }));
         }
     }
 }
 
-fn count(store: &Store, relations: &Relations, object: &Arc<Object>) -> Count {
+fn count(relations: &Relations, object: &Object) -> Count {
     let mut count = Count::default();
-    for pod in pods_owned_by(relations, &object.key)
-        .into_iter()
-        .filter_map(|key| store.view::<Pod>(&key.namespace, &key.name))
-    {
-        match pod.status.phase.as_str() {
-            "Succeeded" => count.succeeded += 1,
-            "Failed" => count.failed += 1,
-            _ if pod.is_terminating() => {}
-            _ => {
-                count.all += 1;
-                count.active += 1;
-                count.ready += usize::from(pod.is_ready());
-            }
+    relations.each_pod_owned_by(&object.key, &mut |pod| match pod.status.phase.as_str() {
+        "Succeeded" => count.succeeded += 1,
+        "Failed" => count.failed += 1,
+        _ if pod.is_terminating() => {}
+        _ => {
+            count.all += 1;
+            count.active += 1;
+            count.ready += usize::from(pod.is_ready());
         }
-    }
+    });
     count
 }
 

@@ -7,7 +7,7 @@ use hoplab_kernel::overlay::Overlay;
 use hoplab_kernel::{Net, NetNsId};
 use hoplab_objects::relate::Relations;
 use hoplab_objects::settings::ClusterSettings;
-use hoplab_objects::{Change, ChangeError, Object, SourceText, Store, scenario};
+use hoplab_objects::{Change, ChangeError, Known, Object, SourceText, Store, scenario};
 use hoplab_source::{Diagnostic, Origin, Warned};
 use hoplab_trace::{Locate, Located, Place};
 use serde_json::Value;
@@ -25,10 +25,10 @@ pub struct Options {
 #[derive(Clone)]
 pub struct World {
     documents: Store,
-    store: Store,
+    known: Known,
+    reconciled: Reconciled,
     options: Options,
     settings: Arc<ClusterSettings>,
-    relations: Relations,
     plan: Plan,
     stacks: Arc<BTreeMap<Place, NetNsId>>,
     pub(crate) undecided: Arc<Vec<Arc<Object>>>,
@@ -41,19 +41,27 @@ impl World {
     /// default world.
     pub fn load(files: &[SourceText<'_>], options: &Options) -> Warned<Self> {
         let read = scenario::read(files);
-        Self::settled(read.value.store(), options.clone(), None, read.diagnostics)
+        let known = read.value.known.clone();
+        Self::settled(read.value.store(), known, options.clone(), None, read.diagnostics)
     }
 
     /// The world of these objects, read elsewhere (a lesson's part, say).
     pub fn of(scenario: &scenario::Scenario, options: &Options) -> Warned<Self> {
-        Self::settled(scenario.store(), options.clone(), None, Vec::new())
+        Self::settled(
+            scenario.store(),
+            scenario.known.clone(),
+            options.clone(),
+            None,
+            Vec::new(),
+        )
     }
 
     /// The same cluster with other files: nodes and addresses that still fit stay, as on a running cluster.
     pub fn edited(&self, files: &[SourceText<'_>]) -> Warned<Self> {
-        let read = scenario::read(files);
+        let read = scenario::read_after(files, &self.known);
         Self::settled(
             read.value.store(),
+            read.value.known.clone(),
             self.options.clone(),
             Some(self),
             read.diagnostics,
@@ -63,11 +71,12 @@ impl World {
     /// The world after a change of its documents, once it has settled. What packets left behind stays.
     pub fn apply(&self, change: Change) -> Result<Warned<Self>, ChangeError> {
         if let Change::Apply(objects) = &change {
-            self.store.accepts(objects)?;
+            self.store().accepts(objects)?;
         }
         let documents = self.store_for(&change).apply(change)?;
         Ok(Self::settled(
             documents,
+            self.known.clone(),
             self.options.clone(),
             Some(self),
             Vec::new(),
@@ -77,16 +86,17 @@ impl World {
     /// Patches and deletions may name what a controller made; the control plane then sees a changed object of its
     /// own, which it puts right. A written object comes first.
     fn store_for(&self, change: &Change) -> &Store {
-        let made = |key| self.documents.find(key).is_none() && self.store.find(key).is_some();
+        let made = |key| self.documents.find(key).is_none() && self.store().find(key).is_some();
         match change {
-            Change::Delete(keys) if keys.iter().any(made) => &self.store,
-            Change::Patch { key, .. } if made(key) => &self.store,
+            Change::Delete(keys) if keys.iter().any(made) => self.store(),
+            Change::Patch { key, .. } if made(key) => self.store(),
             _ => &self.documents,
         }
     }
 
     fn settled(
         documents: Store,
+        known: Known,
         options: Options,
         previous: Option<&Self>,
         mut diagnostics: Vec<Diagnostic>,
@@ -99,34 +109,36 @@ impl World {
             // A reading that does not exist was refused when the arguments were read.
             let _ = settings.readings.set(name, &value);
         }
-        let reconciled = settle(&documents, &settings, previous.map(|p| &p.store));
+        let reconciled = settle(&documents, &settings, previous.map(|p| &p.reconciled));
         diagnostics.extend(reconciled.diagnostics);
-        let Reconciled { store, relations } = reconciled.value;
+        let reconciled = reconciled.value;
+        let store = &reconciled.store;
         let settings = Arc::new(settings);
-        let plan = Plan::related(&store, &settings, relations.clone());
+        let plan = Plan::related(store, &settings, reconciled.relations.clone());
         let net = match previous {
             Some(p) => plan.net_after(&p.plan, &p.net),
             None => plan.net(),
         };
-        let stacks: BTreeMap<Place, NetNsId> = (0..)
-            .map(NetNsId)
-            .take(plan.stack_count())
-            .map(|id| (plan.place(id), id))
-            .collect();
+        let stacks: BTreeMap<Place, NetNsId> = hoplab_source::order::map(
+            (0..)
+                .map(NetNsId)
+                .take(plan.stack_count())
+                .map(|id| (plan.place(id), id)),
+        );
         let overlay = previous.map_or_else(Overlay::default, |p| {
             p.overlay
                 .renumbered(|old| stacks.get(&p.plan.place(old)).copied())
         });
         let mut documents = documents;
         documents.retain(Object::is_written);
-        let undecided = Arc::new(unmodelled::undecided(&store));
+        let undecided = Arc::new(unmodelled::undecided(store));
         Warned {
             value: Self {
                 documents,
-                store,
+                known,
+                reconciled,
                 options,
                 settings,
-                relations,
                 plan,
                 stacks: Arc::new(stacks),
                 undecided,
@@ -144,7 +156,7 @@ impl World {
 
     /// Every object as the cluster holds it, what controllers wrote included.
     pub fn store(&self) -> &Store {
-        &self.store
+        &self.reconciled.store
     }
 
     /// The objects that documents hold.
@@ -159,7 +171,7 @@ impl World {
 
     /// Who selects whom.
     pub fn relations(&self) -> &Relations {
-        &self.relations
+        &self.reconciled.relations
     }
 
     /// Which stacks there are, and where.
@@ -185,7 +197,7 @@ impl World {
 
 impl Locate for World {
     fn locate(&self, origin: &Origin) -> Option<Located> {
-        let place = self.store.place(origin.object.as_ref()?, &origin.field)?;
+        let place = self.store().place(origin.object.as_ref()?, &origin.field)?;
         Some(Located {
             file: place.file.to_owned(),
             line: place.span.line,

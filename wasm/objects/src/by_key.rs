@@ -1,88 +1,115 @@
-//! Objects by key: a level of map for each part of it, so that a look-up compares each part once and copies none, and
-//! a change copies only the namespace that it touches.
+//! Objects by key: a sorted list for each kind, so that a look-up copies nothing and a change copies only the list of
+//! the kind that it touches, which is one pointer for each object.
 
 use crate::object::Object;
 use hoplab_source::ObjectKey;
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// Objects of one kind in one namespace, by name.
-type Names = BTreeMap<String, Arc<Object>>;
-/// Objects of one kind, by namespace.
-type Namespaces = BTreeMap<String, Arc<Names>>;
+/// Objects of one kind, by namespace and name.
+#[derive(Clone, Debug)]
+struct Kind {
+    group: String,
+    kind: String,
+    objects: Arc<Vec<Arc<Object>>>,
+}
 
 /// Objects by group, kind, namespace and name, in that order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ByKey {
-    groups: BTreeMap<String, BTreeMap<String, Namespaces>>,
-    len: usize,
+    kinds: Vec<Kind>,
 }
 
 impl ByKey {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.kinds.iter().map(|kind| kind.objects.len()).sum()
     }
 
     /// All, in the order of their keys.
     pub(crate) fn values(&self) -> impl Iterator<Item = &Arc<Object>> {
-        let kinds = self.groups.values().flat_map(BTreeMap::values);
-        kinds.flat_map(BTreeMap::values).flat_map(|names| names.values())
+        self.kinds.iter().flat_map(|kind| kind.objects.iter())
     }
 
     /// Those of a kind, in the order of their keys.
-    pub(crate) fn of_kind<'s>(
-        &'s self,
-        group: &str,
-        kind: &str,
-    ) -> impl Iterator<Item = &'s Arc<Object>> + use<'s> {
-        let namespaces = self.groups.get(group).and_then(|kinds| kinds.get(kind));
-        let names = namespaces.into_iter().flat_map(BTreeMap::values);
-        names.flat_map(|names| names.values())
+    pub(crate) fn of_kind(&self, group: &str, kind: &str) -> &[Arc<Object>] {
+        match self.place_of_kind(group, kind) {
+            Ok(at) => &self.kinds[at].objects,
+            Err(_) => &[],
+        }
     }
 
     /// One of them.
     pub(crate) fn find(&self, group: &str, kind: &str, namespace: &str, name: &str) -> Option<&Arc<Object>> {
-        self.groups.get(group)?.get(kind)?.get(namespace)?.get(name)
+        let objects = self.of_kind(group, kind);
+        let at = place(objects, namespace, name).ok()?;
+        objects.get(at)
     }
 
     /// Adds one, or puts it in the place of the one with its key.
     pub(crate) fn insert(&mut self, object: Arc<Object>) {
         let key = &object.key;
-        let kinds = level(&mut self.groups, &key.group);
-        let namespaces = level(kinds, &key.kind);
-        let names = Arc::make_mut(level(namespaces, &key.namespace));
-        if names.insert(key.name.clone(), object).is_none() {
-            self.len += 1;
+        let at = self.place_of_kind(&key.group, &key.kind).unwrap_or_else(|at| {
+            let kind = Kind {
+                group: key.group.clone(),
+                kind: key.kind.clone(),
+                objects: Arc::default(),
+            };
+            self.kinds.insert(at, kind);
+            at
+        });
+        let objects = Arc::make_mut(&mut self.kinds[at].objects);
+        // Most come in order.
+        let last = objects.last().map(|last| order(last, &key.namespace, &key.name));
+        if matches!(last, None | Some(Ordering::Less)) {
+            objects.push(object);
+            return;
+        }
+        match place(objects, &key.namespace, &key.name) {
+            Ok(at) => objects[at] = object,
+            Err(at) => objects.insert(at, object),
         }
     }
 
     /// Takes one out.
     pub(crate) fn remove(&mut self, key: &ObjectKey) -> Option<Arc<Object>> {
-        let namespaces = self.groups.get_mut(&key.group)?.get_mut(&key.kind)?;
-        let removed = Arc::make_mut(namespaces.get_mut(&key.namespace)?).remove(&key.name)?;
-        self.len -= 1;
-        Some(removed)
+        let kind = self.place_of_kind(&key.group, &key.kind).ok()?;
+        let at = place(&self.kinds[kind].objects, &key.namespace, &key.name).ok()?;
+        Some(Arc::make_mut(&mut self.kinds[kind].objects).remove(at))
     }
 
     /// Keeps those that `keep` wants.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&Object) -> bool) {
-        let kinds = self.groups.values_mut().flat_map(BTreeMap::values_mut);
-        for names in kinds.flat_map(BTreeMap::values_mut) {
-            if !names.values().all(|object| keep(object)) {
-                Arc::make_mut(names).retain(|_, object| keep(object));
+    pub(crate) fn retain(&mut self, keep: &dyn Fn(&Object) -> bool) {
+        for kind in &mut self.kinds {
+            if !kind.objects.iter().all(|object| keep(object)) {
+                Arc::make_mut(&mut kind.objects).retain(|object| keep(object));
             }
         }
-        self.len = self.values().count();
+    }
+
+    fn place_of_kind(&self, group: &str, kind: &str) -> Result<usize, usize> {
+        // Whether two texts are equal is cheaper to say than which is first, and there are few kinds.
+        let same = |have: &Kind| have.kind == kind && have.group == group;
+        if let Some(at) = self.kinds.iter().position(same) {
+            return Ok(at);
+        }
+        self.kinds.binary_search_by(|have| {
+            have.group
+                .as_str()
+                .cmp(group)
+                .then_with(|| have.kind.as_str().cmp(kind))
+        })
     }
 }
 
-/// The map below a part of a key, made where there is none.
-fn level<'m, T: Default>(map: &'m mut BTreeMap<String, T>, part: &str) -> &'m mut T {
-    if !map.contains_key(part) {
-        map.insert(part.to_owned(), T::default());
-    }
-    map.get_mut(part).expect("it was there or was inserted above")
+fn order(object: &Object, namespace: &str, name: &str) -> Ordering {
+    let key = &object.key;
+    let by_namespace = key.namespace.as_str().cmp(namespace);
+    by_namespace.then_with(|| key.name.as_str().cmp(name))
+}
+
+fn place(objects: &[Arc<Object>], namespace: &str, name: &str) -> Result<usize, usize> {
+    objects.binary_search_by(|object| order(object, namespace, name))
 }
 
 #[cfg(test)]
@@ -118,9 +145,9 @@ mod tests {
         let before = map.clone();
         let key = ObjectKey::new("", "Pod", "a", "x");
         assert!(map.remove(&key).is_some() && map.remove(&key).is_none());
-        map.retain(|object| object.key.kind != "Service");
+        map.retain(&|object| object.key.kind != "Service");
         assert_eq!((map.len(), map.values().count()), (8, 8));
-        assert_eq!(map.of_kind("", "Pod").count(), 2);
+        assert_eq!(map.of_kind("", "Pod").len(), 2);
         assert_eq!(before.values().count(), 12);
         assert!(before.find("", "Pod", "a", "x").is_some() && map.find("", "Pod", "a", "x").is_none());
     }

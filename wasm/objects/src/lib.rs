@@ -32,6 +32,6 @@ pub mod view;
 pub mod yaml;
 
 pub use object::{Copied, Made, Object, Provenance, Written};
-pub use read::{SourceText, parse};
+pub use read::{Known, SourceText, parse};
 pub use selector::{Selector, SelectorError};
 pub use store::{Change, ChangeError, Place, Revision, Store, merge_patch};

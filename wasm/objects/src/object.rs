@@ -127,6 +127,21 @@ impl Object {
         }
     }
 
+    /// Whether the other has the very same value, shared with it: then their views are equal too. Where they stand in
+    /// the documents may differ.
+    pub fn shares_value(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.value, &other.value) && self.cluster == other.cluster
+    }
+
+    /// The value and view of another object of this key, standing where this one does.
+    pub fn with_value_of(&self, other: &Self) -> Self {
+        Self {
+            value: Arc::clone(&other.value),
+            typed: other.typed.clone(),
+            ..self.clone()
+        }
+    }
+
     /// Its view as `T`, if it is one.
     pub fn view<T: View>(&self) -> Option<&Arc<T>> {
         T::of(&self.typed)

@@ -5,7 +5,7 @@ use crate::kinds::{self, Modelled};
 use crate::names::did_you_mean;
 use crate::object::{Object, Provenance, Written};
 use crate::view::{Cause, Problem, Typed, describe, strip_nulls, typed};
-use crate::yaml::{self, Limits, SpanTree};
+use crate::yaml::{self, Chunk, Limits, Shift, SpanTree};
 use hoplab_source::{Diagnostic, FieldPath, Gvk, ObjectKey, Severity, SourceId, Span, Warned};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -55,14 +55,64 @@ pub(crate) struct Reader {
     diagnostics: Vec<Diagnostic>,
     limits: Limits,
     order: u32,
+    known: Known,
+    seen: Known,
+}
+
+/// What stretches of text were read as before, so that an edit reads anew only what it touches. Only those are kept
+/// that hold objects and have nothing wrong. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Known(Arc<BTreeMap<Arc<str>, Read>>);
+
+/// A stretch of text that was read, and where it stood.
+#[derive(Clone, Debug)]
+struct Read {
+    source: SourceId,
+    chars_before: usize,
+    lines_before: usize,
+    objects: Vec<Object>,
+}
+
+/// A stretch of text on its way.
+enum Stretch<'t> {
+    Known(Chunk<'t>, Arc<str>, Read),
+    New(Chunk<'t>, Vec<yaml::Document>),
 }
 
 impl Reader {
     /// Reads one source, of whose objects `cluster` is the cluster. How many objects or errors it held.
     pub(crate) fn read(&mut self, source: SourceId, text: &str, cluster: Option<&Arc<str>>) {
-        let documents = yaml::documents(source, text, &self.limits);
-        let failed = !documents.diagnostics.is_empty();
-        self.diagnostics.extend(documents.diagnostics);
+        let first_new = self.diagnostics.len();
+        let mut stretches = Vec::new();
+        let mut empty = true;
+        let mut says_what_it_is = false;
+        for chunk in yaml::chunks(source, text, &self.limits, &mut self.diagnostics) {
+            if let Some((text, read)) = self.known.0.get_key_value(chunk.text)
+                && read
+                    .objects
+                    .iter()
+                    .all(|object| object.cluster.as_ref() == cluster)
+            {
+                (empty, says_what_it_is) = (false, true);
+                stretches.push(Stretch::Known(chunk, Arc::clone(text), read.clone()));
+                continue;
+            }
+            let mut documents = Vec::new();
+            yaml::documents_of(
+                source,
+                &chunk,
+                &self.limits,
+                &mut documents,
+                &mut self.diagnostics,
+            );
+            empty &= documents.is_empty();
+            says_what_it_is |= documents.iter().any(|document| {
+                let word = |key: &str| document.value.get(key).is_some_and(Value::is_string);
+                word("kind") || word("apiVersion")
+            });
+            stretches.push(Stretch::New(chunk, documents));
+        }
+        let failed = self.diagnostics.len() > first_new;
         let start = Span {
             source,
             line: 1,
@@ -71,7 +121,7 @@ impl Reader {
             end_column: 1,
             ..Span::default()
         };
-        if documents.value.is_empty() && !failed {
+        if empty && !failed {
             let note = Diagnostic::new(
                 codes::EMPTY_SOURCE,
                 Severity::Note,
@@ -80,17 +130,7 @@ impl Reader {
             );
             self.diagnostics.push(note);
         }
-        let says_what_it_is = |value: &Value| {
-            value.get("kind").is_some_and(Value::is_string)
-                || value.get("apiVersion").is_some_and(Value::is_string)
-        };
-        if !documents.value.is_empty()
-            && !failed
-            && !documents
-                .value
-                .iter()
-                .any(|document| says_what_it_is(&document.value))
-        {
+        if !empty && !failed && !says_what_it_is {
             let note = Diagnostic::new(
                 codes::PASSED_OVER,
                 Severity::Note,
@@ -100,9 +140,75 @@ impl Reader {
             self.diagnostics.push(note);
             return;
         }
-        for document in documents.value {
-            self.document(source, document.value, document.spans, cluster);
+        for stretch in stretches {
+            match stretch {
+                Stretch::Known(chunk, text, read) => {
+                    let moved = Shift {
+                        source,
+                        chars: chunk.chars_before as i64 - read.chars_before as i64,
+                        lines: chunk.lines_before as i64 - read.lines_before as i64,
+                    };
+                    let stays = moved.chars == 0 && moved.lines == 0 && read.source == source;
+                    let start = self.objects.len();
+                    for object in read.objects {
+                        let object = self.renumbered(object, (!stays).then_some(&moved));
+                        self.objects.push(object);
+                    }
+                    self.keep(source, chunk, text, start);
+                }
+                Stretch::New(chunk, documents) => {
+                    let (start, problems) = (self.objects.len(), self.diagnostics.len());
+                    for document in documents {
+                        self.document(source, document.value, document.spans, cluster);
+                    }
+                    if failed || problems < self.diagnostics.len() || start == self.objects.len() {
+                        continue;
+                    }
+                    self.keep(source, chunk, Arc::from(chunk.text), start);
+                }
+            }
         }
+    }
+
+    /// An object that was read before, in its place now.
+    fn renumbered(&mut self, mut object: Object, moved: Option<&Shift>) -> Object {
+        let order = self.order;
+        self.order += 1;
+        if let Provenance::Written(written) = &object.provenance
+            && (moved.is_some() || written.order != order)
+        {
+            let spans = match moved {
+                Some(moved) => written.spans.moved(moved),
+                None => written.spans.clone(),
+            };
+            let source = moved.map_or(written.source, |moved| moved.source);
+            object.provenance = Provenance::Written(Arc::new(Written { source, order, spans }));
+        }
+        object
+    }
+
+    /// Remembers the objects from the one at `start` on as those of a stretch.
+    fn keep(&mut self, source: SourceId, chunk: Chunk<'_>, text: Arc<str>, start: usize) {
+        let read = Read {
+            source,
+            chars_before: chunk.chars_before,
+            lines_before: chunk.lines_before,
+            objects: self.objects[start..].to_vec(),
+        };
+        Arc::make_mut(&mut self.seen.0).insert(text, read);
+    }
+
+    /// A reader that knows what was read before.
+    pub(crate) fn knowing(known: Known) -> Self {
+        Self {
+            known,
+            ..Self::default()
+        }
+    }
+
+    /// What a later reader can know; to be asked before the end.
+    pub(crate) fn seen(&self) -> Known {
+        self.seen.clone()
     }
 
     /// The objects, and everything that was wrong.

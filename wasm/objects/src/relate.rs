@@ -2,42 +2,46 @@
 
 use crate::codes;
 use crate::object::Object;
-use crate::selector::Selector;
 use crate::store::Store;
 use crate::view::{IntOrString, Pod, Service, ServicePort, ServiceType};
-use hoplab_source::{Diagnostic, ObjectKey, Severity};
+use hoplab_source::{Diagnostic, ObjectKey, Severity, order};
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// How many levels of owners are followed: references may go round.
+const DEEPEST: usize = 8;
 
 /// Who selects whom and who owns what. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Relations {
     selected: Arc<Selected>,
-    owned: Arc<IndexMap<ObjectKey, Vec<ObjectKey>>>,
+    owned: Arc<Vec<(ObjectKey, Vec<Arc<Object>>)>>,
 }
 
-/// Who selects whom.
+/// Who selects whom, each list in the order of keys.
 #[derive(Debug, Default)]
 struct Selected {
-    pods_of_service: IndexMap<ObjectKey, Vec<ObjectKey>>,
-    services_of_pod: IndexMap<ObjectKey, Vec<ObjectKey>>,
+    of_service: Vec<(Arc<Object>, Vec<Arc<Object>>)>,
+    of_pod: Vec<(Arc<Object>, Vec<Arc<Object>>)>,
 }
-
-/// A pod with its view.
-type Labelled<'s> = (&'s Arc<Object>, &'s Arc<Pod>);
 
 impl Relations {
     /// Works them out.
     pub fn of(store: &Store) -> Self {
+        Self::selected(store).with_owners(store)
+    }
+
+    /// Who selects whom alone.
+    pub fn selected(store: &Store) -> Self {
         Self {
             selected: Arc::new(Selected::of(store)),
-            owned: Arc::new(owned(store)),
+            owned: Arc::default(),
         }
     }
 
-    /// Those of a store that differs from the one they were worked out for neither in pods nor in Services.
-    pub fn after(&self, store: &Store) -> Self {
+    /// The same with who owns what, of a store that has the same pods and Services.
+    pub fn with_owners(&self, store: &Store) -> Self {
         Self {
             selected: Arc::clone(&self.selected),
             owned: Arc::new(owned(store)),
@@ -45,27 +49,53 @@ impl Relations {
     }
 
     /// The pods that a Service selects, by name. None for a Service without a selector.
-    pub fn pods_of_service(&self, service: &ObjectKey) -> &[ObjectKey] {
-        self.selected
-            .pods_of_service
-            .get(service)
-            .map_or(&[], Vec::as_slice)
+    pub fn pods_of_service(&self, service: &ObjectKey) -> &[Arc<Object>] {
+        found(&self.selected.of_service, service)
     }
 
     /// The Services that select a pod, by name.
-    pub fn services_of_pod(&self, pod: &ObjectKey) -> &[ObjectKey] {
-        self.selected.services_of_pod.get(pod).map_or(&[], Vec::as_slice)
+    pub fn services_of_pod(&self, pod: &ObjectKey) -> &[Arc<Object>] {
+        found(&self.selected.of_pod, pod)
     }
 
-    /// What an object owns.
-    pub fn owned_by(&self, owner: &ObjectKey) -> &[ObjectKey] {
-        self.owned.get(owner).map_or(&[], Vec::as_slice)
+    /// What an object owns, by key.
+    pub fn owned_by(&self, owner: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
+        self.owned(owner).iter().map(|object| &object.key)
+    }
+
+    /// Goes through the pods that an object owns, directly or through others.
+    pub fn each_pod_owned_by(&self, owner: &ObjectKey, each: &mut dyn FnMut(&Pod)) {
+        self.pods_below(owner, DEEPEST, each);
+    }
+
+    fn pods_below(&self, owner: &ObjectKey, deepest: usize, each: &mut dyn FnMut(&Pod)) {
+        for object in self.owned(owner) {
+            match object.view::<Pod>() {
+                Some(pod) => each(pod),
+                None if deepest > 0 => self.pods_below(&object.key, deepest - 1, each),
+                None => {}
+            }
+        }
+    }
+
+    fn owned(&self, owner: &ObjectKey) -> &[Arc<Object>] {
+        match self.owned.binary_search_by(|(key, _)| key.cmp(owner)) {
+            Ok(at) => &self.owned[at].1,
+            Err(_) => &[],
+        }
+    }
+}
+
+/// What is listed beside the object of a key.
+fn found<'l>(lists: &'l [(Arc<Object>, Vec<Arc<Object>>)], key: &ObjectKey) -> &'l [Arc<Object>] {
+    match lists.binary_search_by(|(object, _)| object.key.cmp(key)) {
+        Ok(at) => &lists[at].1,
+        Err(_) => &[],
     }
 }
 
 impl Selected {
     fn of(store: &Store) -> Self {
-        let mut selected = Self::default();
         let selecting = || {
             store.all::<Service>().filter_map(|(object, service)| {
                 let (key, value) = service.spec.selector.first_key_value()?;
@@ -73,9 +103,10 @@ impl Selected {
             })
         };
         // Pods by namespace and one label, so that a selector looks only at pods that have its first label.
-        let asked: BTreeSet<&str> = selecting().map(|(_, _, key, _)| key.as_str()).collect();
-        let mut by_label: IndexMap<(&str, &str, &str), Vec<Labelled<'_>>> = IndexMap::new();
-        for (object, pod) in store.all::<Pod>() {
+        let asked: BTreeSet<&str> = order::set(selecting().map(|(_, _, key, _)| key.as_str()));
+        let pods: Vec<(&Arc<Object>, &Arc<Pod>)> = store.all::<Pod>().collect();
+        let mut by_label: IndexMap<(&str, &str, &str), Vec<usize>> = IndexMap::new();
+        for (at, (object, pod)) in pods.iter().enumerate() {
             for (key, value) in pod
                 .metadata
                 .labels
@@ -85,46 +116,63 @@ impl Selected {
                 by_label
                     .entry((&object.key.namespace, key, value))
                     .or_default()
-                    .push((object, pod));
+                    .push(at);
             }
         }
+        let mut of_pod: Vec<(Arc<Object>, Vec<Arc<Object>>)> = pods
+            .iter()
+            .map(|(object, _)| (Arc::clone(object), Vec::new()))
+            .collect();
+        let mut of_service = Vec::new();
         for (object, service, key, value) in selecting() {
-            let selector = Selector::of_labels(&service.spec.selector);
             let candidates = by_label.get(&(object.key.namespace.as_str(), key.as_str(), value.as_str()));
-            let pods: Vec<ObjectKey> = candidates
-                .into_iter()
-                .flatten()
-                .filter(|(_, pod)| selector.matches(&pod.metadata.labels))
-                .map(|(pod, _)| pod.key.clone())
-                .collect();
-            for pod in &pods {
-                selected
-                    .services_of_pod
-                    .entry(pod.clone())
-                    .or_default()
-                    .push(object.key.clone());
+            let mut selected = Vec::new();
+            for at in candidates.into_iter().flatten() {
+                let (pod, view) = pods[*at];
+                let wanted = &mut service.spec.selector.iter();
+                if wanted.all(|(key, value)| view.metadata.labels.get(key) == Some(value)) {
+                    selected.push(Arc::clone(pod));
+                    of_pod[*at].1.push(Arc::clone(object));
+                }
             }
-            selected.pods_of_service.insert(object.key.clone(), pods);
+            of_service.push((Arc::clone(object), selected));
         }
-        selected
+        Self { of_service, of_pod }
     }
 }
 
-/// What each owner owns, by key.
-fn owned(store: &Store) -> IndexMap<ObjectKey, Vec<ObjectKey>> {
-    let mut owned: IndexMap<ObjectKey, Vec<ObjectKey>> = IndexMap::new();
+/// What each owner owns, in the order of the owners' keys.
+fn owned(store: &Store) -> Vec<(ObjectKey, Vec<Arc<Object>>)> {
+    let mut owned: Vec<(ObjectKey, Vec<Arc<Object>>)> = Vec::new();
     for object in store.iter() {
         for owner in &object.metadata().owner_references {
             let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
-            let owner = ObjectKey::new(
-                group,
-                owner.kind.clone(),
-                object.key.namespace.clone(),
-                owner.name.clone(),
-            );
-            owned.entry(owner).or_default().push(object.key.clone());
+            // Pods of one owner mostly stand beside each other.
+            match owned.last_mut() {
+                Some((key, list))
+                    if key.name == owner.name
+                        && key.namespace == object.key.namespace
+                        && key.kind == owner.kind
+                        && key.group == group =>
+                {
+                    list.push(Arc::clone(object));
+                }
+                _ => {
+                    let namespace = object.key.namespace.clone();
+                    let owner = ObjectKey::new(group, owner.kind.clone(), namespace, owner.name.clone());
+                    owned.push((owner, vec![Arc::clone(object)]));
+                }
+            }
         }
     }
+    order::sort_by(&mut owned, |(a, _), (b, _)| a.cmp(b));
+    owned.dedup_by(|(key, list), (before, all)| {
+        let same = key == before;
+        if same {
+            all.append(list);
+        }
+        same
+    });
     owned
 }
 
@@ -158,7 +206,11 @@ pub fn pods_of(store: &Store, relations: &Relations, key: &ObjectKey) -> Vec<Obj
             .map(|object| object.key.clone())
             .into_iter()
             .collect(),
-        ("", "Service") => relations.pods_of_service(key).to_vec(),
+        ("", "Service") => relations
+            .pods_of_service(key)
+            .iter()
+            .map(|pod| pod.key.clone())
+            .collect(),
         _ => pods_owned_by(relations, key).into_iter().cloned().collect(),
     }
 }
@@ -176,7 +228,7 @@ pub fn pods_owned_by<'r>(relations: &'r Relations, key: &'r ObjectKey) -> Vec<&'
             }
         }
     }
-    pods.sort();
+    order::sort(&mut pods);
     pods.dedup();
     pods
 }
@@ -214,10 +266,8 @@ pub fn dangling(store: &Store, relations: &Relations) -> Vec<Diagnostic> {
             let Some(IntOrString::String(name)) = &port.target_port else {
                 continue;
             };
-            let views = pods
-                .iter()
-                .filter_map(|key| store.view::<Pod>(&key.namespace, &key.name));
-            let Some(pod) = views.into_iter().find(|pod| target_port(port, pod).is_none()) else {
+            let mut views = pods.iter().filter_map(|pod| pod.view::<Pod>());
+            let Some(pod) = views.find(|pod| target_port(port, pod).is_none()) else {
                 continue;
             };
             let declared = pod

@@ -1,10 +1,10 @@
 //! Which files of a folder make a world, and the objects in them. The files themselves are read elsewhere.
 
 use crate::object::Object;
-use crate::read::{Reader, SourceText};
+use crate::read::{Known, Reader, SourceText};
 use crate::store::Store;
 use crate::yaml;
-use hoplab_source::{SourceId, Warned};
+use hoplab_source::{SourceId, Warned, order};
 use std::sync::Arc;
 
 /// One world: its objects and the names of the sources that they come from.
@@ -14,6 +14,8 @@ pub struct Scenario {
     pub objects: Vec<Object>,
     /// Names of the sources, by `SourceId`.
     pub sources: Vec<String>,
+    /// What was read, for [`read_after`].
+    pub known: Known,
 }
 
 impl Scenario {
@@ -110,34 +112,43 @@ fn holds_object(text: &str) -> bool {
 /// Reads the world of these files, sorted by name; files of no role in a world are left out. A path without a folder
 /// is read whatever it is called, so that one file, or standard input, is a world too.
 pub fn read(files: &[SourceText<'_>]) -> Warned<Scenario> {
-    read_as(files, |path| match role(path) {
+    read_after(files, &Known::default())
+}
+
+/// The same, where much of it was read before: equal to [`read`], and what has not changed shares its values with
+/// what was read then.
+pub fn read_after(files: &[SourceText<'_>], known: &Known) -> Warned<Scenario> {
+    let cluster_of = |path: &str| match role(path) {
         Role::Objects => Some(None),
         Role::ObjectsOf(cluster) => Some(Some(cluster)),
         _ if files.len() == 1 => Some(None),
         _ => None,
-    })
+    };
+    read_as(files, known, cluster_of)
 }
 
 /// Reads a lesson's start or solution together with its checks.
 pub fn read_lesson(files: &[SourceText<'_>], part: Role) -> Warned<Scenario> {
-    read_as(files, |path| {
+    read_as(files, &Known::default(), |path| {
         (path == "checks.yaml" || role(path) == part).then_some(None)
     })
 }
 
 fn read_as(
     files: &[SourceText<'_>],
+    known: &Known,
     cluster_of: impl Fn(&str) -> Option<Option<String>>,
 ) -> Warned<Scenario> {
     let mut files: Vec<(&SourceText<'_>, Option<Arc<str>>)> = files
         .iter()
         .filter_map(|file| Some((file, cluster_of(file.name)?.map(|name| Arc::from(name.as_str())))))
         .collect();
-    files.sort_by_key(|(file, _)| file.name);
-    let mut reader = Reader::default();
+    order::sort_by_key(&mut files, |(file, _)| file.name);
+    let mut reader = Reader::knowing(known.clone());
     for (index, (file, cluster)) in files.iter().enumerate() {
         reader.read(SourceId(index as u32), file.text, cluster.as_ref());
     }
+    let known = reader.seen();
     let mut read = reader.finish();
     read.diagnostics.extend(crate::validate::world(&read.value));
     let sources = files.iter().map(|(file, _)| file.name.to_owned()).collect();
@@ -145,6 +156,7 @@ fn read_as(
         value: Scenario {
             objects: read.value,
             sources,
+            known,
         },
         diagnostics: read.diagnostics,
     }

@@ -149,8 +149,8 @@ impl Store {
     }
 
     /// The objects of a kind, ordered by namespace, then name.
-    pub fn of_kind<'s>(&'s self, group: &str, kind: &str) -> impl Iterator<Item = &'s Arc<Object>> + use<'s> {
-        self.objects.of_kind(group, kind)
+    pub fn of_kind<'s>(&'s self, group: &str, kind: &str) -> std::slice::Iter<'s, Arc<Object>> {
+        self.objects.of_kind(group, kind).iter()
     }
 
     /// The objects of a kind with their views, ordered by namespace, then name.
@@ -176,6 +176,18 @@ impl Store {
         Arc::make_mut(&mut self.objects).insert(Arc::new(object));
     }
 
+    /// The same with an object that other stores share.
+    pub fn insert_shared(&mut self, object: Arc<Object>) {
+        if self
+            .find(&object.key)
+            .is_some_and(|old| Arc::ptr_eq(old, &object))
+        {
+            return;
+        }
+        self.revision.0 += 1;
+        Arc::make_mut(&mut self.objects).insert(object);
+    }
+
     /// Takes an object out; whether it was there.
     pub fn remove(&mut self, key: &ObjectKey) -> bool {
         if self.find(key).is_none() {
@@ -191,7 +203,7 @@ impl Store {
             return;
         }
         self.revision.0 += 1;
-        Arc::make_mut(&mut self.objects).retain(keep);
+        Arc::make_mut(&mut self.objects).retain(&keep);
     }
 
     /// The store after a change. Errors leave nothing half done. A patch is refused where the API server refuses it;

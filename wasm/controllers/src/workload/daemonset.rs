@@ -2,6 +2,7 @@
 
 use super::Exported;
 use super::template::Template;
+use crate::before::Before;
 use crate::hash::{generated_name, template_hash};
 use crate::pods::Draft;
 use crate::scheduler;
@@ -25,6 +26,7 @@ pub(super) fn make_pods(
     store: &Store,
     settings: &ClusterSettings,
     exported: &Exported,
+    before: &Before<'_>,
     pods: &mut Vec<Draft>,
 ) {
     for (object, view) in store.all::<DaemonSet>() {
@@ -33,6 +35,7 @@ pub(super) fn make_pods(
             &view.spec.template,
             "spec.template",
             "daemonset-controller",
+            before,
         );
         let hash = template_hash(&template.value());
         let mut tolerant = view.spec.template.spec.clone();

@@ -1,6 +1,7 @@
 //! Deployments make ReplicaSets.
 
 use super::template::{owner_reference, reference_json};
+use crate::before::Before;
 use crate::hash::template_hash;
 use crate::pods::Draft;
 use hoplab_objects::view::{Deployment, ReplicaSet};
@@ -16,7 +17,7 @@ const TEMPLATE_HASH: &str = "pod-template-hash";
 /// Makes the ReplicaSet of each Deployment that has none in the documents. Where only its pods were exported, the
 /// ReplicaSet has the name that they call their owner.
 // Differs: a rollout is not played through; a Deployment has the pods of its current template.
-pub(super) fn make_replica_sets(store: &mut Store, pods: &[Draft]) {
+pub(super) fn make_replica_sets(store: &mut Store, before: &Before<'_>, pods: &[Draft]) {
     let owners: BTreeSet<(&str, &str)> = store
         .all::<ReplicaSet>()
         .filter_map(|(object, view)| {
@@ -27,10 +28,18 @@ pub(super) fn make_replica_sets(store: &mut Store, pods: &[Draft]) {
             Some((object.key.namespace.as_str(), owner.name.as_str()))
         })
         .collect();
-    let mut made = Vec::new();
+    // Exported pods say what their ReplicaSet is called; without any, a Deployment alone decides.
+    let alone = !pods.iter().any(names_its_version)
+        && !before.any_pod(|pod| pod.metadata.labels.contains_key(TEMPLATE_HASH));
+    let mut made: Vec<Arc<Object>> = Vec::new();
     for (object, deployment) in store.all::<Deployment>() {
         let owned = owners.contains(&(object.key.namespace.as_str(), object.key.name.as_str()));
-        if !owned {
+        if owned {
+            continue;
+        }
+        if let Some(kept) = before.replica_set(object).filter(|_| alone) {
+            made.push(Arc::clone(kept));
+        } else {
             let hash = exported_hash(object, deployment, pods).unwrap_or_else(|| {
                 template_hash(
                     object
@@ -38,14 +47,18 @@ pub(super) fn make_replica_sets(store: &mut Store, pods: &[Draft]) {
                         .unwrap_or(&Value::Null),
                 )
             });
-            made.push(replica_set(object, deployment, &hash));
+            made.push(Arc::new(replica_set(object, deployment, &hash)));
         }
     }
     for object in made {
         if store.find(&object.key).is_none() {
-            store.insert(object);
+            store.insert_shared(object);
         }
     }
+}
+
+fn names_its_version(pod: &Draft) -> bool {
+    pod.view.metadata.labels.contains_key(TEMPLATE_HASH)
 }
 
 /// The template hash of pods that an export holds without their ReplicaSet.

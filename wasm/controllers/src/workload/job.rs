@@ -3,6 +3,7 @@
 use super::Exported;
 use super::replicas::missing;
 use super::template::{Template, owner_reference, reference_json};
+use crate::before::Before;
 use crate::pods::Draft;
 use hoplab_objects::view::{CronJob, Job};
 use hoplab_objects::{Copied, Object, Store};
@@ -53,7 +54,7 @@ pub(super) fn make_jobs(store: &mut Store) {
 }
 
 /// Makes the pods of Jobs: as many as run at a time. They run until the scenario says that they ended.
-pub(super) fn make_pods(store: &Store, exported: &Exported, pods: &mut Vec<Draft>) {
+pub(super) fn make_pods(store: &Store, exported: &Exported, before: &Before<'_>, pods: &mut Vec<Draft>) {
     for (object, view) in store.all::<Job>() {
         let done = |condition: &Value| {
             matches!(condition["type"].as_str(), Some("Complete" | "Failed")) && condition["status"] == "True"
@@ -70,17 +71,23 @@ pub(super) fn make_pods(store: &Store, exported: &Exported, pods: &mut Vec<Draft
             .spec
             .completions
             .map_or(parallelism, |completions| completions.min(parallelism));
-        let template = Template::of(object, &view.spec.template, "spec.template", "job-controller");
+        let template = Template::of(
+            object,
+            &view.spec.template,
+            "spec.template",
+            "job-controller",
+            before,
+        );
         let labels = [
             ("batch.kubernetes.io/job-name", object.key.name.clone()),
             ("job-name", object.key.name.clone()),
         ];
         let mut jobs = missing(object, Some(at_a_time), &template, exported);
-        for draft in &mut jobs {
+        for draft in jobs.iter_mut().filter(|draft| draft.kept.is_none()) {
             for (key, value) in &labels {
                 crate::infrastructure::put(&mut draft.value, &["metadata", "labels", key], json!(value));
                 draft
-                    .view
+                    .view_mut()
                     .metadata
                     .labels
                     .insert((*key).to_owned(), value.clone());

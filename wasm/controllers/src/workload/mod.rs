@@ -7,25 +7,31 @@ mod replicas;
 mod statefulset;
 mod template;
 
+use crate::before::Before;
 use crate::pods::Draft;
 use hoplab_objects::Store;
 use hoplab_objects::settings::ClusterSettings;
-use hoplab_source::ObjectKey;
+use hoplab_source::{ObjectKey, order};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes what the workloads of the store want and the documents do not hold: ReplicaSets and Jobs into the store, pods
 /// into `pods`. Afterwards the pods are in order: those of add-ons, then by namespace and name.
-pub(crate) fn make(store: &mut Store, settings: &ClusterSettings, pods: &mut Vec<Draft>) {
-    deployment::make_replica_sets(store, pods);
+pub(crate) fn make(
+    store: &mut Store,
+    settings: &ClusterSettings,
+    before: &Before<'_>,
+    pods: &mut Vec<Draft>,
+) {
+    deployment::make_replica_sets(store, before, pods);
     job::make_jobs(store);
     let exported = Exported::of(pods);
-    replicas::make_pods(store, &exported, pods);
-    statefulset::make_pods(store, &exported, pods);
-    job::make_pods(store, &exported, pods);
-    daemonset::make_pods(store, settings, &exported, pods);
-    pods.sort_by(|a, b| {
+    replicas::make_pods(store, &exported, before, pods);
+    statefulset::make_pods(store, &exported, before, pods);
+    job::make_pods(store, &exported, before, pods);
+    daemonset::make_pods(store, settings, &exported, before, pods);
+    order::sort_by(pods, |a, b| {
         let addon = |draft: &Draft| draft.key.namespace != "kube-system";
-        (addon(a), &a.key).cmp(&(addon(b), &b.key))
+        (addon(a), &a.key.namespace, &a.key.name).cmp(&(addon(b), &b.key.namespace, &b.key.name))
     });
 }
 

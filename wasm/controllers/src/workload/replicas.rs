@@ -2,6 +2,7 @@
 
 use super::Exported;
 use super::template::Template;
+use crate::before::Before;
 use crate::hash::generated_name;
 use crate::pods::Draft;
 use hoplab_objects::view::{ReplicaSet, ReplicationController};
@@ -10,13 +11,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Makes the pods that are missing.
-pub(super) fn make_pods(store: &Store, exported: &Exported, pods: &mut Vec<Draft>) {
+pub(super) fn make_pods(store: &Store, exported: &Exported, before: &Before<'_>, pods: &mut Vec<Draft>) {
     for (object, view) in store.all::<ReplicaSet>() {
         let template = Template::of(
             object,
             &view.spec.template,
             "spec.template",
             "replicaset-controller",
+            before,
         );
         pods.extend(missing(object, view.spec.replicas, &template, exported));
     }
@@ -24,7 +26,13 @@ pub(super) fn make_pods(store: &Store, exported: &Exported, pods: &mut Vec<Draft
         let Some(template) = &view.spec.template else {
             continue;
         };
-        let template = Template::of(object, template, "spec.template", "replication-controller");
+        let template = Template::of(
+            object,
+            template,
+            "spec.template",
+            "replication-controller",
+            before,
+        );
         pods.extend(missing(object, view.spec.replicas, &template, exported));
     }
 }

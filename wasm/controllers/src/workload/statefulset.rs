@@ -2,6 +2,7 @@
 
 use super::Exported;
 use super::template::Template;
+use crate::before::Before;
 use crate::hash::template_hash;
 use crate::pods::Draft;
 use hoplab_objects::Store;
@@ -9,13 +10,14 @@ use hoplab_objects::view::StatefulSet;
 use serde_json::json;
 
 /// Makes the pods that the documents do not hold. Models pkg/controller/statefulset newVersionedStatefulSetPod.
-pub(super) fn make_pods(store: &Store, exported: &Exported, pods: &mut Vec<Draft>) {
+pub(super) fn make_pods(store: &Store, exported: &Exported, before: &Before<'_>, pods: &mut Vec<Draft>) {
     for (object, view) in store.all::<StatefulSet>() {
         let template = Template::of(
             object,
             &view.spec.template,
             "spec.template",
             "statefulset-controller",
+            before,
         );
         let first = view.spec.ordinals.as_ref().map_or(0, |ordinals| ordinals.start);
         let revision = format!("{}-{}", object.key.name, template_hash(&template.value()));

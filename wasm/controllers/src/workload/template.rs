@@ -1,5 +1,6 @@
 //! A pod template becomes a pod.
 
+use crate::before::Before;
 use crate::pods::Draft;
 use hoplab_objects::view::{OwnerReference, Pod, PodTemplateSpec};
 use hoplab_objects::{Copied, Made, Object};
@@ -17,6 +18,8 @@ pub(super) struct Template<'o> {
     path: FieldPath,
     /// Who makes the pods, and from what: the same for all of them.
     made: Arc<Made>,
+    /// The world before, where the workload was the same.
+    before: Option<&'o Before<'o>>,
 }
 
 impl<'o> Template<'o> {
@@ -26,6 +29,7 @@ impl<'o> Template<'o> {
         view: &'o PodTemplateSpec,
         path: &str,
         writer: &'static str,
+        before: &'o Before<'o>,
     ) -> Self {
         let below = |field: &str| format!("{path}.{field}");
         let copied = vec![
@@ -39,6 +43,7 @@ impl<'o> Template<'o> {
             view,
             path: FieldPath::parse(path),
             made: Arc::new(Made { writer, copied }),
+            before: before.had(owner).then_some(before),
         }
     }
 
@@ -55,6 +60,13 @@ impl<'o> Template<'o> {
         labels: &[(&str, String)],
         adapt: impl FnOnce(&mut Map<String, Value>, &mut Pod),
     ) -> Draft {
+        if let Some(pod) = self
+            .before
+            .and_then(|before| before.made_pod(&self.owner.key.namespace, &name, &self.made))
+        {
+            let view = pod.view::<Pod>().expect("a pod's view is a Pod");
+            return Draft::kept(pod, view, Some(self.owner.key.clone()));
+        }
         let mut template = self.value();
         let namespace = self.owner.key.namespace.clone();
         let reference = owner_reference(self.owner);

@@ -6,9 +6,9 @@ use super::image::{KnownImage, QUIET, known, repository};
 use super::server::Server;
 use crate::dns;
 use hoplab_kernel::netns::Listener;
+use hoplab_objects::Object;
 use hoplab_objects::relate::{Relations, target_port};
 use hoplab_objects::view::{Container, Pod, Protocol, Service};
-use hoplab_objects::{Object, Store};
 use hoplab_source::{FieldPath, Origin};
 use hoplab_wire::L4Protocol;
 use std::sync::Arc;
@@ -423,19 +423,20 @@ pub fn listeners(object: &Object, pod: &Pod, around: &dns::Around<'_>) -> PodLis
     let quiet = |c: &Container| QUIET.contains(&repository(&c.image));
     let declares = pod.spec.containers.iter().any(|c| !c.ports.is_empty());
     if builder.out.listeners.is_empty() && !declares && !pod.spec.containers.iter().all(quiet) {
-        assume(&mut builder, pod, around.store, around.relations);
+        assume(&mut builder, pod, around.relations);
     }
     builder.out
 }
 
 /// A pod of unknown images that declares no port at all listens on the numbered targetPorts of the Services that
 /// select it.
-fn assume(builder: &mut Builder<'_>, pod: &Pod, store: &Store, relations: &Relations) {
+fn assume(builder: &mut Builder<'_>, pod: &Pod, relations: &Relations) {
     let process = pod.spec.containers.first().map(process_name).unwrap_or_default();
-    for key in relations.services_of_pod(&builder.object.key) {
-        let Some(service) = store.view::<Service>(&key.namespace, &key.name) else {
+    for object in relations.services_of_pod(&builder.object.key) {
+        let Some(service) = object.view::<Service>() else {
             continue;
         };
+        let key = &object.key;
         for port in &service.spec.ports {
             if let Some(number) = target_port(port, pod)
                 && !builder.has(l4(port.protocol), number)

@@ -114,10 +114,8 @@ impl PlanData {
     /// What decides a pod's servers beside the pod: the Services that select it, and for CoreDNS all names.
     fn hash_servers(&self, key: &ObjectKey, pod: &Pod, hash: &mut DefaultHasher) {
         for service in self.relations.services_of_pod(key) {
-            service.hash(hash);
-            if let Some(object) = self.store.find(service) {
-                hash_value(object.value.get("spec").unwrap_or(&Value::Null), hash);
-            }
+            service.key.hash(hash);
+            hash_value(service.value.get("spec").unwrap_or(&Value::Null), hash);
         }
         if serves_names(pod) {
             self.names_hash().hash(hash);

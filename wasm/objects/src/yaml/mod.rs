@@ -9,6 +9,8 @@ mod scalar;
 mod split;
 mod tree;
 
+pub(crate) use split::Chunk;
+pub(crate) use tree::Shift;
 pub use tree::SpanTree;
 
 use crate::codes;
@@ -54,6 +56,19 @@ pub struct Document {
 pub fn documents(source: SourceId, text: &str, limits: &Limits) -> Warned<Vec<Document>> {
     let mut value = Vec::new();
     let mut diagnostics = Vec::new();
+    for chunk in chunks(source, text, limits, &mut diagnostics) {
+        documents_of(source, &chunk, limits, &mut value, &mut diagnostics);
+    }
+    Warned { value, diagnostics }
+}
+
+/// The stretches of a source that are read apart from each other; none of one that is too large.
+pub(crate) fn chunks<'t>(
+    source: SourceId,
+    text: &'t str,
+    limits: &Limits,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Chunk<'t>> {
     if text.len() > limits.source_bytes {
         let start = Span {
             source,
@@ -76,16 +91,23 @@ pub fn documents(source: SourceId, text: &str, limits: &Limits) -> Warned<Vec<Do
             )
             .help("split it into several files"),
         );
-        return Warned { value, diagnostics };
+        return Vec::new();
     }
-    for chunk in split::chunks(text) {
-        if let Some(diagnostic) = split::control_character(source, &chunk) {
-            diagnostics.push(diagnostic);
-            continue;
-        }
-        build::documents_of(source, &chunk, limits, &mut value, &mut diagnostics);
+    split::chunks(text)
+}
+
+/// Appends the documents of one stretch.
+pub(crate) fn documents_of(
+    source: SourceId,
+    chunk: &Chunk<'_>,
+    limits: &Limits,
+    documents: &mut Vec<Document>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    match split::control_character(source, chunk) {
+        Some(diagnostic) => diagnostics.push(diagnostic),
+        None => build::documents_of(source, chunk, limits, documents, diagnostics),
     }
-    Warned { value, diagnostics }
 }
 
 /// Whether a text that stands without quotes is read as that text, and not as a number, a boolean or nothing.

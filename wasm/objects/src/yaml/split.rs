@@ -6,7 +6,7 @@ use hoplab_source::{Diagnostic, Severity, SourceId, Span};
 
 /// A stretch of the text from one document marker to the next, and where it begins.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chunk<'a> {
+pub(crate) struct Chunk<'a> {
     /// The text, with its leading `---` if it has one.
     pub text: &'a str,
     /// Characters before it.

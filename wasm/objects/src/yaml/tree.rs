@@ -1,6 +1,6 @@
 //! Where each key and value of a document stands.
 
-use hoplab_source::{FieldPath, Segment, Span};
+use hoplab_source::{FieldPath, Segment, SourceId, Span};
 use std::sync::Arc;
 
 /// The span of a value, and those of what is inside it.
@@ -10,6 +10,31 @@ pub struct SpanTree {
     pub span: Span,
     /// What is inside.
     pub(super) inside: Inside,
+}
+
+/// How far a text has moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shift {
+    /// The source that it is in now.
+    pub source: SourceId,
+    /// Characters; negative: towards the beginning.
+    pub chars: i64,
+    /// Lines.
+    pub lines: i64,
+}
+
+impl Shift {
+    fn applied(&self, span: Span) -> Span {
+        let moved = |number: u32, by: i64| u32::try_from(i64::from(number) + by).unwrap_or_default();
+        Span {
+            source: self.source,
+            start: moved(span.start, self.chars),
+            end: moved(span.end, self.chars),
+            line: moved(span.line, self.lines),
+            end_line: moved(span.end_line, self.lines),
+            ..span
+        }
+    }
 }
 
 /// What is inside a value.
@@ -100,6 +125,24 @@ impl SpanTree {
             Inside::Scalar => self.span,
             Inside::Sequence(items) => items.first().map_or(self.span, SpanTree::head),
             Inside::Mapping(entries) => entries.first().map_or(self.span, |(_, span, _)| *span),
+        }
+    }
+
+    /// The same tree of the same text elsewhere: in another source, so many characters and lines further on.
+    pub(crate) fn moved(&self, by: &Shift) -> SpanTree {
+        let inside = match &self.inside {
+            Inside::Scalar => Inside::Scalar,
+            Inside::Sequence(items) => Inside::Sequence(items.iter().map(|tree| tree.moved(by)).collect()),
+            Inside::Mapping(entries) => {
+                let moved = |(key, span, tree): &(Arc<str>, Span, SpanTree)| {
+                    (Arc::clone(key), by.applied(*span), tree.moved(by))
+                };
+                Inside::Mapping(entries.iter().map(moved).collect())
+            }
+        };
+        SpanTree {
+            span: by.applied(self.span),
+            inside,
         }
     }
 
