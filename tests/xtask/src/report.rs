@@ -60,6 +60,7 @@ struct Row {
 pub struct Report {
     rows: Vec<Row>,
     notes: Vec<String>,
+    skipped: u64,
 }
 
 impl Report {
@@ -92,6 +93,12 @@ impl Report {
         self.notes.push(note);
     }
 
+    /// What a test did not do, and why, as it said itself: `skipped: WHAT: WHY`.
+    pub fn skip(&mut self, line: &str) {
+        self.skipped += 1;
+        self.notes.push(line.to_owned());
+    }
+
     /// Prints the table and the closing line; `true`: nothing failed.
     pub fn close(self) -> bool {
         let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
@@ -107,7 +114,11 @@ impl Report {
         for note in &self.notes {
             println!("{note}");
         }
-        println!("{} passed, {} failed", all.passed, all.failed);
+        let skipped = match self.skipped {
+            0 => String::new(),
+            count => format!(", {count} skipped"),
+        };
+        println!("{} passed, {} failed{skipped}", all.passed, all.failed);
         all.failed == 0
     }
 }

@@ -71,7 +71,11 @@ fn steps(workspace: &Workspace, quick: bool, report: &mut Report) {
         }
         Ok(Count::of(current))
     });
-    report.step("Rust tests", || rust_tests(workspace, quick));
+    let mut skipped = Vec::new();
+    report.step("Rust tests", || rust_tests(workspace, quick, &mut skipped));
+    for line in &skipped {
+        report.skip(line);
+    }
     if ready {
         report.step("front-end tests", || front_end_tests(workspace));
     }
@@ -127,7 +131,7 @@ fn steps(workspace: &Workspace, quick: bool, report: &mut Report) {
 /// What of this tree `hoplab test` runs.
 const SCENARIOS: &[&str] = &["tests/scenarios", "lessons"];
 
-fn rust_tests(workspace: &Workspace, quick: bool) -> Result<Count, Failure> {
+fn rust_tests(workspace: &Workspace, quick: bool, skipped: &mut Vec<String>) -> Result<Count, Failure> {
     let mut count = Count::default();
     let mut command = cargo(&workspace.root);
     command.args(["test", "--workspace", "--no-fail-fast"]);
@@ -137,6 +141,10 @@ fn rust_tests(workspace: &Workspace, quick: bool) -> Result<Count, Failure> {
     let ok = watch(&mut command, |line| {
         if line.starts_with("test result:") {
             count.add_line(line);
+        }
+        // A test says so past the harness; with one thread that stands behind the test's name.
+        if let Some(at) = line.find("skipped: ") {
+            skipped.push(line[at..].to_owned());
         }
     })?;
     Ok(count.ended(ok))

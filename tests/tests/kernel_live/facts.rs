@@ -1,0 +1,163 @@
+//! Paths that are known from the kernel one by one: pods, Services and nodes of two small clusters.
+
+use crate::compare::{Asked, Case};
+use crate::worlds::outside;
+
+/// Two nodes, one backend of `web` on each, a Service of each type, and one that nothing stands behind.
+const WORLD: &str = r"
+apiVersion: hoplab.dev/v1
+kind: Cluster
+metadata: {name: c}
+spec:
+  nodes:
+    - {name: n1, address: 172.18.0.3, podCIDR: 10.244.1.0/24}
+    - {name: n2, address: 172.18.0.4, podCIDR: 10.244.2.0/24}
+  cni: {name: flannel, backend: BACKEND}
+  addons: {dns: none}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: d, labels: {app: client}}
+spec: {nodeName: n1, containers: [{name: c, image: example.com/echo, ports: [{containerPort: 8080}]}]}
+status: {podIP: 10.244.1.2}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: near, namespace: d, labels: {app: near, all: web}}
+spec: {nodeName: n1, containers: [{name: c, image: example.com/echo, ports: [{containerPort: 8080}, {containerPort: 9000, protocol: UDP}]}]}
+status: {podIP: 10.244.1.3}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: far, namespace: d, labels: {app: far, all: web}}
+spec: {nodeName: n2, containers: [{name: c, image: example.com/echo, ports: [{containerPort: 8080}, {containerPort: 9000, protocol: UDP}]}]}
+status: {podIP: 10.244.2.3}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: near, namespace: d}
+spec: {type: NodePort, clusterIP: 10.96.0.11, selector: {app: near}, ports: [{name: t, port: 80, targetPort: 8080, nodePort: 30080}, {name: u, port: 53, targetPort: 9000, nodePort: 30053, protocol: UDP}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: far, namespace: d}
+spec: {type: NodePort, clusterIP: 10.96.0.12, selector: {app: far}, ports: [{name: t, port: 80, targetPort: 8080, nodePort: 30081}, {name: u, port: 53, targetPort: 9000, nodePort: 30054, protocol: UDP}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: local, namespace: d}
+spec: {type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.96.0.13, selector: {app: far}, ports: [{port: 80, targetPort: 8080, nodePort: 30082}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: both, namespace: d}
+spec: {clusterIP: 10.96.0.14, selector: {all: web}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: nobody, namespace: d}
+spec: {type: NodePort, clusterIP: 10.96.0.15, selector: {app: nobody}, ports: [{port: 80, targetPort: 8080, nodePort: 30083}]}
+";
+
+/// Who asks what, and what it shows.
+const ASKED: [(&str, &str); 24] = [
+    // Same node: bridged, the time to live stays. Other node: routed.
+    ("d/client", "10.244.1.3:8080"),
+    ("d/client", "10.244.2.3:8080"),
+    ("d/client", "udp:10.244.2.3:9000"),
+    // A closed port.
+    ("d/client", "10.244.2.3:81"),
+    ("d/client", "udp:10.244.1.3:81"),
+    // ClusterIP: the destination rewritten before cni0, put back in POSTROUTING.
+    ("d/client", "10.96.0.11:80"),
+    ("d/client", "10.96.0.12:80"),
+    ("d/client", "10.96.0.14:80"),
+    ("d/client", "udp:10.96.0.12:53"),
+    // A pod to itself through its Service.
+    ("d/near", "10.96.0.11:80"),
+    ("d/near", "udp:10.96.0.11:53"),
+    // Node ports, to a backend here and on the other node.
+    ("external:203.0.113.7", "172.18.0.3:30080"),
+    ("external:203.0.113.7", "172.18.0.3:30081"),
+    ("external:203.0.113.7", "udp:172.18.0.3:30054"),
+    ("d/client", "172.18.0.4:30080"),
+    // externalTrafficPolicy Local, with and without a backend on the node.
+    ("external:203.0.113.7", "172.18.0.4:30082"),
+    ("external:203.0.113.7", "172.18.0.3:30082"),
+    ("d/client", "172.18.0.3:30082"),
+    // A node to a ClusterIP, and to its own node port.
+    ("node:n1", "10.96.0.12:80"),
+    ("node:n1", "10.96.0.11:80"),
+    ("node:n1", "172.18.0.3:30081"),
+    // Nothing stands behind the Service.
+    ("d/client", "10.96.0.15:80"),
+    ("node:n1", "10.96.0.15:80"),
+    // Out of the cluster: the node's address.
+    ("d/client", "203.0.113.50:443"),
+];
+
+/// Machines on two networks with a router between them, IPv6 alone.
+const ROUTED_V6: &str = r#"
+{apiVersion: hoplab.dev/v1, kind: Network, metadata: {name: lan1}, spec: {cidr: "fd00:1::/64"}}
+---
+{apiVersion: hoplab.dev/v1, kind: Network, metadata: {name: lan2}, spec: {cidr: "fd00:2::/64", mtu: 1400}}
+---
+apiVersion: hoplab.dev/v1
+kind: Host
+metadata: {name: a}
+spec:
+  interfaces: [{name: eth0, network: lan1, addresses: ["fd00:1::2/64"]}]
+  routes: [{to: "::/0", via: "fd00:1::1"}]
+---
+apiVersion: hoplab.dev/v1
+kind: Host
+metadata: {name: r}
+spec:
+  interfaces: [{name: eth0, network: lan1, addresses: ["fd00:1::1/64"]}, {name: eth1, network: lan2, addresses: ["fd00:2::1/64"]}]
+  sysctls: {net.ipv6.conf.all.forwarding: "1"}
+---
+apiVersion: hoplab.dev/v1
+kind: Host
+metadata: {name: b}
+spec:
+  interfaces: [{name: eth0, network: lan2, addresses: ["fd00:2::2/64"]}]
+  routes: [{to: "::/0", via: "fd00:2::1"}]
+  listen: [{port: 8080, protocol: TCP}, {port: 9000, protocol: UDP, behavior: echo}]
+"#;
+
+/// There and back, closed ports, nobody there, no route.
+const ASKED_V6: [(&str, &str); 7] = [
+    ("host:a", "[fd00:2::2]:8080"),
+    ("host:a", "udp:[fd00:2::2]:9000"),
+    ("host:a", "[fd00:2::2]:81"),
+    ("host:a", "udp:[fd00:2::2]:81"),
+    ("host:a", "[fd00:2::9]:80"),
+    ("host:a", "[fd00:9::1]:80"),
+    ("host:b", "[fd00:9::1]:80"),
+];
+
+pub fn cases() -> Vec<(&'static str, Case)> {
+    let case = |backend: &str| Case {
+        yaml: WORLD.replace("BACKEND", backend),
+        outside: outside(),
+        asked: asked(&ASKED),
+    };
+    let routed = Case {
+        yaml: ROUTED_V6.to_owned(),
+        outside: Vec::new(),
+        asked: asked(&ASKED_V6),
+    };
+    vec![
+        ("host-gw", case("host-gw")),
+        ("vxlan", case("vxlan")),
+        ("IPv6 through a router", routed),
+    ]
+}
+
+fn asked(list: &[(&str, &str)]) -> Vec<Asked> {
+    let one = |(from, to): &(&str, &str)| Asked {
+        from: (*from).to_owned(),
+        to: (*to).to_owned(),
+    };
+    list.iter().map(one).collect()
+}
