@@ -112,8 +112,15 @@ impl StackBuilder {
         &mut self.netns
     }
 
-    /// The stack.
-    pub fn finish(self) -> NetNs {
+    /// The stack. Where an agent gave an interface an IPv6 address, the kernel has added its own.
+    pub fn finish(mut self) -> NetNs {
+        let interfaces = self.netns.interfaces.values();
+        if interfaces
+            .flat_map(|i| &i.addresses)
+            .any(|a| a.net.addr().is_ipv6())
+        {
+            self.netns.add_ipv6_basics();
+        }
         self.netns
     }
 }

@@ -416,7 +416,10 @@ fn tell(
                 ("dns", question.clone())
             }
             ConversationKind::Flow(Purpose::Upstream { why }) => ("upstream", why.clone()),
-            ConversationKind::Neighbour { target, .. } => ("arp", format!("who has {target}")),
+            ConversationKind::Neighbour { target, .. } => {
+                let why = if target.is_ipv4() { "arp" } else { "ndp" };
+                (why, format!("who has {target}"))
+            }
         };
         let Some(first) = legs.first() else { continue };
         let reason = legs.last().map(|l| l.label.clone()).unwrap_or_default();

@@ -115,6 +115,12 @@ const ICMP: Duration = Duration::from_secs(30);
 const SCTP_OPENING: Duration = Duration::from_secs(3);
 const SCTP_ESTABLISHED: Duration = Duration::from_secs(210);
 
+/// nf_conntrack_gre_timeout and nf_conntrack_gre_timeout_stream.
+const GRE: Duration = Duration::from_secs(30);
+const GRE_STREAM: Duration = Duration::from_secs(180);
+/// nf_conntrack_generic_timeout.
+const GENERIC: Duration = Duration::from_secs(600);
+
 /// The connection table of one namespace. It lists entries from the oldest.
 #[derive(Clone, Debug, Default)]
 pub struct Conntrack {
@@ -287,6 +293,12 @@ impl Conntrack {
                 SCTP_ESTABLISHED
             }
             L4Protocol::Sctp => SCTP_OPENING,
+            L4Protocol::Gre if entry.seen_reply => {
+                entry.assured = true;
+                GRE_STREAM
+            }
+            L4Protocol::Gre => GRE,
+            L4Protocol::Ipip | L4Protocol::Ipv6 => GENERIC,
         };
         entry.expires = now + timeout;
     }

@@ -6,7 +6,7 @@ use hoplab_trace::Name;
 use hoplab_wire::MacAddr;
 use indexmap::IndexMap;
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// What an interface is, with what only that sort has.
@@ -23,6 +23,15 @@ pub enum InterfaceKind {
     Bridge(Bridge),
     /// A VXLAN tunnel end.
     Vxlan(VxlanDevice),
+    /// An end of another sort of tunnel.
+    Tunnel(Tunnel),
+    /// A card of a VLAN on another interface.
+    Vlan {
+        /// The interface below.
+        lower: Name,
+        /// VLAN identifier.
+        id: u16,
+    },
     /// A card plugged into a shared network.
     Physical {
         /// The network.
@@ -67,6 +76,66 @@ pub struct VxlanDevice {
     pub learning: bool,
     /// Inner link address to remote tunnel end.
     pub fdb: IndexMap<MacAddr, FdbEntry>,
+}
+
+/// What a tunnel puts around a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TunnelKind {
+    /// An IPv4 header. Without a remote end the route's next hop is it, as Calico uses `tunl0`.
+    Ipip,
+    /// IPv4 and GRE headers.
+    Gre,
+    /// UDP and Geneve headers around the whole frame.
+    Geneve {
+        /// Network identifier.
+        vni: u32,
+        /// UDP destination port: 6081 is IANA's.
+        port: u16,
+    },
+    /// WireGuard: whose addresses may be sent to which peer, and come from it.
+    WireGuard {
+        /// UDP port of this end.
+        port: u16,
+        /// Peers.
+        peers: Vec<WireGuardPeer>,
+    },
+}
+
+/// One peer of a WireGuard device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireGuardPeer {
+    /// `AllowedIPs`.
+    pub allowed: Vec<IpNet>,
+    /// Where it is.
+    pub endpoint: SocketAddr,
+}
+
+/// A tunnel end.
+#[derive(Clone, Debug)]
+pub struct Tunnel {
+    /// What it puts around.
+    pub kind: TunnelKind,
+    /// Outer source; `None`: as the route of the outer packet says.
+    pub local: Option<IpAddr>,
+    /// The other end; `None`: each packet's own way says.
+    pub remote: Option<IpAddr>,
+}
+
+impl Tunnel {
+    /// Whether whole frames go through it, with link addresses.
+    pub fn carries_frames(&self) -> bool {
+        matches!(self.kind, TunnelKind::Geneve { .. })
+    }
+
+    /// Bytes that it adds over IPv4 (WireGuard without its padding).
+    pub fn overhead_bytes(&self) -> u16 {
+        match self.kind {
+            TunnelKind::Ipip => 20,
+            TunnelKind::Gre => 24,
+            TunnelKind::Geneve { .. } => 50,
+            TunnelKind::WireGuard { .. } => 60,
+        }
+    }
 }
 
 /// One interface.

@@ -1,8 +1,8 @@
 //! One network stack.
 
 use crate::bpf::SocketMaps;
-use crate::fib::{IpRule, Route};
-use crate::interface::Interface;
+use crate::fib::{IpRule, MAIN, NextHop, Route, RouteKind};
+use crate::interface::{IfAddr, Interface, InterfaceKind, Scope};
 use crate::ipvs::{VirtualAddress, VirtualServer};
 use crate::nf::Ruleset;
 use crate::nf::nft::NftTable;
@@ -12,8 +12,9 @@ use hoplab_source::Origin;
 use hoplab_trace::{Name, Place};
 use hoplab_wire::{L4Protocol, MacAddr};
 use indexmap::IndexMap;
+use ipnet::{IpNet, Ipv6Net};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 /// One network stack: what exists before a run. What packets leave behind (conntrack, learned neighbours and MACs,
@@ -81,7 +82,9 @@ pub struct Listener {
 pub struct Sysctls {
     /// `net.ipv4.ip_forward`.
     pub ip_forward: bool,
-    /// `net.bridge.bridge-nf-call-iptables`, where br_netfilter is loaded.
+    /// `net.ipv6.conf.all.forwarding`.
+    pub ipv6_forwarding: bool,
+    /// `net.bridge.bridge-nf-call-iptables` (and `-ip6tables`), where br_netfilter is loaded.
     pub bridge_nf_call_iptables: bool,
     /// `net.ipv4.conf.*.rp_filter` by interface, `all` and `default` too: 0 off, 1 strict, 2 loose.
     pub rp_filter: BTreeMap<String, u8>,
@@ -99,6 +102,7 @@ impl Default for Sysctls {
     fn default() -> Self {
         Self {
             ip_forward: false,
+            ipv6_forwarding: false,
             bridge_nf_call_iptables: false,
             rp_filter: BTreeMap::new(),
             proxy_arp: BTreeSet::new(),
@@ -129,4 +133,62 @@ impl NetNs {
             files: BTreeMap::new(),
         }
     }
+
+    /// What the kernel adds where IPv6 is on: `::1`, and on each other interface that is up a link-local address made
+    /// of its link address (RFC 4291 appendix A), with the route of its link. Done once, after all interfaces.
+    pub fn add_ipv6_basics(&mut self) {
+        for interface in self.interfaces.values_mut().filter(|i| i.up) {
+            let loopback = matches!(interface.kind, InterfaceKind::Loopback);
+            let net = if loopback {
+                Ipv6Net::from(Ipv6Addr::LOCALHOST)
+            } else {
+                Ipv6Net::new_assert(link_local(interface.mac), 64)
+            };
+            let has = |a: &IfAddr| a.net.addr() == IpAddr::V6(net.addr()) || is_link_local(a.net.addr());
+            // A port of a bridge takes part in no conversation of its own; its address would only be noise.
+            if interface.addresses.iter().any(has) || interface.master.is_some() {
+                continue;
+            }
+            let scope = if loopback { Scope::Host } else { Scope::Link };
+            interface.addresses.push(IfAddr {
+                net: IpNet::V6(net),
+                scope,
+            });
+            if loopback {
+                continue;
+            }
+            self.tables.entry(MAIN).or_default().push(Route {
+                prefix: IpNet::V6(net.trunc()),
+                kind: RouteKind::Unicast,
+                next_hops: vec![NextHop {
+                    via: None,
+                    device: Arc::clone(&interface.name),
+                    weight: 1,
+                    onlink: false,
+                }],
+                src: None,
+                scope: Scope::Link,
+                metric: 256,
+                protocol: "kernel",
+                origin: interface.origin.clone(),
+            });
+        }
+    }
+}
+
+/// `fe80::` and the link address with `ff:fe` in its middle and its second bit inverted (`addrconf_ifid_eui48`).
+fn link_local(mac: MacAddr) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac.0;
+    Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
+}
+
+/// fe80::/10.
+pub(crate) fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(a) if a.is_unicast_link_local())
+}
+
+/// ff02::1:ff00:0/104 and the address's last three bytes: who may have it listens there (RFC 4291 §2.7.1).
+pub(crate) fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
+    let [.., a, b, c] = address.octets();
+    Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
 }

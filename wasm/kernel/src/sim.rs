@@ -11,12 +11,14 @@ mod icmp;
 mod ipvs;
 mod latency;
 mod local;
+mod ndp;
 mod neighbour;
 mod netfilter;
 mod party;
 mod socket;
 mod tcp;
 mod transmit;
+mod tunnel;
 mod walk;
 
 use crate::NetNs;

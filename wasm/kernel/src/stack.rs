@@ -1,12 +1,13 @@
 //! One namespace as a run looks at it: what is derived from its state once, when the first packet enters it.
 
 use crate::interface::{IfAddr, Interface, Scope};
+use crate::netns::{is_link_local, solicited_node};
 use crate::nf::{Match, Ruleset, TableName, Target};
 use crate::{NetNs, NetNsId};
 use hoplab_trace::Name;
 use indexmap::IndexMap;
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// A namespace with its local table derived.
@@ -80,6 +81,12 @@ impl Stack {
         }
     }
 
+    /// Whether it listens to an IPv6 multicast address: every node's, and the solicited-node groups of its addresses.
+    pub(crate) fn in_group(&self, address: Ipv6Addr) -> bool {
+        let of = |a: &IpAddr| matches!(a, IpAddr::V6(a) if solicited_node(*a) == address);
+        address == Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1) || self.locals.keys().any(of)
+    }
+
     pub(crate) fn broadcast(&self, address: IpAddr) -> Option<&Name> {
         match address {
             IpAddr::V4(a) if a.is_broadcast() => Some(&self.loopback),
@@ -90,7 +97,18 @@ impl Stack {
     /// An address of the stack to speak from: on `device`, preferring the subnet of `peer`; else of any other
     /// interface (`inet_select_addr`).
     pub(crate) fn select_address(&self, device: &str, peer: IpAddr, scope: Scope) -> Option<IpAddr> {
-        let fits = |a: &&IfAddr| a.net.addr().is_ipv4() == peer.is_ipv4() && a.scope <= scope;
+        let v6 = peer.is_ipv6();
+        // RFC 6724 rule 2: an address of the scope of whom it speaks to.
+        let near = is_link_local(peer) || v6 && peer.is_multicast();
+        let fits = |a: &&IfAddr| {
+            let own = a.net.addr();
+            own.is_ipv4() == peer.is_ipv4()
+                && if v6 {
+                    is_link_local(own) == near
+                } else {
+                    a.scope <= scope
+                }
+        };
         if let Some(interface) = self.interface(device) {
             let own = || interface.addresses.iter().filter(fits);
             if let Some(found) = own().find(|a| a.net.contains(&peer)).or_else(|| own().next()) {
@@ -103,7 +121,7 @@ impl Stack {
             .filter(|i| i.up)
             .flat_map(|i| i.addresses.iter())
             .filter(fits)
-            .find(|a| a.scope != Scope::Link)
+            .find(|a| a.scope != Scope::Link && !a.net.addr().is_loopback())
             .map(|a| a.net.addr())
     }
 

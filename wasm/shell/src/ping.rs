@@ -286,7 +286,9 @@ fn came(run: &Run, wait: Duration) -> Came {
                     Came::Nothing
                 };
             }
-            IcmpKind::EchoRequest { .. } => continue,
+            IcmpKind::EchoRequest { .. }
+            | IcmpKind::NeighbourSolicitation { .. }
+            | IcmpKind::NeighbourAdvertisement { .. } => continue,
             IcmpKind::NetUnreachable => "Destination Net Unreachable".to_owned(),
             IcmpKind::HostUnreachable => "Destination Host Unreachable".to_owned(),
             IcmpKind::ProtocolUnreachable => "Destination Protocol Unreachable".to_owned(),

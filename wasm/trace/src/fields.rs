@@ -1,6 +1,6 @@
 //! A packet's headers as named fields: `ip.dst`, `udp.dport`, `inner.ip.dst`.
 
-use hoplab_wire::{ArpOp, Header, Icmp, IcmpKind, Packet};
+use hoplab_wire::{ArpOp, Header, Icmp, IcmpKind, L4Protocol, Packet};
 
 /// One header in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,10 @@ fn icmp_type_code(kind: IcmpKind) -> (u8, u8) {
         IcmpKind::AdminProhibited => (3, 13),
         IcmpKind::EchoRequest { .. } => (8, 0),
         IcmpKind::TimeExceeded => (11, 0),
+        // ICMPv6 alone has these.
+        IcmpKind::NeighbourSolicitation { .. } | IcmpKind::NeighbourAdvertisement { .. } => {
+            icmp6_type_code(kind)
+        }
     }
 }
 
@@ -44,6 +48,8 @@ fn icmp6_type_code(kind: IcmpKind) -> (u8, u8) {
         IcmpKind::ProtocolUnreachable => (4, 1),
         IcmpKind::EchoRequest { .. } => (128, 0),
         IcmpKind::EchoReply { .. } => (129, 0),
+        IcmpKind::NeighbourSolicitation { .. } => (135, 0),
+        IcmpKind::NeighbourAdvertisement { .. } => (136, 0),
     }
 }
 
@@ -60,6 +66,11 @@ fn icmp(icmp: &Icmp, v6: bool) -> Vec<(&'static str, String)> {
             fields.push(("seq", sequence.to_string()));
         }
         IcmpKind::FragmentationNeeded { mtu_bytes } => fields.push(("mtu", mtu_bytes.to_string())),
+        IcmpKind::NeighbourSolicitation { target, link }
+        | IcmpKind::NeighbourAdvertisement { target, link, .. } => {
+            fields.push(("target", target.to_string()));
+            fields.push(("link", link.to_string()));
+        }
         _ => {}
     }
     fields
@@ -101,6 +112,10 @@ pub fn headers(packet: &Packet) -> Vec<HeaderFields> {
             ),
             Header::Ipv4(ip) => {
                 v6 = false;
+                // The packet inside comes right after this header.
+                if ip.protocol == L4Protocol::Ipip {
+                    depth += 1;
+                }
                 let mut fields = vec![
                     ("src", ip.src.to_string()),
                     ("dst", ip.dst.to_string()),
@@ -168,6 +183,24 @@ pub fn headers(packet: &Packet) -> Vec<HeaderFields> {
             Header::Vxlan(vxlan) => {
                 depth += 1;
                 ("vxlan", "VXLAN", 8, vec![("vni", vxlan.vni.to_string())])
+            }
+            Header::Vlan(vlan) => ("vlan", "802.1Q", 4, vec![("id", vlan.id.to_string())]),
+            Header::Geneve(geneve) => {
+                depth += 1;
+                ("geneve", "Geneve", 8, vec![("vni", geneve.vni.to_string())])
+            }
+            Header::Gre => {
+                depth += 1;
+                ("gre", "GRE", 4, Vec::new())
+            }
+            Header::WireGuard(message) => {
+                depth += 1;
+                (
+                    "wg",
+                    "WireGuard",
+                    32,
+                    vec![("receiver", message.receiver.to_string())],
+                )
             }
         };
         out.push(HeaderFields {

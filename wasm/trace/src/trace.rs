@@ -82,7 +82,7 @@ impl Leg {
 /// A trace that belongs to another one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SubTrace {
-    /// `dns`, `arp`.
+    /// `dns`, `arp`, `ndp`.
     pub why: &'static str,
     /// What was asked: `web.shop.svc.cluster.local A`.
     pub label: String,

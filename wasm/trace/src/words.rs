@@ -94,6 +94,8 @@ pub fn icmp_words(kind: IcmpKind) -> String {
         IcmpKind::FragmentationNeeded { mtu_bytes } => format!("fragmentation needed, next MTU {mtu_bytes}"),
         IcmpKind::AdminProhibited => "administratively prohibited".to_owned(),
         IcmpKind::TimeExceeded => "time to live exceeded".to_owned(),
+        IcmpKind::NeighbourSolicitation { .. } => "neighbour solicitation".to_owned(),
+        IcmpKind::NeighbourAdvertisement { .. } => "neighbour advertisement".to_owned(),
     }
 }
 
@@ -335,12 +337,10 @@ impl Step {
 }
 
 fn vni(packet: &Packet) -> Option<u32> {
-    packet.headers.iter().find_map(|h| {
-        if let Header::Vxlan(v) = h {
-            Some(v.vni)
-        } else {
-            None
-        }
+    packet.headers.iter().find_map(|h| match h {
+        Header::Vxlan(v) => Some(v.vni),
+        Header::Geneve(g) => Some(g.vni),
+        _ => None,
     })
 }
 

@@ -10,6 +10,6 @@ mod serialize;
 
 pub use mac::MacAddr;
 pub use packet::{
-    Arp, ArpOp, Ethernet, Header, Icmp, IcmpKind, Ipv4, Ipv6, L4Protocol, Packet, Payload, Sctp, SctpChunk,
-    Tcp, TcpFlags, Udp, Vxlan,
+    Arp, ArpOp, Ethernet, Geneve, Header, Icmp, IcmpKind, Ipv4, Ipv6, L4Protocol, Packet, Payload, Sctp,
+    SctpChunk, Tcp, TcpFlags, Udp, Vlan, Vxlan, WireGuard,
 };

@@ -13,6 +13,12 @@ impl MacAddr {
     /// `00:00:00:00:00:00`.
     pub const ZERO: Self = Self([0; 6]);
 
+    /// The group of an IPv6 multicast address: `33:33` and its last four bytes (RFC 2464 §7).
+    pub fn of_multicast(address: std::net::Ipv6Addr) -> Self {
+        let [.., a, b, c, d] = address.octets();
+        Self([0x33, 0x33, a, b, c, d])
+    }
+
     /// Whether the group bit is set (multicast or broadcast).
     pub fn is_group(self) -> bool {
         self.0[0] & 1 == 1

@@ -46,6 +46,14 @@ pub enum Header {
     Icmp(Icmp),
     /// RFC 7348.
     Vxlan(Vxlan),
+    /// IEEE 802.1Q, right after Ethernet.
+    Vlan(Vlan),
+    /// RFC 8926, without options.
+    Geneve(Geneve),
+    /// RFC 2784 and RFC 2890, without key.
+    Gre,
+    /// A data message of WireGuard; what is inside is encrypted on the wire.
+    WireGuard(WireGuard),
 }
 
 /// Ethernet II; the ethertype follows from the next header.
@@ -94,6 +102,12 @@ pub enum L4Protocol {
     Icmp,
     /// 58.
     Icmpv6,
+    /// 4: IPv4 inside.
+    Ipip,
+    /// 41: IPv6 inside.
+    Ipv6,
+    /// 47.
+    Gre,
 }
 
 impl L4Protocol {
@@ -101,6 +115,9 @@ impl L4Protocol {
     pub fn number(self) -> u8 {
         match self {
             Self::Icmp => 1,
+            Self::Ipip => 4,
+            Self::Ipv6 => 41,
+            Self::Gre => 47,
             Self::Tcp => 6,
             Self::Udp => 17,
             Self::Icmpv6 => 58,
@@ -116,6 +133,9 @@ impl L4Protocol {
             Self::Udp => "udp",
             Self::Icmpv6 => "ipv6-icmp",
             Self::Sctp => "sctp",
+            Self::Ipip => "ipencap",
+            Self::Ipv6 => "ipv6",
+            Self::Gre => "gre",
         }
     }
 }
@@ -301,6 +321,35 @@ pub enum IcmpKind {
     AdminProhibited,
     /// 11/0, or 3/0.
     TimeExceeded,
+    /// 135/0: who has this address? RFC 4861 §4.3, with the asker's own link address as an option.
+    NeighbourSolicitation {
+        /// Who is asked for.
+        target: Ipv6Addr,
+        /// Who asks.
+        link: MacAddr,
+    },
+    /// 136/0: `target` is at `link`. RFC 4861 §4.4, with the answerer's link address as an option.
+    NeighbourAdvertisement {
+        /// Who was asked for.
+        target: Ipv6Addr,
+        /// Where it is.
+        link: MacAddr,
+        /// Whether it forwards packets of others.
+        router: bool,
+    },
+}
+
+impl IcmpKind {
+    /// Whether it is an error about another packet.
+    pub fn is_error(self) -> bool {
+        !matches!(
+            self,
+            Self::EchoRequest { .. }
+                | Self::EchoReply { .. }
+                | Self::NeighbourSolicitation { .. }
+                | Self::NeighbourAdvertisement { .. }
+        )
+    }
 }
 
 /// VXLAN.
@@ -308,6 +357,29 @@ pub enum IcmpKind {
 pub struct Vxlan {
     /// Network identifier, 24 bits.
     pub vni: u32,
+}
+
+/// 802.1Q.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vlan {
+    /// VLAN identifier, 12 bits.
+    pub id: u16,
+}
+
+/// Geneve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geneve {
+    /// Network identifier, 24 bits.
+    pub vni: u32,
+}
+
+/// WireGuard's data message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireGuard {
+    /// Index that the receiver chose for the session.
+    pub receiver: u32,
+    /// Messages sent in it before.
+    pub counter: u64,
 }
 
 impl Packet {

@@ -6,6 +6,18 @@ use std::net::IpAddr;
 /// An ICMP error quotes at most so much: the whole error stays within 576 bytes.
 /// Source: net/ipv4/icmp.c `icmp_send` (RFC 1812 §4.3.2.3).
 const QUOTED_MAX_BYTES: usize = 576 - 20 - 8;
+/// The same for IPv6: within the smallest MTU that a link may have. Source: RFC 4443 §3.
+const QUOTED_MAX_BYTES_V6: usize = 1280 - 40 - 8;
+
+fn quoted_max_bytes(quoted: &Packet) -> usize {
+    match quoted.headers.first() {
+        Some(Header::Ipv6(_)) => QUOTED_MAX_BYTES_V6,
+        _ => QUOTED_MAX_BYTES,
+    }
+}
+
+/// Poly1305's tag behind a message. Source: the WireGuard paper, §5.4.6.
+const WIREGUARD_TAG_BYTES: usize = 16;
 
 impl Header {
     /// Length of this header alone, in bytes.
@@ -16,14 +28,17 @@ impl Header {
             Self::Ipv4(_) => 20,
             Self::Ipv6(_) => 40,
             Self::Tcp(tcp) => 20 + if tcp.mss_bytes.is_some() { 4 } else { 0 },
-            Self::Udp(_) | Self::Vxlan(_) => 8,
+            Self::Udp(_) | Self::Vxlan(_) | Self::Geneve(_) => 8,
+            Self::Vlan(_) | Self::Gre => 4,
+            // Its head and the tag behind what it holds.
+            Self::WireGuard(_) => 16 + WIREGUARD_TAG_BYTES,
             Self::Sctp(sctp) => 12 + chunk_header_bytes(sctp.chunk),
-            Self::Icmp(icmp) => {
-                8 + icmp
-                    .quoted
-                    .as_ref()
-                    .map_or(0, |q| q.len_bytes().min(QUOTED_MAX_BYTES))
-            }
+            Self::Icmp(icmp) => match (icmp.kind, &icmp.quoted) {
+                // The address, and one option.
+                (IcmpKind::NeighbourSolicitation { .. } | IcmpKind::NeighbourAdvertisement { .. }, _) => 32,
+                (_, Some(quoted)) => 8 + quoted.len_bytes().min(quoted_max_bytes(quoted)),
+                (_, None) => 8,
+            },
         }
     }
 }
@@ -45,21 +60,32 @@ impl Packet {
             + self.padding_bytes()
     }
 
-    /// SCTP pads a data chunk to four bytes.
+    /// SCTP pads a data chunk to four bytes, WireGuard what it holds to sixteen.
     fn padding_bytes(&self) -> usize {
-        match self.headers.last() {
+        let chunk = match self.headers.last() {
             Some(Header::Sctp(_)) => self.payload.0.len().wrapping_neg() & 3,
             _ => 0,
-        }
+        };
+        let boxed = self
+            .headers
+            .iter()
+            .position(|h| matches!(h, Header::WireGuard(_)));
+        boxed.map_or(chunk, |at| {
+            let inner: usize = self.headers[at + 1..].iter().map(Header::len_bytes).sum();
+            chunk + ((inner + chunk + self.payload.0.len()).wrapping_neg() & 15)
+        })
     }
 
     /// The packet as it is on the wire.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut inner = self.payload.0.to_vec();
-        inner.resize(inner.len() + self.padding_bytes(), 0);
+        let boxed = self.headers.iter().any(|h| matches!(h, Header::WireGuard(_)));
+        if !boxed {
+            inner.resize(inner.len() + self.padding_bytes(), 0);
+        }
         for (i, header) in self.headers.iter().enumerate().rev() {
             let around = i.checked_sub(1).and_then(|o| self.headers.get(o));
-            let mut bytes = header_bytes(header, self.headers.get(i + 1), inner.len());
+            let mut bytes = header_bytes(header, around, self.headers.get(i + 1), inner.len());
             match header {
                 Header::Tcp(_) => checksum_l4(&mut bytes, &inner, 16, around, L4Protocol::Tcp),
                 Header::Udp(_) => {
@@ -86,6 +112,10 @@ impl Packet {
                 }
                 _ => {}
             }
+            if let Header::WireGuard(_) = header {
+                inner.resize((inner.len() + 15) & !15, 0);
+                conceal(&mut inner);
+            }
             bytes.extend_from_slice(&inner);
             inner = bytes;
         }
@@ -93,23 +123,44 @@ impl Packet {
     }
 }
 
+/// Stands for ChaCha20-Poly1305: nobody on the way can read it, and it is as long.
+fn conceal(inner: &mut Vec<u8>) {
+    inner.resize(inner.len() + WIREGUARD_TAG_BYTES, 0);
+    let mut state = 0x9e37_79b9_u32;
+    for byte in inner {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *byte ^= state.to_be_bytes()[0];
+    }
+}
+
+/// What IEEE says of what comes next.
+fn ethertype(next: Option<&Header>) -> [u8; 2] {
+    match next {
+        Some(Header::Arp(_)) => [0x08, 0x06],
+        Some(Header::Ipv6(_)) => [0x86, 0xdd],
+        Some(Header::Vlan(_)) => [0x81, 0],
+        Some(Header::Ethernet(_)) => [0x65, 0x58],
+        _ => [0x08, 0],
+    }
+}
+
 fn is_fragment(ip: Option<&Header>) -> bool {
     matches!(ip, Some(Header::Ipv4(ip)) if ip.mf || ip.fragment_offset_bytes != 0)
 }
 
-fn header_bytes(header: &Header, next: Option<&Header>, inner_len: usize) -> Vec<u8> {
+fn header_bytes(
+    header: &Header,
+    around: Option<&Header>,
+    next: Option<&Header>,
+    inner_len: usize,
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(header.len_bytes() + inner_len);
     let length = |n: usize| u16::try_from(n).unwrap_or(u16::MAX).to_be_bytes();
     match header {
         Header::Ethernet(ethernet) => {
             out.extend(ethernet.dst.0);
             out.extend(ethernet.src.0);
-            let ethertype: u16 = match next {
-                Some(Header::Arp(_)) => 0x0806,
-                Some(Header::Ipv6(_)) => 0x86dd,
-                _ => 0x0800,
-            };
-            out.extend(ethertype.to_be_bytes());
+            out.extend(ethertype(next));
         }
         Header::Arp(arp) => {
             let op = match arp.op {
@@ -156,10 +207,28 @@ fn header_bytes(header: &Header, next: Option<&Header>, inner_len: usize) -> Vec
             out.extend([0; 4]);
             chunk_bytes(sctp.chunk, &mut out);
         }
-        Header::Icmp(icmp) => icmp_bytes(icmp, &mut out),
+        Header::Icmp(icmp) => icmp_bytes(icmp, matches!(around, Some(Header::Ipv6(_))), &mut out),
         Header::Vxlan(vxlan) => {
             out.extend([0x08, 0, 0, 0]);
             out.extend((vxlan.vni << 8).to_be_bytes());
+        }
+        Header::Vlan(vlan) => {
+            out.extend(vlan.id.to_be_bytes());
+            out.extend(ethertype(next));
+        }
+        Header::Geneve(geneve) => {
+            out.extend([0, 0]);
+            out.extend(ethertype(next));
+            out.extend((geneve.vni << 8).to_be_bytes());
+        }
+        Header::Gre => {
+            out.extend([0, 0]);
+            out.extend(ethertype(next));
+        }
+        Header::WireGuard(message) => {
+            out.extend([4, 0, 0, 0]);
+            out.extend(message.receiver.to_le_bytes());
+            out.extend(message.counter.to_le_bytes());
         }
     }
     out
@@ -186,14 +255,21 @@ fn tcp_bytes(tcp: &Tcp, out: &mut Vec<u8>) {
     }
 }
 
-fn icmp_bytes(icmp: &Icmp, out: &mut Vec<u8>) {
-    let v6 = matches!(
-        icmp.quoted.as_ref().map(|q| &q.headers[..]),
-        Some([Header::Ipv6(_), ..])
-    );
+fn icmp_bytes(icmp: &Icmp, v6: bool, out: &mut Vec<u8>) {
     let (kind, code, rest): (u8, u8, u32) = match icmp.kind {
-        IcmpKind::EchoRequest { id, sequence } => (8, 0, u32::from(id) << 16 | u32::from(sequence)),
-        IcmpKind::EchoReply { id, sequence } => (0, 0, u32::from(id) << 16 | u32::from(sequence)),
+        IcmpKind::EchoRequest { id, sequence } => (
+            if v6 { 128 } else { 8 },
+            0,
+            u32::from(id) << 16 | u32::from(sequence),
+        ),
+        IcmpKind::EchoReply { id, sequence } => (
+            if v6 { 129 } else { 0 },
+            0,
+            u32::from(id) << 16 | u32::from(sequence),
+        ),
+        IcmpKind::NeighbourSolicitation { .. } => (135, 0, 0),
+        // Solicited, override; router where it is one.
+        IcmpKind::NeighbourAdvertisement { router, .. } => (136, 0, u32::from(router) << 31 | 0x6000_0000),
         IcmpKind::NetUnreachable => {
             if v6 {
                 (1, 0, 0)
@@ -244,9 +320,20 @@ fn icmp_bytes(icmp: &Icmp, out: &mut Vec<u8>) {
     };
     out.extend([kind, code, 0, 0]);
     out.extend(rest.to_be_bytes());
+    // Options 1 and 2, of one unit of eight bytes: source and target link-layer address (RFC 4861 §4.6.1).
+    let about = match icmp.kind {
+        IcmpKind::NeighbourSolicitation { target, link } => Some((target, 1, link)),
+        IcmpKind::NeighbourAdvertisement { target, link, .. } => Some((target, 2, link)),
+        _ => None,
+    };
+    if let Some((target, option, link)) = about {
+        out.extend(target.octets());
+        out.extend([option, 1]);
+        out.extend(link.0);
+    }
     if let Some(quoted) = &icmp.quoted {
         let mut bytes = quoted.to_bytes();
-        bytes.truncate(QUOTED_MAX_BYTES);
+        bytes.truncate(quoted_max_bytes(quoted));
         out.extend(bytes);
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn interfaces(host: &HostPlan) -> impl Iterator<Item = &HostInterface
 pub(super) fn is_modelled(interface: &HostInterface) -> bool {
     matches!(
         interface.type_.as_deref(),
-        None | Some("bridge" | "veth" | "dummy")
+        None | Some("bridge" | "veth" | "dummy" | "vlan")
     )
 }
 
@@ -46,6 +46,13 @@ pub(super) fn mac(host: &HostPlan, interface: &HostInterface) -> MacAddr {
         .mac
         .as_ref()
         .and_then(|text| text.to_ascii_lowercase().parse().ok());
+    // A VLAN's card has the link address of the one below it.
+    if let (Some("vlan"), Some(link)) = (interface.type_.as_deref(), &interface.link)
+        && let Some(lower) = interfaces(host).find(|i| i.name == *link && i.type_.as_deref() != Some("vlan"))
+        && given.is_none()
+    {
+        return mac(host, lower);
+    }
     let owner = format!("{}/{}", host.name, host.inner.as_deref().unwrap_or_default());
     given.unwrap_or_else(|| made_up::mac(&owner, &interface.name))
 }
@@ -137,6 +144,10 @@ impl PlanData {
                     },
                 }
             }
+            (Some("vlan"), _) => InterfaceKind::Vlan {
+                lower: interface.link.as_deref().unwrap_or_default().into(),
+                id: interface.vlan.unwrap_or(0),
+            },
             (None, Some(fabric)) => InterfaceKind::Physical { fabric },
             // A device of a type that is not modelled drops everything, and the plan says so ([`is_modelled`]).
             _ => InterfaceKind::Dummy,
@@ -213,6 +224,7 @@ fn set_sysctl(name: &str, value: &str, netns: &mut NetNs) {
     let dotted = name.replace('/', ".");
     match dotted.as_str() {
         "net.ipv4.ip_forward" | "net.ipv4.conf.all.forwarding" => sysctls.ip_forward = on,
+        "net.ipv6.conf.all.forwarding" => sysctls.ipv6_forwarding = on,
         "net.bridge.bridge-nf-call-iptables" => sysctls.bridge_nf_call_iptables = on,
         "net.ipv4.tcp_syn_retries" => sysctls.tcp_syn_retries = value.trim().parse().unwrap_or(6),
         "net.ipv4.tcp_syn_linear_timeouts" => {

@@ -30,6 +30,8 @@ impl Tuple {
                 (IcmpKind::EchoReply { id, .. }, _) => (id, 0),
                 _ => return None,
             },
+            // nf_conntrack_proto_generic.c, and GRE without a key: addresses alone.
+            _ if matches!(protocol, L4Protocol::Ipip | L4Protocol::Ipv6 | L4Protocol::Gre) => (0, 0),
             _ => packet.ports()?,
         };
         Some(Self {

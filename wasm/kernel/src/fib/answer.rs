@@ -97,7 +97,8 @@ pub fn answer(id: NetNsId, netns: &Arc<NetNs>, question: &Question<'_>) -> Answe
             next_hop,
             table,
         } => {
-            let peer = next_hop.via.unwrap_or(question.to);
+            let via = next_hop.via.filter(|v| v.is_ipv4());
+            let peer = via.unwrap_or(question.to);
             let src = route
                 .src
                 .or_else(|| stack.select_address(&next_hop.device, peer, Scope::Global));

@@ -38,11 +38,11 @@ impl Sim<'_> {
     }
 
     pub(super) fn ask_neighbour(&mut self, stack: &Stack, key: &neighbour::Key, conversation: u32) {
-        let (IpAddr::V4(target_ip), Some(interface)) = (key.2, stack.interface(&key.1)) else {
-            self.unknown(
-                format!("neighbour {}", key.2),
-                "neighbour discovery of IPv6 is not modelled",
-            );
+        let target_ip = match key.2 {
+            IpAddr::V4(ip) => ip,
+            IpAddr::V6(ip) => return self.solicit(stack, key, conversation, ip),
+        };
+        let Some(interface) = stack.interface(&key.1) else {
             return;
         };
         let sender_ip = match stack.select_address(&key.1, key.2, Scope::Link) {

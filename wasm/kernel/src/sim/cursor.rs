@@ -16,6 +16,8 @@ use std::time::Duration;
 pub(super) enum Stage {
     /// Made here: route, OUTPUT, and on.
     LocalOut,
+    /// Made here for a way out that is known: neighbour discovery.
+    LocalOutBy(Dst),
     /// A frame arrives at an interface.
     Receive { device: Name },
     /// A frame came in by a bridge port.

@@ -41,7 +41,7 @@ impl Sim<'_> {
                 },
                 quoted: None,
             }),
-            L4Protocol::Tcp | L4Protocol::Sctp => return,
+            _ => return,
         };
         let label = label.unwrap_or_else(|| match protocol {
             L4Protocol::Udp => format!("UDP {} bytes", bytes.len()),
@@ -49,7 +49,8 @@ impl Sim<'_> {
         });
         let Some(stack) = self.stack(netns) else { return };
         let flight_id = u16::try_from((self.flights.len() + 1) & 0xffff).unwrap_or(0);
-        let fits = 28 + bytes.len() <= self.mtu_towards(&stack, remote) as usize;
+        let headers = if remote.is_ipv4() { 28 } else { 48 };
+        let fits = headers + bytes.len() <= self.mtu_towards(&stack, remote) as usize;
         let Some(ip) = ip_header(local.ip(), remote.ip(), protocol, flight_id, df || fits, 0) else {
             return;
         };

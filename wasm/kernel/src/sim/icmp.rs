@@ -80,6 +80,8 @@ fn error_label(kind: IcmpKind) -> String {
         IcmpKind::FragmentationNeeded { mtu_bytes } => format!("ICMP fragmentation needed, MTU {mtu_bytes}"),
         IcmpKind::AdminProhibited => "ICMP administratively prohibited".to_owned(),
         IcmpKind::TimeExceeded => "ICMP time exceeded".to_owned(),
+        IcmpKind::NeighbourSolicitation { .. } => "NDP question".to_owned(),
+        IcmpKind::NeighbourAdvertisement { .. } => "NDP answer".to_owned(),
     }
 }
 
@@ -92,7 +94,9 @@ impl Sim<'_> {
         };
         let later_piece = matches!(packet.ip_index().map(|i| &packet.headers[i]),
             Some(Header::Ipv4(ip)) if ip.fragment_offset_bytes != 0);
-        let about_error = packet.icmp().is_some_and(|i| i.quoted.is_some());
+        let about_error = packet
+            .icmp()
+            .is_some_and(|i| i.quoted.is_some() || i.kind.is_error());
         let to_group = packet.ethernet().is_some_and(|e| e.dst.is_group()) || of.is_multicast();
         if about_error || later_piece || to_group || to.is_unspecified() || to.is_multicast() {
             return false;
@@ -193,6 +197,9 @@ impl Sim<'_> {
                 let found = self.sockets.echo(stack.id, protocol, local);
                 self.datagram_to(cursor, found, protocol, local, SocketAddr::new(src, 0));
             }
+            IcmpKind::NeighbourSolicitation { .. } | IcmpKind::NeighbourAdvertisement { .. } => {
+                self.discovery_in(cursor, stack, icmp.kind);
+            }
             kind => self.icmp_error_in(cursor, stack, kind),
         }
     }
@@ -213,7 +220,7 @@ impl Sim<'_> {
                 .stack_mut(stack.id)
                 .path_mtus
                 .insert(dst, (mtu_bytes, until));
-            if let Some(tunnel) = self.tunnel_of(stack, quoted) {
+            if let Some((tunnel, _)) = self.tunnel_of(stack, quoted) {
                 // The tunnel's own packets were too big: its device learns no smaller MTU by itself.
                 let what = format!("path MTU of tunnel {tunnel} towards {dst}");
                 self.unknown(
@@ -264,7 +271,7 @@ impl Sim<'_> {
             IcmpKind::PortUnreachable | IcmpKind::ProtocolUnreachable => (SocketError::Refused, true),
             IcmpKind::AdminProhibited => (SocketError::HostUnreachable, true),
             IcmpKind::FragmentationNeeded { mtu_bytes } => (SocketError::MessageSize { mtu_bytes }, true),
-            IcmpKind::EchoRequest { .. } | IcmpKind::EchoReply { .. } => return,
+            _ => return,
         };
         match protocol {
             L4Protocol::Tcp | L4Protocol::Sctp => match kind {
@@ -274,7 +281,7 @@ impl Sim<'_> {
                 _ => {}
             },
             L4Protocol::Udp if !fatal_for_udp => {}
-            L4Protocol::Udp | L4Protocol::Icmp | L4Protocol::Icmpv6 => self.tell(socket, error),
+            _ => self.tell(socket, error),
         }
     }
 }

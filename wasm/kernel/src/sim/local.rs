@@ -46,8 +46,8 @@ impl Sim<'_> {
             self.drop_packet(cursor, DropCause::NotModelled, None);
             return None;
         };
-        if let Some(tunnel) = self.tunnel_of(stack, &packet) {
-            let (_, port) = packet.ports().unwrap_or((0, 0));
+        if let Some(inside) = self.tunnel_of(stack, &packet) {
+            let port = packet.ports().map_or(0, |(_, port)| port);
             let process = Some(Arc::clone(&self.kernel));
             cursor.step(
                 StepKind::Socket {
@@ -57,7 +57,7 @@ impl Sim<'_> {
                 },
                 None,
             );
-            return self.decapsulate(cursor, stack, tunnel);
+            return self.decapsulate(cursor, stack, inside);
         }
         match packet.l4() {
             Some(Header::Icmp(_)) => self.icmp_in(cursor, stack),

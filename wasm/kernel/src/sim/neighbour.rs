@@ -5,6 +5,7 @@
 use super::cursor::{Cursor, Stage};
 use super::walk::needs_no_neighbour;
 use super::{Happening, Sim, latency};
+use crate::interface::InterfaceKind;
 use crate::overlay::LearnedNeighbour;
 use crate::stack::Stack;
 use hoplab_source::Origin;
@@ -84,6 +85,11 @@ impl Sim<'_> {
             self.drop_packet(cursor, DropCause::NoListener, None);
             return None;
         };
+        if let InterfaceKind::Tunnel(tunnel) = &interface.kind
+            && !tunnel.carries_frames()
+        {
+            return cursor.to(Stage::Transmit { device: dst.device });
+        }
         if needs_no_neighbour(&interface.kind) {
             cursor.step(
                 StepKind::Egress {
@@ -96,8 +102,13 @@ impl Sim<'_> {
             self.cross(cursor, netns, dst.device, latency::VETH);
             return None;
         }
-        let (mac, state, origin) = if dst.broadcast {
-            (MacAddr::BROADCAST, NeighbourState::NotNeeded, None)
+        let group = match dst.next_hop {
+            _ if dst.broadcast => Some(MacAddr::BROADCAST),
+            IpAddr::V6(group) if group.is_multicast() => Some(MacAddr::of_multicast(group)),
+            _ => None,
+        };
+        let (mac, state, origin) = if let Some(mac) = group {
+            (mac, NeighbourState::NotNeeded, None)
         } else {
             match self.known_neighbour(stack, &dst.device, dst.next_hop) {
                 Known::Yes { mac, state, origin } => (mac, state, origin),

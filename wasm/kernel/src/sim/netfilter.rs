@@ -12,6 +12,7 @@ use crate::nf::{RejectWith, TableName};
 use crate::stack::Stack;
 use hoplab_trace::{ConntrackState, DropCause, HookName, LegEnd, Name, NatKind, RuleVerdict, StepKind};
 use hoplab_wire::IcmpKind;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What a hook said.
@@ -221,6 +222,14 @@ impl Sim<'_> {
         let now = self.now;
         let packet = Arc::clone(&cursor.skb.packet);
         let table = &mut self.overlay.stack_mut(cursor.netns).conntrack;
+        let kind = packet.icmp().map(|i| i.kind);
+        if cursor.skb.ct.is_none()
+            && let Some(IcmpKind::NeighbourSolicitation { .. } | IcmpKind::NeighbourAdvertisement { .. }) =
+                kind
+        {
+            // nf_conntrack_icmpv6_error: neighbour discovery is never tracked.
+            cursor.skb.ct = Some(CtRef::Untracked);
+        }
         if cursor.skb.ct.is_none() {
             let quoted = packet.icmp().and_then(|i| i.quoted.as_ref());
             cursor.skb.ct = Some(match (quoted, Tuple::of(&packet)) {
@@ -464,13 +473,14 @@ fn nft_chains<'s>(
     found
 }
 
-/// `nf_nat_masquerade_ipv4`: the outgoing device's address on the way to the next hop.
-fn masquerade_address(cursor: &Cursor, stack: &Stack, oif: Option<&Name>) -> Option<std::net::IpAddr> {
+/// `nf_nat_masquerade_ipv4`: the outgoing device's address on the way to the next hop; of IPv6 that for whom it goes to.
+fn masquerade_address(cursor: &Cursor, stack: &Stack, oif: Option<&Name>) -> Option<IpAddr> {
     let next_hop = cursor
         .skb
         .dst
         .as_ref()
         .map(|d| d.next_hop)
+        .filter(IpAddr::is_ipv4)
         .or_else(|| cursor.skb.packet.dst_ip())?;
     stack.select_address(oif?, next_hop, Scope::Global)
 }

@@ -136,7 +136,9 @@ const DELAYED_ACK: Duration = Duration::from_millis(40);
 /// The window that is told; Linux starts with this one.
 const WINDOW: u16 = 64_240;
 /// IP and TCP headers without options.
-const HEADERS_BYTES: u32 = 40;
+fn headers_bytes(to: std::net::SocketAddr) -> u32 {
+    if to.is_ipv4() { 40 } else { 60 }
+}
 /// TCP_MSS_DEFAULT: where the other side names none.
 const DEFAULT_MSS: u16 = 536;
 impl Sim<'_> {
@@ -154,7 +156,7 @@ impl Sim<'_> {
             return DEFAULT_MSS;
         };
         let mtu = self.mtu_towards(&stack, remote).min(65_535);
-        u16::try_from(mtu.saturating_sub(HEADERS_BYTES)).unwrap_or(DEFAULT_MSS)
+        u16::try_from(mtu.saturating_sub(headers_bytes(remote))).unwrap_or(DEFAULT_MSS)
     }
 
     /// `tcp_v4_connect`.

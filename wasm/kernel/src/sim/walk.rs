@@ -45,7 +45,8 @@ impl Sim<'_> {
 
     fn advance(&mut self, cursor: Box<Cursor>, stack: &Arc<Stack>) -> Option<Box<Cursor>> {
         match cursor.stage.clone() {
-            Stage::LocalOut => self.local_out(cursor, stack),
+            Stage::LocalOut => self.local_out(cursor, stack, None),
+            Stage::LocalOutBy(dst) => self.local_out(cursor, stack, Some(dst)),
             Stage::Receive { device } => self.receive(cursor, stack, &device),
             Stage::BridgeIn { bridge, port } => self.bridge_in(cursor, stack, bridge, port),
             Stage::BridgeForward { bridge, port_in } => self.bridge_forward(cursor, stack, bridge, port_in),
@@ -89,6 +90,21 @@ impl Sim<'_> {
             return None;
         }
         self.count(cursor.netns, device, cursor.skb.packet.len_bytes(), true);
+        // vlan_do_receive: a tagged frame is for the VLAN's own card, or for nobody.
+        if let Some(Header::Vlan(tag)) = cursor.skb.packet.headers.get(1).cloned() {
+            let mut cards = stack.ns.interfaces.values();
+            let card = cards.find(
+                |i| matches!(&i.kind, InterfaceKind::Vlan { lower, id } if lower == device && *id == tag.id),
+            );
+            let Some(card) = card else {
+                self.drop_packet(cursor, DropCause::OtherHost, None);
+                return None;
+            };
+            Arc::make_mut(&mut cursor.skb.packet).headers.remove(1);
+            return cursor.to(Stage::Receive {
+                device: Arc::clone(&card.name),
+            });
+        }
         if let Some(bridge) = &interface.master {
             return cursor.to(Stage::BridgeIn {
                 bridge: Arc::clone(bridge),
@@ -165,6 +181,15 @@ impl Sim<'_> {
             self.drop_packet(cursor, DropCause::Martian, None);
             return None;
         }
+        if let IpAddr::V6(group) = dst
+            && group.is_multicast()
+        {
+            if stack.in_group(group) {
+                return cursor.to(Stage::LocalDeliver { device });
+            }
+            self.drop_packet(cursor, DropCause::OtherHost, None);
+            return None;
+        }
         let key = Key {
             dst,
             src: Some(src),
@@ -186,7 +211,8 @@ impl Sim<'_> {
         }
         match found {
             Found::Local { .. } | Found::Broadcast { .. } => cursor.to(Stage::LocalDeliver { device }),
-            _ if !stack.ns.sysctls.ip_forward => {
+            // ip6_pkt_discard answers whether or not the stack forwards.
+            _ if !forwards(stack, dst) && (dst.is_ipv4() || matches!(found, Found::Unicast { .. })) => {
                 self.drop_packet(cursor, DropCause::ForwardingOff, None);
                 None
             }
@@ -250,8 +276,16 @@ impl Sim<'_> {
     }
 
     /// `ip_queue_xmit`, `__ip_local_out`: routed first, then OUTPUT, then routed again if that changed anything.
-    fn local_out(&mut self, mut cursor: Box<Cursor>, stack: &Arc<Stack>) -> Option<Box<Cursor>> {
-        let dst = self.route_out(&mut cursor, stack);
+    fn local_out(
+        &mut self,
+        mut cursor: Box<Cursor>,
+        stack: &Arc<Stack>,
+        way: Option<Dst>,
+    ) -> Option<Box<Cursor>> {
+        let dst = match way {
+            Some(dst) => Ok(dst),
+            None => self.route_out(&mut cursor, stack),
+        };
         let dst = match dst {
             Ok(dst) => dst,
             Err(error) => {
@@ -388,13 +422,22 @@ impl Sim<'_> {
     }
 }
 
+/// Whether it passes on packets of this family.
+fn forwards(stack: &Stack, dst: IpAddr) -> bool {
+    if dst.is_ipv4() {
+        stack.ns.sysctls.ip_forward
+    } else {
+        stack.ns.sysctls.ipv6_forwarding
+    }
+}
+
 fn broadcast_address(address: IpAddr) -> bool {
     matches!(address, IpAddr::V4(a) if a.is_broadcast())
 }
 
-/// `fib_validate_source`: no stranger speaks with this stack's addresses; rp_filter if set.
+/// `fib_validate_source`: no stranger speaks with this stack's addresses; rp_filter if set. IPv6 has neither.
 fn validate_source(stack: &Stack, src: IpAddr, device: &Name, mark: u32, dst: IpAddr) -> Option<DropCause> {
-    if src.is_unspecified() {
+    if src.is_unspecified() || src.is_ipv6() {
         return None;
     }
     if stack.local(src).is_some() && **device != *stack.loopback {
@@ -471,8 +514,10 @@ pub(super) fn source_address(stack: &Stack, dst: IpAddr, mark: u32) -> Option<Ip
         },
     );
     let way = destination(stack, &found, dst)?;
+    // ipv6_dev_get_saddr looks at who is spoken to, inet_select_addr at the next hop.
+    let peer = if dst.is_ipv6() { dst } else { way.next_hop };
     way.preferred_src
-        .or_else(|| stack.select_address(&way.device, way.next_hop, Scope::Link))
+        .or_else(|| stack.select_address(&way.device, peer, Scope::Link))
 }
 
 /// A look-up as a step shows it.

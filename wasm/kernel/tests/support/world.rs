@@ -2,7 +2,9 @@
 
 use super::restore::restore;
 use hoplab_kernel::fib::{MAIN, NextHop, Route, RouteKind};
-use hoplab_kernel::interface::{Bridge, FdbEntry, IfAddr, Interface, InterfaceKind, Scope, VxlanDevice};
+use hoplab_kernel::interface::{
+    Bridge, FdbEntry, IfAddr, Interface, InterfaceKind, Scope, Tunnel, TunnelKind, VxlanDevice, WireGuardPeer,
+};
 use hoplab_kernel::netns::{Listener, Neighbour};
 use hoplab_kernel::{Fabric, FabricId, Net, NetNs, NetNsId, PortRef, StackSource};
 use hoplab_trace::{Name, Place};
@@ -190,7 +192,11 @@ fn interface(
                 fdb: IndexMap::new(),
             })
         }
-        other => panic!("interface type {other}"),
+        "vlan" => InterfaceKind::Vlan {
+            lower: Name::from(text(link, "lower")),
+            id: link["id"].as_u64().expect("a number") as u16,
+        },
+        kind => InterfaceKind::Tunnel(tunnel(kind, link)),
     };
     let addresses = list(&link["addrs"]).filter_map(Value::as_str);
     Interface {
@@ -209,6 +215,29 @@ fn interface(
         master: link["master"].as_str().map(Name::from),
         hairpin: link["hairpin"].as_bool().unwrap_or(false),
         origin: None,
+    }
+}
+
+fn tunnel(kind: &str, link: &Value) -> Tunnel {
+    let address = |key: &str| link[key].as_str().map(|a| a.parse().expect("an address"));
+    let port = link["port"].as_u64().unwrap_or(0) as u16;
+    let kind = match kind {
+        "ipip" => TunnelKind::Ipip,
+        "gre" => TunnelKind::Gre,
+        "geneve" => TunnelKind::Geneve { vni: 7, port },
+        "wireguard" => TunnelKind::WireGuard {
+            port,
+            peers: vec![WireGuardPeer {
+                allowed: vec![text(link, "allowed").parse().expect("a prefix")],
+                endpoint: text(link, "endpoint").parse().expect("an address with a port"),
+            }],
+        },
+        other => panic!("interface type {other}"),
+    };
+    Tunnel {
+        kind,
+        local: address("local"),
+        remote: address("remote"),
     }
 }
 

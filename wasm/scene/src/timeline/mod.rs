@@ -155,7 +155,7 @@ pub fn keep(trace: &Trace) -> Vec<String> {
     }
     let alone = trace.legs.is_empty();
     for sub in &trace.subtraces {
-        keep_side(&sub.trace, alone && sub.why != "arp", &mut kept);
+        keep_side(&sub.trace, alone && !matches!(sub.why, "arp" | "ndp"), &mut kept);
     }
     kept.ids
 }

@@ -82,6 +82,8 @@ pub(crate) fn flag(packet: &Packet, label: &str) -> String {
         Some(Header::Icmp(icmp)) => match icmp.kind {
             IcmpKind::EchoRequest { .. } => "echo".to_owned(),
             IcmpKind::EchoReply { .. } => "reply".to_owned(),
+            IcmpKind::NeighbourSolicitation { .. } => "who has".to_owned(),
+            IcmpKind::NeighbourAdvertisement { .. } => "is at".to_owned(),
             _ => "ICMP".to_owned(),
         },
         Some(Header::Arp(arp)) => if arp.op == ArpOp::Request {

@@ -3,7 +3,7 @@
 use super::{Options, argument, selector, shown};
 use crate::output::{Ended, Output};
 use crate::stack::Stack;
-use hoplab_kernel::interface::{Interface, InterfaceKind};
+use hoplab_kernel::interface::{Interface, InterfaceKind, TunnelKind};
 use hoplab_source::order;
 use hoplab_wire::MacAddr;
 use std::fmt::Write as _;
@@ -192,6 +192,7 @@ pub(super) fn full_name(stack: &Stack<'_>, interface: &Interface) -> String {
             Some((index, _)) => format!("{}@if{index}", interface.name),
             None => format!("{}@NONE", interface.name),
         },
+        InterfaceKind::Vlan { lower, .. } => format!("{}@{lower}", interface.name),
         _ => interface.name.to_string(),
     }
 }
@@ -203,6 +204,13 @@ fn kind_name(kind: &InterfaceKind) -> &'static str {
         InterfaceKind::Veth { .. } => "veth",
         InterfaceKind::Bridge(_) => "bridge",
         InterfaceKind::Vxlan(_) => "vxlan",
+        InterfaceKind::Vlan { .. } => "vlan",
+        InterfaceKind::Tunnel(tunnel) => match tunnel.kind {
+            TunnelKind::Ipip => "ipip",
+            TunnelKind::Gre => "gre",
+            TunnelKind::Geneve { .. } => "geneve",
+            TunnelKind::WireGuard { .. } => "wireguard",
+        },
         InterfaceKind::Dummy => "dummy",
     }
 }
@@ -234,9 +242,10 @@ fn flags(stack: &Stack<'_>, interface: &Interface) -> String {
     if interface.up && !carrier {
         flags.push("NO-CARRIER");
     }
-    match interface.kind {
+    match &interface.kind {
         InterfaceKind::Loopback => flags.push("LOOPBACK"),
         InterfaceKind::Dummy => flags.extend(["BROADCAST", "NOARP"]),
+        InterfaceKind::Tunnel(tunnel) if !tunnel.carries_frames() => flags.extend(["POINTOPOINT", "NOARP"]),
         _ => flags.extend(["BROADCAST", "MULTICAST"]),
     }
     if interface.up {
@@ -252,7 +261,10 @@ fn flags(stack: &Stack<'_>, interface: &Interface) -> String {
 pub(super) fn state(stack: &Stack<'_>, interface: &Interface) -> &'static str {
     match interface.kind {
         _ if !interface.up => "DOWN",
-        InterfaceKind::Loopback | InterfaceKind::Dummy | InterfaceKind::Vxlan(_) => "UNKNOWN",
+        InterfaceKind::Loopback
+        | InterfaceKind::Dummy
+        | InterfaceKind::Vxlan(_)
+        | InterfaceKind::Tunnel(_) => "UNKNOWN",
         _ if !carrier(stack, interface) => "DOWN",
         _ => "UP",
     }
@@ -276,6 +288,12 @@ fn details(interface: &Interface) -> String {
         InterfaceKind::Loopback | InterfaceKind::Physical { .. } => {}
         InterfaceKind::Veth { .. } => out.push_str("\n    veth "),
         InterfaceKind::Dummy => out.push_str("\n    dummy "),
+        InterfaceKind::Vlan { id, .. } => {
+            let _ = write!(out, "\n    vlan protocol 802.1Q id {id} <REORDER_HDR> ");
+        }
+        InterfaceKind::Tunnel(_) => {
+            let _ = write!(out, "\n    {} ", kind_name(&interface.kind));
+        }
         InterfaceKind::Bridge(_) => out.push_str("\n    bridge "),
         InterfaceKind::Vxlan(vxlan) => {
             let learning = if vxlan.learning { "" } else { " nolearning" };

@@ -1,8 +1,8 @@
 //! Segments that leave: new ones, repeated ones, acknowledgements, resets, and the timers that send them.
 
 use super::{
-    ACK, DATA_RETRIES, DATA_TIMEOUT, HEADERS_BYTES, MAX_TIMEOUT, SYN_ACK_RETRIES, SYN_TIMEOUT, Segment,
-    State, Timer, WINDOW,
+    ACK, DATA_RETRIES, DATA_TIMEOUT, MAX_TIMEOUT, SYN_ACK_RETRIES, SYN_TIMEOUT, Segment, State, Timer,
+    WINDOW, headers_bytes,
 };
 use crate::conntrack::CtRef;
 use crate::process::{SocketError, SocketId};
@@ -188,10 +188,11 @@ impl Sim<'_> {
     /// The path's MTU turned out smaller: what is unacknowledged is cut anew and sent again
     /// (`tcp_v4_mtu_reduced`, `tcp_simple_retransmit`).
     pub(in crate::sim) fn tcp_smaller(&mut self, id: SocketId, mtu_bytes: u16) {
-        let room = usize::from(mtu_bytes).saturating_sub(HEADERS_BYTES as usize);
-        let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else {
+        let Some(socket) = self.sockets.get_mut(id) else {
             return;
         };
+        let room = usize::from(mtu_bytes).saturating_sub(headers_bytes(socket.remote) as usize);
+        let Some(tcp) = &mut socket.tcp else { return };
         if room == 0 || room >= tcp.mss_bytes {
             return;
         }
