@@ -7,17 +7,19 @@ use crate::lookup::Around;
 use crate::resolver::Resolver;
 use crate::unmodelled::unknowns;
 use crate::{AskError, From, Http, Request, Sample, Target, World};
-use hoplab_dataplane::dns::resolv::{ResolvConf, hosts_lookup};
+use hoplab_dataplane::dns::resolv::{Libc, ResolvConf, hosts_lookup};
 use hoplab_dataplane::plan::{INTERNET, Owner};
+use hoplab_kernel::NetNsId;
 use hoplab_kernel::overlay::Overlay;
 use hoplab_kernel::process::Purpose;
 use hoplab_kernel::sim::{Chooser, ConversationInfo, ConversationKind, Flight, Limits, RunEnd, Sim};
-use hoplab_kernel::{NetNs, NetNsId};
+use hoplab_objects::view::Pod;
 use hoplab_source::ObjectKey;
 use hoplab_trace::{Exchange, Leg, MessageSeen, Micros, Outcome, Place, SubTrace, Trace, Unknown, Verdict};
 use hoplab_wire::L4Protocol;
 use hoplab_wire::http;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -98,7 +100,14 @@ impl World {
         let stack = sim.netns(source).ok_or_else(|| AskError::NotModelled {
             what: from.to_string(),
         })?;
-        let plan = self.planned(&stack, request)?;
+        // A pod on its node's network has files of its own.
+        let pod = match from {
+            From::Pod(pod) => Some(Around::pod(self, pod)?),
+            _ => None,
+        };
+        let of_pod = pod.as_ref().and_then(|key| self.plan().files_of_pod(key));
+        let libc = pod.as_ref().map_or(Libc::Glibc, |key| self.libc_of(key));
+        let plan = self.planned(of_pod.as_ref().unwrap_or(&stack.files), libc, request)?;
         let report = Rc::new(RefCell::new(Report::default()));
         let name = process_name(request);
         let client = Client::new(
@@ -178,14 +187,23 @@ impl World {
         })
     }
 
-    fn planned(&self, stack: &NetNs, request: &Request) -> Result<Plan, AskError> {
-        let conf = || ResolvConf::parse(stack.files.get("/etc/resolv.conf").map_or("", String::as_str));
+    /// The C library of a pod's first container, by its image.
+    fn libc_of(&self, key: &ObjectKey) -> Libc {
+        let pod = self.store().view::<Pod>(&key.namespace, &key.name);
+        let image = pod.and_then(|pod| pod.spec.containers.first());
+        image.map_or(Libc::Glibc, |container| Libc::of_image(&container.image))
+    }
+
+    fn planned(
+        &self,
+        files: &BTreeMap<String, String>,
+        libc: Libc,
+        request: &Request,
+    ) -> Result<Plan, AskError> {
+        let conf = || ResolvConf::parse_as(libc, files.get("/etc/resolv.conf").map_or("", String::as_str));
         let resolver = |target: &Target| match target {
             Target::Name(name) => {
-                let hosts = stack
-                    .files
-                    .get("/etc/hosts")
-                    .and_then(|text| hosts_lookup(text, name));
+                let hosts = files.get("/etc/hosts").and_then(|text| hosts_lookup(text, name));
                 Some(Resolver::addresses(conf(), name, hosts))
             }
             _ => None,
@@ -237,7 +255,7 @@ impl World {
                 let mut conf = conf();
                 if let Some((target, port)) = server {
                     let address = self.address_of(target)?;
-                    let hosts = stack.files.get("/etc/hosts");
+                    let hosts = files.get("/etc/hosts");
                     let address = address.or_else(|| match target {
                         Target::Name(name) => hosts.and_then(|text| hosts_lookup(text, name)),
                         _ => None,
