@@ -110,8 +110,7 @@ fn tshark_finds_nothing_malformed() {
     let mut capture = Capture::new("hoplab tests");
     let interface = capture.interface("any", "", LinkType::Raw);
     let all = datagrams();
-    let mut count = 0;
-    for (_, packet) in &all {
+    for (count, (_, packet)) in (0..).zip(&all) {
         let mut bare = packet.clone();
         while bare
             .headers
@@ -121,7 +120,6 @@ fn tshark_finds_nothing_malformed() {
             bare.headers.remove(0);
         }
         capture.packet(interface, 1000 * count, &bare.to_bytes(), &[]);
-        count += 1;
     }
     let path = std::env::temp_dir().join(format!("hoplab-dns-{}.pcapng", std::process::id()));
     std::fs::write(&path, capture.into_bytes()).expect("a file");

@@ -378,9 +378,9 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         DNS,
-        "The resolver: search list, ndots, servers in turn",
+        "The resolver: search list, ndots, servers in turn, rotate, single-request, TCP on truncation",
         Modelled,
-        "as glibc walks them",
+        "as glibc or musl walk them: musl for images that name Alpine or musl, glibc for all others",
         &[
             "wasm/dataplane/src/dns/resolv.rs#candidates_by_ndots_and_final_dot",
             "wasm/dataplane/src/dns/resolv.rs#options_are_capped_as_glibc_caps_them",

@@ -1,4 +1,16 @@
 //! Cluster DNS: CoreDNS as a program in its pods, the resolver outside, and the files that resolvers read.
+//!
+//! Where CoreDNS 1.14 and the Kubernetes DNS specification 1.1.0 differ, CoreDNS wins:
+//!
+//! - An SRV name of two labels is taken apart with or without underscores (2.3.2 writes them).
+//! - Endpoints have names below ClusterIP Services too; the specification gives them to headless ones only (2.4).
+//! - A headless Service without ready endpoints is NXDOMAIN; 2.4.1 leaves the answer open.
+//! - TXT exists for `dns-version` alone, and a name without records of another type (`svc.ZONE`, the zone itself) is
+//!   NXDOMAIN for it where it is NODATA for A. SOA of any name below the zone is NODATA.
+//! - An ExternalName that reads as an address is NXDOMAIN; 2.5 asks for a CNAME.
+//! - An ExternalName in the cluster's zone that leads nowhere loses its CNAME; one that leads out of it keeps it.
+//! - PTR of an address behind a ClusterIP Service names the endpoint below that Service.
+//! - TTLs are the plug-in's `ttl` (5 s, kubeadm 30 s) for every record but `dns-version`.
 
 mod coredns;
 mod corefile;
