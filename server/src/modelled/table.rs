@@ -193,8 +193,9 @@ pub static ROWS: &[Row] = &[
         KERNEL,
         "Routing: longest prefix, metrics, ip rules, ways of one route",
         Modelled,
-        "IPv4",
+        "IPv4, and IPv6 with neighbour discovery between machines; no fragments of IPv6, and Services have IPv4 addresses only",
         &[
+            "tests/tests/kernel_live/main.rs#every_path_of_the_known_facts",
             "wasm/kernel/tests/walk.rs#the_longest_prefix_wins_whatever_the_order",
             "wasm/kernel/src/fib/lookup.rs#a_rule_for_a_mark_asks_its_own_table_first",
             "wasm/kernel/tests/kernel_oracle.rs#host_gateway_routes",
@@ -245,11 +246,16 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         KERNEL,
-        "SCTP associations, IPv6",
-        Unknown,
-        "the trace names them",
-        &[],
+        "IPIP, GRE, Geneve and WireGuard tunnels; VLAN cards",
+        Modelled,
+        "lengths, headers and answers; not yet compared with a running kernel",
+        &[
+            "wasm/kernel/tests/tunnels.rs#geneve_carries_frames",
+            "wasm/kernel/tests/tunnels.rs#wireguard_hides_what_it_carries_and_pads_it",
+            "wasm/kernel/tests/tunnels.rs#a_vlan_is_a_tag_of_four_bytes",
+        ],
     ),
+    row(KERNEL, "SCTP associations", Unknown, "the trace names them", &[]),
     row(
         KERNEL,
         "nftables: sets, maps, verdict maps, numgen; ipsets; IPVS with its schedulers and persistence",
@@ -449,7 +455,7 @@ pub static ROWS: &[Row] = &[
         HOPLAB,
         "Cluster, Host, Network, Zone",
         Modelled,
-        "what a Cluster or a Host asks for and is not modelled makes verdicts unknown: iptables rules of hosts, VLANs and other devices",
+        "what a Cluster or a Host asks for and is not modelled makes verdicts unknown: iptables rules of hosts, devices other than bridge, veth, VLAN and dummy",
         &[
             "wasm/dataplane/src/plan/tests.rs#a_declared_host_is_what_its_document_says",
             "wasm/dataplane/src/plan/tests.rs#a_device_of_a_type_that_is_not_modelled_is_named",
