@@ -8,6 +8,7 @@ use hoplab_checks::Settings;
 use hoplab_engine::{From, Options, Request, RunOptions, World};
 use hoplab_objects::SourceText;
 use hoplab_scene::{Scene, follow, scene, svg};
+use hoplab_shell::terminal;
 use hoplab_source::Severity;
 use hoplab_trace::print;
 
@@ -65,7 +66,8 @@ impl Session {
         let diagnostics = read.diagnostics.iter().map(|d| diagnostic(d, &names)).collect();
         let fresh = !read.diagnostics.iter().any(|d| d.severity == Severity::Error);
         if fresh {
-            self.world = read.value;
+            let before = std::mem::replace(&mut self.world, read.value);
+            terminal::replay(&mut self.world, before.typed());
             self.files = files;
             self.revision += 1;
         }
@@ -134,7 +136,7 @@ impl Session {
 
     /// Runs a command line of the simulated shell at a place.
     pub fn exec(&mut self, place: &str, line: &str) -> ExecResult {
-        let output = exec_line(&mut self.world, place, line);
+        let output = terminal::type_line(&mut self.world, place, line);
         ExecResult {
             output: format!("{}{}", output.stdout, output.stderr),
             status: output.status,
@@ -193,13 +195,5 @@ fn refused(error: String) -> SendResult {
         scene: empty_scene(),
         timeline: empty_timeline(),
         text: String::new(),
-    }
-}
-
-/// Takes a line apart as a shell does, and runs it.
-fn exec_line(world: &mut World, place: &str, line: &str) -> hoplab_shell::Output {
-    match hoplab_shell::line::words(line) {
-        Ok(words) => hoplab_shell::exec(world, place, &words),
-        Err(error) => hoplab_shell::Output::failed(2, error.to_string()),
     }
 }

@@ -161,7 +161,15 @@ impl Stamp<'_> {
             mac,
             mtu_bytes,
             up: true,
-            addresses: addresses.iter().map(|net| IfAddr { net: *net, scope }).collect(),
+            addresses: addresses
+                .iter()
+                .map(|net| IfAddr {
+                    net: *net,
+                    scope,
+                    // What CNI plug-ins and DHCP set: the last one, where the prefix leaves room for it.
+                    broadcast: scope == Scope::Global && net.addr().is_ipv4() && net.prefix_len() <= 30,
+                })
+                .collect(),
             master: None,
             hairpin: false,
             origin: Some(Arc::clone(&self.origin)),

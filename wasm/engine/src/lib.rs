@@ -5,6 +5,7 @@
 //! world.apply(change)           -> Result<Warned<World>, ChangeError>      addresses stay where they fit
 //! world.run(&from, &request, &options) -> Result<Run, AskError>            one request, traced
 //! world.commit(&run)                                   keeps what its packets left behind
+//! world.edit(), world.keep(edit)                       a change of the network by hand; world.typed() is the log of lines
 //! ```
 //!
 //! A world is a value: cloning it is cheap, and clones share the stacks that were built.
@@ -26,4 +27,4 @@ pub use hoplab_controllers::returned;
 pub use lookup::Around;
 pub use resolver::Query;
 pub use run::{Run, RunOptions};
-pub use world::{Options, World};
+pub use world::{Options, Typed, World};

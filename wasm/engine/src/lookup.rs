@@ -6,6 +6,7 @@ use hoplab_objects::relate::pods_of;
 use hoplab_objects::view::{ClusterIp, Pod, Service};
 use hoplab_objects::{kinds, names};
 use hoplab_source::{ObjectKey, order};
+use hoplab_trace::Place;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -42,12 +43,13 @@ fn not_found(what: &'static str, name: &str, candidates: impl Iterator<Item = St
     }
 }
 
-/// A declared host (`ann`) or a namespace on one (`ann/red`).
+/// A declared host (`ann`), or a namespace on a host or node (`ann/red`).
 fn host(world: &World, name: &str) -> Option<NetNsId> {
-    let (host, inner) = name
-        .split_once('/')
-        .map_or((name, None), |(host, inner)| (host, Some(inner)));
-    world.plan().netns_of_host(host, inner)
+    let place = match name.split_once('/') {
+        Some((machine, inner)) => Place::HostNetNs(machine.into(), inner.into()),
+        None => Place::Host(name.into()),
+    };
+    world.stack_at(&place)
 }
 
 impl Around for World {
@@ -107,6 +109,9 @@ impl Around for World {
                     }
                 })
             }
+            From::Node(name) if name.contains('/') => host(self, name)
+                .map(Some)
+                .ok_or_else(|| not_found("namespace", name, std::iter::empty())),
             From::Node(name) => {
                 self.plan().netns_of_node(name).map(Some).ok_or_else(|| {
                     not_found("node", name, self.settings().nodes.iter().map(|n| n.name.clone()))

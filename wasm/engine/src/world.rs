@@ -3,6 +3,7 @@
 use crate::unmodelled;
 use hoplab_controllers::{Reconciled, settle};
 use hoplab_dataplane::plan::Plan;
+use hoplab_kernel::edit::Edit;
 use hoplab_kernel::overlay::Overlay;
 use hoplab_kernel::{Net, NetNsId};
 use hoplab_objects::relate::Relations;
@@ -32,8 +33,22 @@ pub struct World {
     plan: Plan,
     stacks: Arc<BTreeMap<Place, NetNsId>>,
     pub(crate) undecided: Arc<Vec<Arc<Object>>>,
+    /// As the documents say.
+    planned: Net,
+    /// The same with what was typed since.
     net: Net,
+    typed: Arc<Vec<Typed>>,
+    edits: u32,
     pub(crate) overlay: Overlay,
+}
+
+/// A line that changed the network by hand, and where it was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Typed {
+    /// As a Probe's source in one string.
+    pub place: String,
+    /// The line.
+    pub line: String,
 }
 
 impl World {
@@ -116,7 +131,7 @@ impl World {
         let settings = Arc::new(settings);
         let plan = Plan::related(store, &settings, reconciled.relations.clone());
         let net = match previous {
-            Some(p) => plan.net_after(&p.plan, &p.net),
+            Some(p) => plan.net_after(&p.plan, &p.planned),
             None => plan.net(),
         };
         let stacks: BTreeMap<Place, NetNsId> = hoplab_source::order::map(
@@ -126,8 +141,10 @@ impl World {
                 .map(|id| (plan.place(id), id)),
         );
         let overlay = previous.map_or_else(Overlay::default, |p| {
-            p.overlay
-                .renumbered(|old| stacks.get(&p.plan.place(old)).copied())
+            p.overlay.renumbered(|old| {
+                let planned = (old.0 as usize) < p.plan.stack_count();
+                planned.then(|| stacks.get(&p.plan.place(old)).copied()).flatten()
+            })
         });
         let mut documents = documents;
         documents.retain(Object::is_written);
@@ -142,11 +159,85 @@ impl World {
                 plan,
                 stacks: Arc::new(stacks),
                 undecided,
+                planned: net.clone(),
                 net,
+                typed: Arc::default(),
+                edits: 0,
                 overlay,
             },
             diagnostics,
         }
+    }
+
+    /// A change by hand, over the network as it is now.
+    pub fn edit(&self) -> Edit {
+        Edit::of(&self.net)
+    }
+
+    /// Puts a change by hand in place. It lasts until the documents change: then [`World::typed`] has to be typed again
+    /// on the new world.
+    pub fn keep(&mut self, edit: Edit) {
+        for (id, netns) in edit.changed() {
+            self.overlay.prune(id, netns);
+            if id.0 as usize >= self.net.len() {
+                Arc::make_mut(&mut self.stacks).insert(netns.place.clone(), id);
+            }
+        }
+        if let Some(net) = edit.finish() {
+            self.net = net;
+            self.edits += 1;
+        }
+    }
+
+    /// A namespace has lost its name: no place of the world any more.
+    pub fn forget_place(&mut self, place: &Place) {
+        if let Some(id) = Arc::make_mut(&mut self.stacks).remove(place) {
+            self.overlay.forget(id);
+        }
+    }
+
+    /// Every place that has a stack of its own.
+    pub fn places(&self) -> impl Iterator<Item = (&Place, NetNsId)> {
+        self.stacks.iter().map(|(place, id)| (place, *id))
+    }
+
+    /// How often the network was changed by hand.
+    pub fn edits(&self) -> u32 {
+        self.edits
+    }
+
+    /// The lines that changed the network by hand since the documents were read, in order.
+    pub fn typed(&self) -> &[Typed] {
+        &self.typed
+    }
+
+    /// Notes a line that changed the network.
+    pub fn note_typed(&mut self, typed: Typed) {
+        Arc::make_mut(&mut self.typed).push(typed);
+    }
+
+    /// What packets left behind, to be changed by hand.
+    pub fn overlay_mut(&mut self) -> &mut Overlay {
+        &mut self.overlay
+    }
+
+    /// The world as its documents say, with nothing typed.
+    pub fn untyped(&self) -> Self {
+        let mut world = self.clone();
+        world.net = world.planned.clone();
+        world.typed = Arc::default();
+        let count = world.plan.stack_count();
+        let added: Vec<Place> = world
+            .places()
+            .filter(|(_, id)| id.0 as usize >= count)
+            .map(|(place, _)| place.clone())
+            .collect();
+        added.iter().for_each(|place| world.forget_place(place));
+        for id in (0..).map(NetNsId).take(count) {
+            // A namespace of the documents that was deleted by hand is back.
+            Arc::make_mut(&mut world.stacks).insert(world.plan.place(id), id);
+        }
+        world
     }
 
     /// Keeps what a run's packets left behind: connections, learned addresses, counters, the clock.

@@ -41,11 +41,26 @@ pub enum InterfaceKind {
     Dummy,
 }
 
+impl InterfaceKind {
+    /// The interface that this one lies on.
+    pub(crate) fn lower(&self) -> Option<&Name> {
+        match self {
+            Self::Vxlan(vxlan) => Some(&vxlan.lower),
+            Self::Vlan { lower, .. } => Some(lower),
+            _ => None,
+        }
+    }
+}
+
 /// A Linux bridge's own settings and its permanent MAC entries; learned ones live in the run's overlay.
 #[derive(Clone, Debug, Default)]
 pub struct Bridge {
     /// Permanent or known entries: link address to port name.
     pub fdb: IndexMap<MacAddr, FdbEntry>,
+    /// Nobody set its link address: it is the lowest of its ports'.
+    pub follows_mac: bool,
+    /// Nobody set its MTU: it is the smallest of its ports'.
+    pub follows_mtu: bool,
 }
 
 /// An entry of a MAC table.
@@ -170,6 +185,8 @@ pub struct IfAddr {
     pub net: IpNet,
     /// As `ip addr` prints it.
     pub scope: Scope,
+    /// Whether it was given its broadcast address too; `ip addr` then prints it.
+    pub broadcast: bool,
 }
 
 /// Scope of an address or route.

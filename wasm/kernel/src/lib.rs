@@ -7,6 +7,7 @@
 
 pub mod bpf;
 pub mod conntrack;
+pub mod edit;
 pub mod fib;
 pub mod interface;
 pub mod ipvs;

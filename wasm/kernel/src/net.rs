@@ -5,6 +5,7 @@ use hoplab_trace::Name;
 use hoplab_wire::MacAddr;
 use indexmap::IndexMap;
 use ipnet::IpNet;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -90,6 +91,23 @@ impl Net {
             stacks: Arc::new(stacks.collect()),
             source,
             fabrics: Arc::new(fabrics),
+        }
+    }
+
+    /// The same with some stacks replaced and, from the next id on, some more; and with other networks where given.
+    pub fn with(&self, stacks: BTreeMap<NetNsId, NetNs>, fabrics: Option<Vec<Fabric>>) -> Self {
+        let mut slots = self.stacks.to_vec();
+        for (id, netns) in stacks {
+            let slot = Arc::new(OnceLock::from(Arc::new(netns)));
+            match slots.get_mut(id.0 as usize) {
+                Some(old) => *old = slot,
+                None => slots.push(slot),
+            }
+        }
+        Self {
+            stacks: Arc::new(slots),
+            source: Arc::clone(&self.source),
+            fabrics: fabrics.map_or_else(|| Arc::clone(&self.fabrics), Arc::new),
         }
     }
 

@@ -25,6 +25,10 @@ pub struct NetNs {
     pub place: Place,
     /// By name, in the order of their index.
     pub interfaces: IndexMap<Name, Interface>,
+    /// Interfaces that were up and are down: their queueing discipline stays.
+    pub downed: BTreeSet<Name>,
+    /// Highest index given to an interface that is gone; 0: none is.
+    pub last_index: u32,
     /// Routing tables by number; the local table is derived from addresses and not listed here.
     pub tables: BTreeMap<u32, Vec<Route>>,
     /// In the order of priority; empty means the kernel's three (0 local, 32766 main, 32767 default).
@@ -119,6 +123,8 @@ impl NetNs {
         Self {
             place,
             interfaces: IndexMap::new(),
+            downed: BTreeSet::new(),
+            last_index: 0,
             tables: BTreeMap::new(),
             rules: Vec::new(),
             neighbours: IndexMap::new(),
@@ -153,6 +159,7 @@ impl NetNs {
             interface.addresses.push(IfAddr {
                 net: IpNet::V6(net),
                 scope,
+                broadcast: false,
             });
             if loopback {
                 continue;

@@ -113,6 +113,42 @@ impl Overlay {
         self.stacks.iter().map(|(id, s)| (*id, &**s))
     }
 
+    /// Forgets what a change of a stack took away: what was learned on interfaces that are gone, down or ports of
+    /// another bridge, and path MTUs.
+    pub fn prune(&mut self, id: NetNsId, netns: &NetNs) {
+        if !self.stacks.contains_key(&id) {
+            return;
+        }
+        let up = |name: &Name| netns.interfaces.get(name).is_some_and(|i| i.up);
+        let state = self.stack_mut(id);
+        state
+            .neighbours
+            .retain(|key, _| up(&key.0) && !netns.neighbours.contains_key(key));
+        state.fdb.retain(|(bridge, _), learned| {
+            let port = netns.interfaces.get(&learned.port);
+            up(bridge) && port.is_some_and(|p| p.up && p.master.as_ref() == Some(bridge))
+        });
+        state.tunnel_fdb.retain(|(device, _), _| up(device));
+        state.path_mtus.clear();
+    }
+
+    /// Forgets what was learned about one neighbour.
+    pub fn forget_neighbour(&mut self, id: NetNsId, device: &Name, ip: IpAddr) {
+        let known = |s: &StackState| s.neighbours.contains_key(&(Arc::clone(device), ip));
+        if self.stack(id).is_some_and(known) {
+            let key = (Arc::clone(device), ip);
+            self.stack_mut(id).neighbours.shift_remove(&key);
+        }
+    }
+
+    /// Forgets a link address that a bridge learned.
+    pub fn forget_mac(&mut self, id: NetNsId, bridge: &Name, mac: MacAddr) {
+        if self.stacks.contains_key(&id) {
+            let key = (Arc::clone(bridge), mac);
+            self.stack_mut(id).fdb.shift_remove(&key);
+        }
+    }
+
     /// Forgets everything about one stack, as when it was taken away.
     pub fn forget(&mut self, id: NetNsId) {
         self.stacks.swap_remove(&id);

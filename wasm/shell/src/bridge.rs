@@ -1,5 +1,8 @@
-//! `bridge`, as iproute2 6.1 prints it: `fdb`, `link`, what they show only.
+//! `bridge`, as iproute2 6.1 reads and prints it: `fdb`, `link`.
 
+mod change;
+
+use crate::at::At;
 use crate::ip::{argument, shown};
 use crate::output::{Ended, Output, ended};
 use crate::stack::Stack;
@@ -14,7 +17,20 @@ use std::net::IpAddr;
 const USAGE: i32 = 255;
 
 /// Runs `bridge ARGS`.
-pub(crate) fn run(stack: &Stack<'_>, args: &[&str]) -> Output {
+pub(crate) fn command(at: &mut At<'_>, args: &[&str]) -> Output {
+    let changed = match args {
+        [object, verb, rest @ ..] if !object.starts_with('-') => change::run(at, object, verb, rest),
+        _ => None,
+    };
+    ended(match changed {
+        Some(changed) => changed,
+        None => at.stack().and_then(|stack| parse(&stack, args)),
+    })
+}
+
+/// The same over a stack alone.
+#[cfg(test)]
+pub(crate) fn only_shown(stack: &Stack<'_>, args: &[&str]) -> Output {
     ended(parse(stack, args))
 }
 
@@ -92,12 +108,9 @@ fn link(stack: &Stack<'_>, details: bool, args: &[&str]) -> Ended {
         .into_iter()
         .filter(|port| device.is_none_or(|device| *port.name == *device))
     {
-        let flags = if port.up {
-            "<BROADCAST,MULTICAST,UP,LOWER_UP>"
-        } else {
-            "<BROADCAST,MULTICAST>"
-        };
-        let state = if port.up { "forwarding" } else { "disabled" };
+        let flags = crate::ip::flags(stack, port);
+        let forwards = port.up && crate::ip::carrier(stack, port);
+        let state = if forwards { "forwarding" } else { "disabled" };
         let master = port.master.as_deref().unwrap_or_default();
         let _ = writeln!(
             out,

@@ -97,6 +97,7 @@ fn add<'n>(
             .map(|text| IfAddr {
                 net: text.parse().expect("an address"),
                 scope: if loopback { Scope::Host } else { Scope::Global },
+                broadcast: !loopback && !text.ends_with("/32"),
             })
             .collect(),
         master: None,

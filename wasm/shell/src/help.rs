@@ -4,20 +4,24 @@
 pub(crate) const COMMANDS: &[(&str, &str)] = &[
     (
         "bridge fdb|link",
-        "MAC tables and ports of bridges, remote ends of tunnels",
+        "MAC tables and ports of bridges, remote ends of tunnels: show, add, del, set",
     ),
-    ("cat FILE", "/etc/resolv.conf, /etc/hosts"),
+    ("cat FILE", "/etc/resolv.conf, /etc/hosts, /proc/sys/…"),
     ("conntrack -L", "connections that the kernel remembers"),
     (
         "curl URL",
         "an HTTP request; -s -v -i -I -o -X -H -d -w -m --connect-timeout --connect-to",
     ),
     ("dig NAME [TYPE]", "a look-up; @SERVER -x ADDRESS +short +search"),
+    (
+        "echo TEXT, tee FILE",
+        "with > FILE and | tee: writes a file or a setting",
+    ),
     ("getent hosts NAME", "a look-up as programs make it"),
     ("hostname", "the name of this place; -I its addresses"),
     (
-        "ip addr|link|route|neigh|rule",
-        "interfaces, addresses, routes, neighbours; -br -d -o -4 -6; ip route get ADDRESS",
+        "ip addr|link|route|neigh|rule|netns",
+        "interfaces, addresses, routes, neighbours, namespaces: show, add, del, set; -br -d -o -4 -6 -n NS -batch FILE",
     ),
     ("ip6tables-save, ip6tables -S", "IPv6 packet filter and NAT rules"),
     ("ipset list|save [NAME]", "sets that iptables rules ask"),
@@ -37,6 +41,7 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
     ("nslookup NAME", "a look-up; -type=TYPE"),
     ("ping HOST", "ICMP echo; -c -s -M do -W -i -q"),
     ("ss -ltnu", "sockets that wait for connections"),
+    ("sysctl NAME[=VALUE]", "settings of the kernel; -w -n -q -a"),
 ];
 
 /// The list, as `help` prints it.
@@ -49,8 +54,5 @@ pub(crate) fn text() -> String {
     let lines = COMMANDS
         .iter()
         .map(|(command, what)| format!("  {command:<width$}  {what}\n"));
-    format!(
-        "Commands of hoplab's shell; they show, and never change, the simulated network:\n{}",
-        lines.collect::<String>()
-    )
+    format!("Commands of hoplab's shell:\n{}", lines.collect::<String>())
 }

@@ -1,10 +1,11 @@
-//! Simulated commands: ip, bridge, iptables-save, conntrack, dig, curl, ping, kubectl get.
+//! Simulated commands: ip, bridge, iptables, sysctl, conntrack, dig, curl, ping, kubectl get.
 //!
 //! [`exec`] runs one command at a place of a world and prints what the real tool would: its columns, its messages, its
-//! exit status. What a tool has and the shell does not is refused by name. Nothing is changed by a command but what
-//! packets leave behind (connections, learned addresses, the clock).
+//! exit status. What a tool has and the shell does not is refused by name. [`terminal::type_line`] runs a line as a
+//! shell reads it, and notes it in the world when it changed the network.
 
 mod asked;
+mod at;
 mod bridge;
 mod conntrack;
 mod curl;
@@ -24,14 +25,17 @@ mod output;
 mod ping;
 mod ss;
 mod stack;
+mod sysctl;
+pub mod terminal;
 
 pub use get::{Format, Get};
 pub use output::{Output, harmless_json, is_harmful};
 
 use asked::Asker;
+use at::At;
 use hoplab_engine::{Around, From, World};
+use hoplab_kernel::NetNsId;
 use hoplab_kernel::nf::save::Family;
-use stack::Stack;
 
 /// Exit status of a command that does not exist, as a shell has it.
 pub const NOT_FOUND: i32 = 127;
@@ -49,56 +53,128 @@ pub fn exec_seeded(world: &mut World, place: &str, argv: &[String], seed: u64) -
 }
 
 fn run(world: &mut World, place: &str, argv: &[String], seed: u64) -> Output {
+    let Some(command) = argv.first() else {
+        return Output::default();
+    };
+    let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+    if let Some(output) = anywhere(world, name_of(command), &words[1..]) {
+        return output;
+    }
+    if !is_known(name_of(command)) {
+        return unknown(command);
+    }
+    match find(world, place) {
+        Ok((Some(id), _)) => {
+            let mut at = At {
+                world,
+                id,
+                place: place.to_owned(),
+                seed,
+                stdin: None,
+                background: false,
+            };
+            run_at(&mut at, argv)
+        }
+        Ok((None, from)) => {
+            asks(world, from, None, seed, name_of(command), &words[1..]).unwrap_or_else(|| {
+                Output::failed(
+                    NO_PLACE,
+                    format!("{place}: what is inside a machine outside is not modelled"),
+                )
+            })
+        }
+        Err(output) => output,
+    }
+}
+
+/// The stack at a place.
+fn find(world: &World, place: &str) -> Result<(Option<NetNsId>, From), Output> {
+    if place.starts_with("cluster:") {
+        return Err(Output::failed(
+            NO_PLACE,
+            format!("{place}: several clusters are not modelled yet"),
+        ));
+    }
+    let found = From::parse(place).and_then(|from| Ok((world.stack_of(&from)?, from)));
+    found.map_err(|error| Output::failed(NO_PLACE, format!("{place}: {error}")))
+}
+
+/// `/usr/sbin/ip` is `ip`.
+fn name_of(command: &str) -> &str {
+    command.rsplit('/').next().unwrap_or(command)
+}
+
+fn unknown(command: &str) -> Output {
+    Output::failed(
+        NOT_FOUND,
+        format!("{command}: command not found (`help` lists what hoplab's shell has)"),
+    )
+}
+
+/// Commands that send packets and wait for an answer.
+fn asks(
+    world: &mut World,
+    from: From,
+    netns: Option<NetNsId>,
+    seed: u64,
+    command: &str,
+    args: &[&str],
+) -> Option<Output> {
+    if !matches!(command, "dig" | "nslookup" | "curl" | "ping" | "getent") {
+        return None;
+    }
+    let mut asker = Asker {
+        world,
+        from,
+        netns,
+        seed,
+    };
+    Some(match command {
+        "dig" => dig::run(&mut asker, args),
+        "nslookup" => nslookup::run(&mut asker, args),
+        "curl" => curl::run(&mut asker, args),
+        "getent" => nslookup::getent(&mut asker, args),
+        _ => ping::run(&mut asker, args),
+    })
+}
+
+/// Runs one command at a stack that was found.
+pub(crate) fn run_at(at: &mut At<'_>, argv: &[String]) -> Output {
     let words: Vec<&str> = argv.iter().map(String::as_str).collect();
     let Some((command, args)) = words.split_first() else {
         return Output::default();
     };
-    // `/usr/sbin/ip` is `ip`.
-    let command = command.rsplit('/').next().unwrap_or(command);
-    if let Some(output) = anywhere(world, command, args) {
+    let command = name_of(command);
+    if command == "sudo" {
+        return run_at(at, &argv[1..]);
+    }
+    if let Some(output) = anywhere(at.world, command, args) {
         return output;
     }
     if !is_known(command) {
-        return Output::failed(
-            NOT_FOUND,
-            format!("{command}: command not found (`help` lists what hoplab's shell has)"),
-        );
+        return unknown(command);
     }
-    if place.starts_with("cluster:") {
-        return Output::failed(
-            NO_PLACE,
-            format!("{place}: several clusters are not modelled yet"),
-        );
-    }
-    let found = From::parse(place).and_then(|from| Ok((world.stack_of(&from)?, from)));
-    let (id, from) = match found {
-        Ok(found) => found,
-        Err(error) => return Output::failed(NO_PLACE, format!("{place}: {error}")),
+    let from = match From::parse(&at.place) {
+        Ok(from) => from,
+        Err(error) => return Output::failed(NO_PLACE, format!("{}: {error}", at.place)),
     };
-    if matches!(command, "dig" | "nslookup" | "curl" | "ping" | "getent") {
-        let mut asker = Asker {
-            world,
-            from,
-            netns: id,
-            seed,
-        };
-        return match command {
-            "dig" => dig::run(&mut asker, args),
-            "nslookup" => nslookup::run(&mut asker, args),
-            "curl" => curl::run(&mut asker, args),
-            "getent" => nslookup::getent(&mut asker, args),
-            _ => ping::run(&mut asker, args),
-        };
+    if let Some(output) = asks(at.world, from, Some(at.id), at.seed, command, args) {
+        return output;
     }
-    let Some(stack) = id.and_then(|id| Stack::of(world, id)) else {
-        return Output::failed(
-            NO_PLACE,
-            format!("{place}: what is inside a machine outside is not modelled"),
-        );
+    match command {
+        "ip" => return ip::run(at, args),
+        "bridge" => return bridge::command(at, args),
+        "sysctl" => return sysctl::run(at, args),
+        "cat" => return files::cat(at, args),
+        "tee" => return files::tee(at, args),
+        "echo" => return files::echo(args),
+        _ => {}
+    }
+    let stack = match at.stack() {
+        Ok(stack) => stack,
+        Err(output) => return output,
     };
     match command {
-        "ip" => ip::run(&stack, args),
-        "bridge" => bridge::run(&stack, args),
         "iptables-save" => netfilter::save(&stack, Family::V4, args),
         "ip6tables-save" => netfilter::save(&stack, Family::V6, args),
         "iptables" => netfilter::iptables(&stack, Family::V4, args),
@@ -106,11 +182,10 @@ fn run(world: &mut World, place: &str, argv: &[String], seed: u64) -> Output {
         "nft" => nft::run(&stack, args),
         "ipset" => ipvs::ipset(&stack, args),
         "ipvsadm" => {
-            let state = world.overlay().stack(stack.id);
-            ipvs::ipvsadm(&stack, state, world.overlay().now, args)
+            let state = at.world.overlay().stack(stack.id);
+            ipvs::ipvsadm(&stack, state, at.world.overlay().now, args)
         }
-        "conntrack" => conntrack::run(world.overlay().stack(stack.id), world.overlay().now, args),
-        "cat" => files::cat(&stack, args),
+        "conntrack" => conntrack::run(at.world.overlay().stack(stack.id), at.world.overlay().now, args),
         "hostname" => files::hostname(&stack, args),
         _ => ss::run(&stack, args),
     }

@@ -2,7 +2,7 @@
 
 use hoplab_engine::{Around, World};
 use hoplab_kernel::{Net, NetNs, NetNsId, PortRef};
-use hoplab_trace::{Micros, Name};
+use hoplab_trace::{Micros, Name, Place};
 use hoplab_wire::MacAddr;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -73,6 +73,24 @@ impl<'a> Stack<'a> {
     pub fn peer(&self, peer: &PortRef) -> Option<(u32, NetNsId)> {
         let far = self.net.stack(peer.netns)?;
         Some((far.interfaces.get(&peer.device)?.index, peer.netns))
+    }
+
+    /// Whether a cable leads from here to another namespace, so that it has a number here.
+    pub fn has_cable_to(&self, other: NetNsId) -> bool {
+        self.netns.interfaces.values().any(|interface| {
+            matches!(&interface.kind, hoplab_kernel::interface::InterfaceKind::Veth { peer } if peer.netns == other && other != self.id)
+        })
+    }
+
+    /// The name that a namespace of this machine has; iproute2 looks it up for the number.
+    pub fn netns_name(&self, other: NetNsId) -> Option<Name> {
+        match (&self.netns.place, &self.net.stack(other)?.place) {
+            (
+                Place::Host(here) | Place::Node(here) | Place::HostNetNs(here, _),
+                Place::HostNetNs(there, name),
+            ) if here == there => Some(name.clone()),
+            _ => None,
+        }
     }
 
     /// The number by which `ip` calls another namespace: in the order in which this one's cables lead there.

@@ -5,13 +5,13 @@ use super::{HostPlan, PlanData};
 use crate::apps::{self, Speaks};
 use crate::made_up;
 use crate::service_map::transport;
-use crate::stack_builder::{RouteSpec, StackBuilder, default_route_of};
-use hoplab_kernel::NetNs;
-use hoplab_kernel::interface::InterfaceKind;
-use hoplab_kernel::net::PortRef;
+use crate::stack_builder::{StackBuilder, default_route_of};
+use hoplab_kernel::edit::{Edit, Hop, LinkKind, Mode, NewAddress, NewLink, NewRoute, Refused, sysctl};
+use hoplab_kernel::fib::{MAIN, RouteKind};
+use hoplab_kernel::{NetNs, NetNsId};
 use hoplab_objects::view::hoplab::{Host, HostInterface, HostRoute, HostSpec};
 use hoplab_source::Origin;
-use hoplab_trace::{Name, Place};
+use hoplab_trace::{Name, Unknown};
 use hoplab_wire::MacAddr;
 use ipnet::IpNet;
 use serde_json::Value;
@@ -32,7 +32,7 @@ pub(super) fn interfaces(host: &HostPlan) -> impl Iterator<Item = &HostInterface
         .filter(|interface| interface.netns.as_deref() == host.inner.as_deref())
 }
 
-/// Whether an interface's type is one that [`PlanData::interface`] builds.
+/// Whether an interface's type is one that [`PlanData::link`] builds.
 pub(super) fn is_modelled(interface: &HostInterface) -> bool {
     matches!(
         interface.type_.as_deref(),
@@ -61,104 +61,195 @@ impl PlanData {
     /// A declared host, or a namespace on one.
     pub(super) fn host(&self, index: usize) -> NetNs {
         let host = &self.hosts[index];
-        let place = match &host.inner {
-            Some(inner) => Place::HostNetNs(Arc::clone(&host.name), Arc::clone(inner)),
-            None => Place::Host(Arc::clone(&host.name)),
-        };
-        let mut stack = StackBuilder::new(place);
-        let Some(spec) = spec(host) else {
-            return stack.finish();
-        };
-        let origin = |field: String| Arc::new(Origin::of(host.object.key.clone(), &field, WRITER));
-        for (i, interface) in spec.interfaces.iter().enumerate() {
-            if interface.netns.as_deref() == host.inner.as_deref() {
-                self.interface(
-                    host,
-                    spec,
-                    interface,
-                    &origin(format!("spec.interfaces[{i}]")),
-                    &mut stack,
-                );
-            }
-        }
-        for (i, route) in spec.routes.iter().enumerate() {
-            if route.netns.as_deref() == host.inner.as_deref() {
-                add_route(route, &origin(format!("spec.routes[{i}]")), &mut stack);
-            }
-        }
-        if host.inner.is_none() {
-            stack.netns().files = spec.files.clone();
-        }
-        for (name, value) in &spec.sysctls {
-            set_sysctl(name, value, stack.netns());
-        }
-        for (i, listen) in spec.listen.iter().enumerate() {
-            if listen.netns.as_deref() != host.inner.as_deref() {
-                continue;
-            }
-            let speaks = speaks(listen.behavior.as_ref());
-            let mut listener = apps::machine(
-                "server",
-                &host.name,
-                transport(listen.protocol),
-                listen.port,
-                speaks,
-            );
-            listener.address = listen.address;
-            stack.stamp(&origin(format!("spec.listen[{i}]"))).listen(listener);
-        }
-        stack.finish()
+        let (mut machine, _) = self.machine(&host.name);
+        let built = machine.take(host.netns);
+        built.unwrap_or_else(|| StackBuilder::new(self.place(host.netns)).finish())
     }
 
-    fn interface(
+    /// What the kernel refuses of the documents of declared hosts, and what is not modelled there.
+    pub(super) fn unknown_in_hosts(&self) -> impl Iterator<Item = Unknown> {
+        let machines = self.hosts.iter().filter(|host| host.inner.is_none());
+        machines.flat_map(|host| self.machine(&host.name).1)
+    }
+
+    /// A machine with all its namespaces: each field of its document becomes the request that a person would type.
+    fn machine(&self, name: &Name) -> (Edit, Vec<Unknown>) {
+        let mut edit = Edit::alone();
+        let mut refused = Vec::new();
+        let namespaces: Vec<&HostPlan> = self.hosts.iter().filter(|host| host.name == *name).collect();
+        for host in &namespaces {
+            edit.put(host.netns, StackBuilder::new(self.place(host.netns)).finish());
+        }
+        let Some((root, spec)) = namespaces.first().and_then(|host| Some((*host, spec(host)?))) else {
+            return (edit, refused);
+        };
+        let key = &root.object.key;
+        let id_of = |inner: Option<&str>| {
+            let found = namespaces.iter().find(|host| host.inner.as_deref() == inner);
+            *found.unwrap_or(&namespaces[0])
+        };
+        let origin = |field: &str| Some(Arc::new(Origin::of(key.clone(), field, WRITER)));
+        let mut note = |field: &str, result: Result<(), Refused>| {
+            if let Err(why) = result {
+                refused.push(Unknown {
+                    what: format!("{field} of {key}"),
+                    why: format!("it is left out: {why}"),
+                });
+            }
+        };
+        // What lies on another interface comes after it, wherever the document has it.
+        let above = |interface: &HostInterface| interface.link.is_some();
+        let in_order = [false, true].into_iter().flat_map(|upper| {
+            let all = spec.interfaces.iter().enumerate();
+            all.filter(move |(_, interface)| above(interface) == upper)
+        });
+        for (i, interface) in in_order.clone() {
+            let field = format!("spec.interfaces[{i}]");
+            edit.origin = origin(&field);
+            let made = self.link(&mut edit, interface, spec, &id_of);
+            note(&field, made);
+        }
+        for (i, interface) in in_order {
+            let field = format!("spec.interfaces[{i}]");
+            edit.origin = origin(&field);
+            let set = set_link(&mut edit, id_of(interface.netns.as_deref()).netns, interface);
+            note(&field, set);
+        }
+        for (i, route) in spec.routes.iter().enumerate() {
+            let field = format!("spec.routes[{i}]");
+            edit.origin = origin(&field);
+            let added = add_route(&mut edit, id_of(route.netns.as_deref()).netns, route);
+            note(&field, added);
+        }
+        for (name, value) in &spec.sysctls {
+            // Settings are a machine's here: its namespaces have them too.
+            for host in &namespaces {
+                let why = match sysctl::set(edit.netns_mut(host.netns), name, value) {
+                    Err(sysctl::NotSet::NotModelled) => "what this setting does is not modelled",
+                    Err(sysctl::NotSet::Unknown) if host.inner.is_none() => "the kernel has no such setting",
+                    Err(sysctl::NotSet::Invalid) => "the kernel takes no such value",
+                    _ => continue,
+                };
+                note(&format!("spec.sysctls[{name}]"), Err(Refused::NotModelled(why)));
+            }
+        }
+        edit.netns_mut(root.netns).files = spec.files.clone();
+        for (i, listen) in spec.listen.iter().enumerate() {
+            let field = format!("spec.listen[{i}]");
+            let speaks = speaks(listen.behavior.as_ref());
+            let mut listener = apps::machine("server", name, transport(listen.protocol), listen.port, speaks);
+            listener.address = listen.address;
+            listener.origin = origin(&field);
+            let id = id_of(listen.netns.as_deref()).netns;
+            edit.netns_mut(id).listeners.push(listener);
+        }
+        (edit, refused)
+    }
+
+    /// `ip link add`.
+    fn link<'h>(
         &self,
-        host: &HostPlan,
-        spec: &HostSpec,
+        edit: &mut Edit,
         interface: &HostInterface,
-        origin: &Arc<Origin>,
-        stack: &mut StackBuilder,
-    ) {
-        let name: Name = interface.name.as_str().into();
-        let mac = mac(host, interface);
+        spec: &HostSpec,
+        id_of: &dyn Fn(Option<&str>) -> &'h HostPlan,
+    ) -> Result<(), Refused> {
+        let host = id_of(interface.netns.as_deref());
+        if edit
+            .netns(host.netns)
+            .interfaces
+            .contains_key(interface.name.as_str())
+        {
+            // The other end of a cable that was made before.
+            return Ok(());
+        }
         let fabric = interface
             .network
             .as_ref()
             .and_then(|network| fabric_id(&self.fabrics, network));
-        let mtu_of_network = fabric.map(|id| self.fabrics[id.0 as usize].mtu_bytes);
-        let mtu_bytes = interface.mtu.or(mtu_of_network).unwrap_or(1500);
         let kind = match (interface.type_.as_deref(), fabric) {
-            (Some("bridge"), _) => InterfaceKind::Bridge(hoplab_kernel::interface::Bridge::default()),
+            (Some("bridge"), _) => LinkKind::Bridge,
             (Some("veth"), _) => {
                 let peer = interface.peer.clone().unwrap_or_default();
                 let other = spec.interfaces.iter().find(|other| other.name == peer);
-                let inner = other.and_then(|other| other.netns.as_deref());
-                let of_peer = self
-                    .hosts
-                    .iter()
-                    .find(|h| h.name == host.name && h.inner.as_deref() == inner);
-                let netns = of_peer.map_or(host.netns, |h| h.netns);
-                InterfaceKind::Veth {
-                    peer: PortRef {
-                        netns,
-                        device: peer.into(),
-                    },
+                let far = id_of(other.and_then(|other| other.netns.as_deref()));
+                LinkKind::Veth {
+                    mac: other.map(|other| mac(far, other)),
+                    netns: far.netns,
+                    peer: peer.into(),
                 }
             }
-            (Some("vlan"), _) => InterfaceKind::Vlan {
+            (Some("vlan"), _) => LinkKind::Vlan {
                 lower: interface.link.as_deref().unwrap_or_default().into(),
                 id: interface.vlan.unwrap_or(0),
             },
-            (None, Some(fabric)) => InterfaceKind::Physical { fabric },
+            (None, Some(fabric)) => LinkKind::Physical(fabric),
             // A device of a type that is not modelled drops everything, and the plan says so ([`is_modelled`]).
-            _ => InterfaceKind::Dummy,
+            _ => LinkKind::Dummy,
         };
-        stack
-            .stamp(origin)
-            .interface(&name, kind, mac, mtu_bytes, &interface.addresses);
-        if let (Some(master), Some(made)) = (&interface.master, stack.netns().interfaces.get_mut(&name)) {
-            made.master = Some(master.as_str().into());
-        }
+        let mtu_of_network = fabric.map(|id| self.fabrics[id.0 as usize].mtu_bytes);
+        let new = NewLink {
+            name: interface.name.as_str().into(),
+            kind,
+            mac: Some(mac(host, interface)),
+            mtu_bytes: interface.mtu.or(mtu_of_network),
+        };
+        edit.link_add(host.netns, new)
     }
+}
+
+/// `ip link set … master … mtu … up`, `ip addr add`.
+fn set_link(edit: &mut Edit, netns: NetNsId, interface: &HostInterface) -> Result<(), Refused> {
+    let name = interface.name.as_str();
+    if let Some(mtu) = interface.mtu {
+        edit.link_set_mtu(netns, name, mtu)?;
+    }
+    if let Some(master) = &interface.master {
+        edit.link_set_master(netns, name, Some(master))?;
+    }
+    edit.link_set_up(netns, name)?;
+    for net in &interface.addresses {
+        let address = NewAddress {
+            broadcast: net.addr().is_ipv4() && net.prefix_len() <= 30,
+            ..NewAddress::of(*net)
+        };
+        edit.addr_add(netns, name, address)?;
+    }
+    Ok(())
+}
+
+/// `ip route add`.
+fn add_route(edit: &mut Edit, netns: NetNsId, route: &HostRoute) -> Result<(), Refused> {
+    let prefix = match route.to.as_str() {
+        "default" => default_route_of(route.via.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))),
+        text => text
+            .parse::<IpNet>()
+            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+            .map_err(|_| Refused::Message("any valid prefix is expected"))?
+            .trunc(),
+    };
+    let table = match &route.table {
+        None => Some(MAIN),
+        Some(Value::Number(number)) => number.as_u64().and_then(|n| u32::try_from(n).ok()),
+        Some(Value::String(name)) if name == "main" => Some(MAIN),
+        Some(other) => other.as_str().and_then(|text| text.parse().ok()),
+    };
+    let new = NewRoute {
+        table: table.ok_or(Refused::Message("table id value is invalid"))?,
+        prefix,
+        kind: RouteKind::Unicast,
+        hops: vec![Hop {
+            via: route.via,
+            device: route.dev.as_deref().map(Name::from),
+            weight: 1,
+            onlink: false,
+        }],
+        src: route.src,
+        scope: None,
+        metric: route.metric.unwrap_or(0),
+        protocol: "",
+    };
+    edit.route_add(netns, new, Mode::Add)
 }
 
 /// What a listener of a host does: `http` (as everything does that says nothing), `echo`, `silent` or `reset`; another
@@ -169,78 +260,5 @@ fn speaks(behavior: Option<&Value>) -> Speaks {
         Some("silent") => Speaks::Silent,
         Some("reset") => Speaks::Resets,
         _ => Speaks::Describes,
-    }
-}
-
-fn add_route(route: &HostRoute, origin: &Arc<Origin>, stack: &mut StackBuilder) {
-    let prefix = match route.to.as_str() {
-        "default" => default_route_of(route.via.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))),
-        text => match text
-            .parse::<IpNet>()
-            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        {
-            Ok(prefix) => prefix.trunc(),
-            Err(_) => return,
-        },
-    };
-    // Without a device it is that of the connected network of the next hop, as `ip route add` finds it.
-    let device = match (&route.dev, route.via) {
-        (Some(device), _) => Some(Name::from(device.as_str())),
-        (None, Some(via)) => connected(stack, via),
-        (None, None) => None,
-    };
-    let Some(device) = device else { return };
-    let spec = RouteSpec {
-        prefix,
-        via: route.via,
-        device,
-        onlink: false,
-        protocol: "",
-        src: route.src,
-    };
-    stack.stamp(origin).route(spec);
-    let metric = route.metric.unwrap_or(0);
-    if let Some(last) = stack
-        .netns()
-        .tables
-        .values_mut()
-        .next_back()
-        .and_then(|table| table.last_mut())
-    {
-        last.metric = metric;
-    }
-}
-
-/// The interface whose network holds an address.
-fn connected(stack: &mut StackBuilder, via: IpAddr) -> Option<Name> {
-    let mut interfaces = stack.netns().interfaces.values();
-    let near = interfaces.find(|interface| interface.addresses.iter().any(|a| a.net.contains(&via)));
-    near.map(|interface| Arc::clone(&interface.name))
-}
-
-fn set_sysctl(name: &str, value: &str, netns: &mut NetNs) {
-    let on = value.trim() == "1";
-    let sysctls = &mut netns.sysctls;
-    let dotted = name.replace('/', ".");
-    match dotted.as_str() {
-        "net.ipv4.ip_forward" | "net.ipv4.conf.all.forwarding" => sysctls.ip_forward = on,
-        "net.ipv6.conf.all.forwarding" => sysctls.ipv6_forwarding = on,
-        "net.bridge.bridge-nf-call-iptables" => sysctls.bridge_nf_call_iptables = on,
-        "net.ipv4.tcp_syn_retries" => sysctls.tcp_syn_retries = value.trim().parse().unwrap_or(6),
-        "net.ipv4.tcp_syn_linear_timeouts" => {
-            sysctls.tcp_syn_linear_timeouts = value.trim().parse().unwrap_or(4)
-        }
-        _ => {
-            if let Some(device) = dotted
-                .strip_prefix("net.ipv4.conf.")
-                .and_then(|rest| rest.strip_suffix(".rp_filter"))
-            {
-                sysctls
-                    .rp_filter
-                    .insert(device.to_owned(), value.trim().parse().unwrap_or(0));
-            } else if dotted.ends_with(".route_localnet") {
-                sysctls.route_localnet = on;
-            }
-        }
     }
 }

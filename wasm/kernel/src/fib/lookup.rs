@@ -183,6 +183,7 @@ mod tests {
             addresses: vec![IfAddr {
                 net,
                 scope: Scope::Global,
+                broadcast: false,
             }],
             master: None,
             hairpin: false,

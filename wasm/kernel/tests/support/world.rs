@@ -142,6 +142,7 @@ fn loopback(ns: &mut NetNs) {
             addresses: vec![IfAddr {
                 net,
                 scope: Scope::Host,
+                broadcast: false,
             }],
             master: None,
             hairpin: false,
@@ -210,6 +211,7 @@ fn interface(
             .map(|a| IfAddr {
                 net: a.parse().expect("an address"),
                 scope: Scope::Global,
+                broadcast: false,
             })
             .collect(),
         master: link["master"].as_str().map(Name::from),

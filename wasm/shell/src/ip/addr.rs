@@ -4,6 +4,7 @@ use super::link::{Of, Selected, brief_head, first_line, garbage, link_line, link
 use super::{Options, argument, selector, shown};
 use crate::output::{Ended, Output};
 use crate::stack::Stack;
+use hoplab_kernel::edit::is_secondary;
 use hoplab_kernel::interface::{IfAddr, Interface, Scope};
 use ipnet::IpNet;
 use std::fmt::Write as _;
@@ -93,9 +94,14 @@ fn full(stack: &Stack<'_>, with_link: bool, interface: &Interface, shown: &[&IfA
     lines
 }
 
-/// `inet 10.244.1.5/24 brd 10.244.1.255 scope global eth0` and its lifetime. The broadcast address is what CNI
-/// plug-ins and DHCP set: the last one, where the prefix leaves room for it.
+/// `inet 10.244.1.5/24 brd 10.244.1.255 scope global eth0` and its lifetime.
 fn address_lines(interface: &Interface, address: &IfAddr) -> String {
+    let at = interface.addresses.iter().position(|a| a == address).unwrap_or(0);
+    let secondary = if is_secondary(&interface.addresses[..at], address) {
+        "secondary "
+    } else {
+        ""
+    };
     let scope = match address.scope {
         Scope::Global => "global",
         Scope::Link => "link",
@@ -103,19 +109,22 @@ fn address_lines(interface: &Interface, address: &IfAddr) -> String {
     };
     let line = match address.net {
         IpNet::V4(net) => {
-            let broadcast = if net.prefix_len() <= 30 && address.scope != Scope::Host {
+            let broadcast = if address.broadcast {
                 format!(" brd {}", net.broadcast())
             } else {
                 String::new()
             };
-            format!("inet {net}{broadcast} scope {scope} {}", interface.name)
+            format!(
+                "inet {net}{broadcast} scope {scope} {secondary}{}",
+                interface.name
+            )
         }
         IpNet::V6(net) => format!("inet6 {net} scope {scope} "),
     };
     format!("{line}\n       valid_lft forever preferred_lft forever")
 }
 
-fn scope(word: &str) -> Result<Scope, Output> {
+pub(super) fn scope(word: &str) -> Result<Scope, Output> {
     match word {
         "global" => Ok(Scope::Global),
         "link" => Ok(Scope::Link),

@@ -147,7 +147,7 @@ pub(super) fn first_line(stack: &Stack<'_>, interface: &Interface, of: Of) -> St
         full_name(stack, interface),
         flags(stack, interface),
         interface.mtu_bytes,
-        queueing(interface),
+        queueing(stack, interface),
     );
     if let Some(master) = &interface.master {
         let _ = write!(line, " master {master}");
@@ -175,9 +175,10 @@ pub(super) fn link_line(stack: &Stack<'_>, interface: &Interface) -> String {
 /// ` link-netnsid 0` of a cable that leads elsewhere.
 pub(super) fn link_netns(stack: &Stack<'_>, interface: &Interface) -> String {
     match &interface.kind {
-        InterfaceKind::Veth { peer } if peer.netns != stack.id => {
-            format!(" link-netnsid {}", stack.netnsid(peer.netns))
-        }
+        InterfaceKind::Veth { peer } if peer.netns != stack.id => match stack.netns_name(peer.netns) {
+            Some(name) => format!(" link-netns {name}"),
+            None => format!(" link-netnsid {}", stack.netnsid(peer.netns)),
+        },
         _ => String::new(),
     }
 }
@@ -216,7 +217,7 @@ fn kind_name(kind: &InterfaceKind) -> &'static str {
 }
 
 /// Whether a signal is there: a bridge has one while one of its ports has.
-fn carrier(stack: &Stack<'_>, interface: &Interface) -> bool {
+pub(crate) fn carrier(stack: &Stack<'_>, interface: &Interface) -> bool {
     match &interface.kind {
         InterfaceKind::Bridge(_) => {
             let mut ports = stack
@@ -224,7 +225,7 @@ fn carrier(stack: &Stack<'_>, interface: &Interface) -> bool {
                 .interfaces
                 .values()
                 .filter(|i| i.master.as_ref() == Some(&interface.name));
-            ports.any(|port| port.up)
+            ports.any(|port| port.up && carrier(stack, port))
         }
         InterfaceKind::Veth { peer } => {
             let far = stack.net.stack(peer.netns);
@@ -236,7 +237,7 @@ fn carrier(stack: &Stack<'_>, interface: &Interface) -> bool {
 }
 
 /// `<BROADCAST,MULTICAST,UP,LOWER_UP>`. Source: iproute2 print_link_flags; linux/if.h.
-fn flags(stack: &Stack<'_>, interface: &Interface) -> String {
+pub(crate) fn flags(stack: &Stack<'_>, interface: &Interface) -> String {
     let mut flags = Vec::new();
     let carrier = carrier(stack, interface);
     if interface.up && !carrier {
@@ -254,6 +255,17 @@ fn flags(stack: &Stack<'_>, interface: &Interface) -> String {
             flags.push("LOWER_UP");
         }
     }
+    // IFLA_LINK in this namespace that is not up.
+    if let InterfaceKind::Veth { peer } = &interface.kind
+        && peer.netns == stack.id
+        && stack
+            .netns
+            .interfaces
+            .get(&peer.device)
+            .is_some_and(|far| !far.up)
+    {
+        flags.push("M-DOWN");
+    }
     format!("<{}>", flags.join(","))
 }
 
@@ -265,15 +277,16 @@ pub(super) fn state(stack: &Stack<'_>, interface: &Interface) -> &'static str {
         | InterfaceKind::Dummy
         | InterfaceKind::Vxlan(_)
         | InterfaceKind::Tunnel(_) => "UNKNOWN",
+        InterfaceKind::Veth { .. } if !carrier(stack, interface) => "LOWERLAYERDOWN",
         _ if !carrier(stack, interface) => "DOWN",
         _ => "UP",
     }
 }
 
 /// Virtual devices have no queue; a card has systemd's default one (sysctl.d/50-default.conf: fq_codel).
-fn queueing(interface: &Interface) -> &'static str {
+fn queueing(stack: &Stack<'_>, interface: &Interface) -> &'static str {
     match interface.kind {
-        _ if !interface.up && !matches!(interface.kind, InterfaceKind::Loopback) => "noop",
+        _ if !interface.up && !stack.netns.downed.contains(&interface.name) => "noop",
         InterfaceKind::Physical { .. } => "fq_codel",
         _ => "noqueue",
     }

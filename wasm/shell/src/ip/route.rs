@@ -63,6 +63,30 @@ pub(super) fn run(stack: &Stack<'_>, options: &Options, args: &[&str]) -> Ended 
         args,
     )?;
     let filter = filter(options, args)?;
+    let mut out = String::new();
+    for (table, route) in chosen(stack, options, &filter)? {
+        print(stack, &mut out, &route, table, &filter);
+    }
+    Ok(if options.one_line {
+        out.replace("\n\t", "\\\t")
+    } else {
+        out
+    })
+}
+
+/// The routes that `flush` means by these words, each with its table.
+pub(super) fn selected(
+    stack: &Stack<'_>,
+    options: &Options,
+    args: &[&str],
+) -> Result<Vec<(u32, Route)>, Output> {
+    let filter = filter(options, args)?;
+    let mut all = chosen(stack, options, &filter)?;
+    all.retain(|(table, _)| *table != LOCAL);
+    Ok(all)
+}
+
+fn chosen(stack: &Stack<'_>, options: &Options, filter: &Filter<'_>) -> Result<Vec<(u32, Route)>, Output> {
     if let Some(device) = filter
         .device
         .filter(|device| !stack.netns.interfaces.contains_key(*device))
@@ -84,7 +108,7 @@ pub(super) fn run(stack: &Stack<'_>, options: &Options, args: &[&str]) -> Ended 
             own.chain([LOCAL]).collect()
         }
     };
-    let mut out = String::new();
+    let mut all = Vec::new();
     for v4 in [true, false] {
         // Without -6 only `table all` shows both families.
         let family_shown = match options.family {
@@ -92,20 +116,18 @@ pub(super) fn run(stack: &Stack<'_>, options: &Options, args: &[&str]) -> Ended 
             Some(Family::V6) => !v4,
             None => v4 || matches!(filter.table, Table::All) || filter.is_v6(),
         };
-        if !family_shown {
-            continue;
-        }
-        for table in &tables {
-            for route in dump(stack, *table, v4) {
-                print(&mut out, &route, *table, &filter);
+        if family_shown {
+            for table in &tables {
+                let routes = dump(stack, *table, v4).into_iter();
+                all.extend(
+                    routes
+                        .filter(|route| filter.keeps(route))
+                        .map(|route| (*table, route)),
+                );
             }
         }
     }
-    Ok(if options.one_line {
-        out.replace("\n\t", "\\\t")
-    } else {
-        out
-    })
+    Ok(all)
 }
 
 impl Filter<'_> {
@@ -278,10 +300,13 @@ fn scope_name(scope: Scope) -> &'static str {
     }
 }
 
-fn print(out: &mut String, route: &Route, table: u32, filter: &Filter<'_>) {
-    if !filter.keeps(route) {
-        return;
-    }
+fn print(stack: &Stack<'_>, out: &mut String, route: &Route, table: u32, filter: &Filter<'_>) {
+    // RTNH_F_LINKDOWN: the interface is up and nothing answers at the other end.
+    let link_down = |hop: &NextHop| {
+        let device = stack.netns.interfaces.get(&hop.device);
+        let down = device.is_some_and(|device| device.up && !super::link::carrier(stack, device));
+        if down { "linkdown " } else { "" }
+    };
     let v4 = route.prefix.addr().is_ipv4();
     if route.kind != RouteKind::Unicast {
         let _ = write!(out, "{} ", kind_name(&route.kind));
@@ -322,16 +347,22 @@ fn print(out: &mut String, route: &Route, table: u32, filter: &Filter<'_>) {
     }
     match route.next_hops.as_slice() {
         [] => {}
-        [hop] if hop.onlink => out.push_str("onlink "),
-        [_] => {}
+        [hop] => {
+            if hop.onlink {
+                out.push_str("onlink ");
+            }
+            out.push_str(link_down(hop));
+        }
         several => {
             for hop in several {
                 let via = hop.via.map(|via| format!("via {via} ")).unwrap_or_default();
                 let onlink = if hop.onlink { "onlink " } else { "" };
                 let _ = write!(
                     out,
-                    "\n\tnexthop {via}dev {} weight {} {onlink}",
-                    hop.device, hop.weight
+                    "\n\tnexthop {via}dev {} weight {} {onlink}{}",
+                    hop.device,
+                    hop.weight,
+                    link_down(hop)
                 );
             }
         }

@@ -7,8 +7,8 @@ use std::process::Command;
 fn run(net: &Net, at: NetNsId, line: &str) -> Output {
     let words: Vec<&str> = line.split_whitespace().collect();
     match words.split_first() {
-        Some((&"ip", args)) => super::run(&stack(net, at), args),
-        Some((&"bridge", args)) => crate::bridge::run(&stack(net, at), args),
+        Some((&"ip", args)) => super::only_shown(&stack(net, at), args),
+        Some((&"bridge", args)) => crate::bridge::only_shown(&stack(net, at), args),
         _ => panic!("{line}"),
     }
 }
