@@ -18,6 +18,7 @@ mod legs;
 mod lookup;
 mod resolver;
 mod run;
+mod seen;
 mod unmodelled;
 mod world;
 
@@ -27,4 +28,5 @@ pub use hoplab_controllers::returned;
 pub use lookup::Around;
 pub use resolver::Query;
 pub use run::{Run, RunOptions};
+pub use seen::Seen;
 pub use world::{Options, Typed, World};

@@ -127,7 +127,11 @@ impl World {
         let (flights, conversations, overlay) = sim.into_parts();
         let place_of = |id: NetNsId| match overlay.on_demand(id) {
             Some(stack) => stack.place.clone(),
-            None => self.plan().place(id),
+            // Namespaces that were made by hand are in the net alone.
+            None => match self.net().stack(id) {
+                Some(stack) => stack.place.clone(),
+                None => self.plan().place(id),
+            },
         };
         let report = report.borrow().clone();
         let finished = if report.finished == Micros(0) {

@@ -1,5 +1,6 @@
 //! Everything that exists now: documents, what controllers made of them, and the network that agents programmed.
 
+use crate::seen::Seen;
 use crate::unmodelled;
 use hoplab_controllers::{Reconciled, settle};
 use hoplab_dataplane::plan::Plan;
@@ -39,6 +40,7 @@ pub struct World {
     net: Net,
     typed: Arc<Vec<Typed>>,
     edits: u32,
+    seen: Seen,
     pub(crate) overlay: Overlay,
 }
 
@@ -163,6 +165,7 @@ impl World {
                 net,
                 typed: Arc::default(),
                 edits: 0,
+                seen: Seen::default(),
                 overlay,
             },
             diagnostics,
@@ -216,6 +219,21 @@ impl World {
         Arc::make_mut(&mut self.typed).push(typed);
     }
 
+    /// What committed runs sent, for tools that watch.
+    pub fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Packets and bytes that a rule matched, by its text in its chain.
+    pub fn counters(&self, netns: NetNsId, table: &str, rule: &str) -> (u64, u64) {
+        self.seen.counters(netns, table, rule)
+    }
+
+    /// `iptables -Z`: of one chain, or of the whole table.
+    pub fn zero_counters(&mut self, netns: NetNsId, table: &str, chain: Option<&str>) {
+        self.seen.zero(netns, table, chain);
+    }
+
     /// What packets left behind, to be changed by hand.
     pub fn overlay_mut(&mut self) -> &mut Overlay {
         &mut self.overlay
@@ -243,6 +261,7 @@ impl World {
     /// Keeps what a run's packets left behind: connections, learned addresses, counters, the clock.
     pub fn commit(&mut self, run: &crate::Run) {
         self.overlay = run.overlay.clone();
+        self.seen.note(run);
     }
 
     /// Every object as the cluster holds it, what controllers wrote included.

@@ -9,6 +9,7 @@ mod address;
 mod fdb;
 mod link;
 mod neighbour;
+pub mod netfilter;
 mod route;
 mod rule;
 pub mod sysctl;

@@ -3,6 +3,8 @@
 pub(crate) mod eval;
 pub mod hooks;
 pub mod nft;
+pub mod parse;
+pub mod restore;
 pub mod save;
 pub mod set;
 
@@ -250,6 +252,33 @@ pub enum Match {
         /// Virtual port.
         port: u16,
     },
+    /// `-m tcp --tcp-flags`, `--syn`.
+    TcpFlags {
+        /// Inverted.
+        not: bool,
+        /// Flags looked at, as bits of the header.
+        mask: u8,
+        /// Those that must be set.
+        set: u8,
+    },
+    /// `-m icmp --icmp-type`.
+    IcmpType {
+        /// Inverted.
+        not: bool,
+        /// Type.
+        kind: u8,
+        /// Code; `None`: any.
+        code: Option<u8>,
+    },
+    /// A match that has another spelling than that of what it means: `-m state`.
+    Written {
+        /// As it was written.
+        text: Name,
+        /// What it asks.
+        meaning: Box<Match>,
+    },
+    /// A match that is not modelled, as `iptables-save` prints it.
+    NotModelled(Name),
     /// `-m set --match-set`.
     Set {
         /// Inverted.
@@ -349,6 +378,15 @@ pub enum Target {
     },
     /// `-j NOTRACK` (`-j CT --notrack`).
     Notrack,
+    /// A target that has another spelling than that of what it does: `NOTRACK`.
+    Written {
+        /// As it was written.
+        text: Name,
+        /// What it does.
+        meaning: Box<Target>,
+    },
+    /// A target that is not modelled, with its options.
+    NotModelled(Name),
     /// `-j LOG`.
     Log {
         /// `--log-prefix`.

@@ -1,7 +1,7 @@
 //! What packets leave behind: connections, learned neighbours and MAC addresses, path MTUs, counters, recent lists,
 //! and the hosts that were made on demand. Given into a run and taken out of it again.
 
-use crate::conntrack::Conntrack;
+use crate::conntrack::{Conntrack, Entry};
 use crate::ipvs::IpvsState;
 use crate::net::{FabricId, PortRef};
 use crate::{NetNs, NetNsId};
@@ -138,6 +138,20 @@ impl Overlay {
         if self.stack(id).is_some_and(known) {
             let key = (Arc::clone(device), ip);
             self.stack_mut(id).neighbours.shift_remove(&key);
+        }
+    }
+
+    /// Forgets the connections of one stack that `goes` says.
+    pub fn forget_connections(&mut self, id: NetNsId, goes: &dyn Fn(&Entry) -> bool) {
+        let now = self.now;
+        if self.stacks.contains_key(&id) {
+            let table = &mut self.stack_mut(id).conntrack;
+            let gone: Vec<_> = table
+                .entries(now)
+                .filter(|entry| goes(entry))
+                .map(|entry| entry.id)
+                .collect();
+            gone.into_iter().for_each(|id| table.remove(id));
         }
     }
 

@@ -141,10 +141,16 @@ fn needs_conntrack(rules: &Ruleset) -> bool {
                 .chain(shared)
                 .flat_map(|c| c.rules.iter())
                 .any(|rule| {
-                    rule.matches
-                        .iter()
-                        .any(|m| matches!(m, Match::CtState { .. } | Match::CtOrigDst { .. }))
-                        || rule.target == Some(Target::Notrack)
+                    rule.matches.iter().any(asks_conntrack)
+                        || matches!(rule.target, Some(Target::Notrack | Target::Written { .. }))
                 })
         })
+}
+
+fn asks_conntrack(found: &Match) -> bool {
+    match found {
+        Match::CtState { .. } | Match::CtOrigDst { .. } => true,
+        Match::Written { meaning, .. } => asks_conntrack(meaning),
+        _ => false,
+    }
 }

@@ -1,5 +1,6 @@
 //! `conntrack`: connections that a namespace remembers, as conntrack-tools 1.4.7 prints them.
 
+use crate::at::At;
 use crate::output::Output;
 use hoplab_kernel::conntrack::{Entry, Tuple};
 use hoplab_kernel::overlay::StackState;
@@ -41,9 +42,19 @@ impl Filter {
 }
 
 /// Runs `conntrack ARGS` over what committed runs left behind.
-pub(crate) fn run(state: Option<&StackState>, now: Micros, args: &[&str]) -> Output {
+pub(crate) fn run(at: &mut At<'_>, args: &[&str]) -> Output {
+    let now = at.world.overlay().now;
     let mut filter = Filter::default();
-    let (mut list, mut count) = (false, false);
+    let (mut list, mut count, mut delete) = (false, false, false);
+    if matches!(args, ["-F" | "--flush"] | ["-F" | "--flush", "conntrack"]) {
+        at.world.overlay_mut().forget_connections(at.id, &|_| true);
+        return Output {
+            stderr: "conntrack v1.4.7 (conntrack-tools): connection tracking table has been emptied.\n"
+                .to_owned(),
+            ..Output::default()
+        };
+    }
+    let state: Option<&StackState> = at.world.overlay().stack(at.id);
     let wrong = |message: String| {
         Output::failed(
             2,
@@ -99,8 +110,9 @@ pub(crate) fn run(state: Option<&StackState>, now: Micros, args: &[&str]) -> Out
                 "-f" | "--family" => {
                     let _ = value()?;
                 }
-                "-G" | "-D" | "-I" | "-U" | "-E" | "-F" | "-S" | "expect" | "dying" | "unconfirmed"
-                | "-m" | "-u" | "-w" | "-z" => {
+                "-D" | "--delete" => delete = true,
+                "-G" | "-I" | "-U" | "-E" | "-F" | "-S" | "expect" | "dying" | "unconfirmed" | "-m"
+                | "-u" | "-w" | "-z" => {
                     return Err(Output::not_modelled(2, "conntrack", &format!("\"{flag}\"")));
                 }
                 other => return Err(wrong(format!("unknown option `{other}'"))),
@@ -119,24 +131,27 @@ pub(crate) fn run(state: Option<&StackState>, now: Micros, args: &[&str]) -> Out
     if count {
         return Output::done(format!("{}\n", entries.len()));
     }
-    if !list {
+    if !list && !delete {
         return Output::failed(
             2,
-            "Usage: conntrack -L [-p PROTO] [-s IP] [-d IP] [-r IP] [-q IP] [--sport PORT] [--dport PORT] [-n|-g|-j] [-o extended] | -C",
+            "Usage: conntrack -L|-D|-F [-p PROTO] [-s IP] [-d IP] [-r IP] [-q IP] [--sport PORT] [--dport PORT] [-n|-g|-j] [-o extended] | -C",
         );
     }
     let mut out = String::new();
     for entry in &entries {
         line(&mut out, entry, now, filter.family_shown);
     }
-    let stderr = format!(
-        "conntrack v1.4.7 (conntrack-tools): {} flow entries have been shown.\n",
-        entries.len()
-    );
+    let count = entries.len();
+    let done = if delete { "deleted" } else { "shown" };
+    if delete {
+        at.world
+            .overlay_mut()
+            .forget_connections(at.id, &|entry| filter.keeps(entry));
+    }
     Output {
         stdout: out,
-        stderr,
-        status: 0,
+        stderr: format!("conntrack v1.4.7 (conntrack-tools): {count} flow entries have been {done}.\n"),
+        status: i32::from(delete && count == 0),
     }
 }
 

@@ -7,7 +7,7 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
         "MAC tables and ports of bridges, remote ends of tunnels: show, add, del, set",
     ),
     ("cat FILE", "/etc/resolv.conf, /etc/hosts, /proc/sys/…"),
-    ("conntrack -L", "connections that the kernel remembers"),
+    ("conntrack -L|-D|-F", "connections that the kernel remembers"),
     (
         "curl URL",
         "an HTTP request; -s -v -i -I -o -X -H -d -w -m --connect-timeout --connect-to",
@@ -23,16 +23,26 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
         "ip addr|link|route|neigh|rule|netns",
         "interfaces, addresses, routes, neighbours, namespaces: show, add, del, set; -br -d -o -4 -6 -n NS -batch FILE",
     ),
-    ("ip6tables-save, ip6tables -S", "IPv6 packet filter and NAT rules"),
+    (
+        "ip6tables, ip6tables-save, ip6tables-restore",
+        "the same for IPv6",
+    ),
     ("ipset list|save [NAME]", "sets that iptables rules ask"),
     (
         "ipvsadm -Ln",
         "virtual servers of IPVS, their real servers and connections",
     ),
-    ("iptables-save, iptables -S", "packet filter and NAT rules"),
+    (
+        "iptables, iptables-save, iptables-restore",
+        "packet filter and NAT rules; -A -I -D -R -N -X -P -F -Z -L -S -C, -t TABLE",
+    ),
     (
         "kubectl get KIND [NAME]",
         "objects of the cluster; -n NS -A -l SELECTOR -o wide|yaml|json|name",
+    ),
+    (
+        "nc [-u] -l PORT &, nc -vz HOST PORT",
+        "a program that waits; whether one does",
     ),
     (
         "nft list ruleset|tables|table|chain|set|map",
@@ -40,8 +50,13 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
     ),
     ("nslookup NAME", "a look-up; -type=TYPE"),
     ("ping HOST", "ICMP echo; -c -s -M do -W -i -q"),
+    ("python3 -m http.server PORT &", "a web server"),
     ("ss -ltnu", "sockets that wait for connections"),
     ("sysctl NAME[=VALUE]", "settings of the kernel; -w -n -q -a"),
+    (
+        "tcpdump -ni INTERFACE FILTER",
+        "packets that the last requests passed there; -e -v -X -c -t -S",
+    ),
 ];
 
 /// The list, as `help` prints it.

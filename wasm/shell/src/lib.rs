@@ -18,6 +18,7 @@ mod help;
 mod ip;
 mod ipvs;
 pub mod line;
+mod listen;
 mod netfilter;
 mod nft;
 mod nslookup;
@@ -26,6 +27,7 @@ mod ping;
 mod ss;
 mod stack;
 mod sysctl;
+mod tcpdump;
 pub mod terminal;
 
 pub use get::{Format, Get};
@@ -165,6 +167,16 @@ pub(crate) fn run_at(at: &mut At<'_>, argv: &[String]) -> Output {
         "ip" => return ip::run(at, args),
         "bridge" => return bridge::command(at, args),
         "sysctl" => return sysctl::run(at, args),
+        "tcpdump" => return tcpdump::run(at, args),
+        "conntrack" => return conntrack::run(at, args),
+        "nc" | "netcat" => return listen::nc(at, args),
+        "python3" => return listen::python(at, args),
+        "iptables" => return netfilter::run(at, Family::V4, args),
+        "ip6tables" => return netfilter::run(at, Family::V6, args),
+        "iptables-restore" => return netfilter::restore(at, Family::V4, args),
+        "ip6tables-restore" => return netfilter::restore(at, Family::V6, args),
+        "iptables-save" => return netfilter::save(at.netns(), Family::V4, args),
+        "ip6tables-save" => return netfilter::save(at.netns(), Family::V6, args),
         "cat" => return files::cat(at, args),
         "tee" => return files::tee(at, args),
         "echo" => return files::echo(args),
@@ -175,17 +187,12 @@ pub(crate) fn run_at(at: &mut At<'_>, argv: &[String]) -> Output {
         Err(output) => return output,
     };
     match command {
-        "iptables-save" => netfilter::save(&stack, Family::V4, args),
-        "ip6tables-save" => netfilter::save(&stack, Family::V6, args),
-        "iptables" => netfilter::iptables(&stack, Family::V4, args),
-        "ip6tables" => netfilter::iptables(&stack, Family::V6, args),
         "nft" => nft::run(&stack, args),
         "ipset" => ipvs::ipset(&stack, args),
         "ipvsadm" => {
             let state = at.world.overlay().stack(stack.id);
             ipvs::ipvsadm(&stack, state, at.world.overlay().now, args)
         }
-        "conntrack" => conntrack::run(at.world.overlay().stack(stack.id), at.world.overlay().now, args),
         "hostname" => files::hostname(&stack, args),
         _ => ss::run(&stack, args),
     }

@@ -1,32 +1,58 @@
-//! `iptables-save`, `iptables -S` and their IPv6 siblings.
+//! `iptables`, `iptables-save`, `iptables-restore` and their IPv6 siblings.
 
-use crate::output::{Ended, Output, ended};
-use crate::stack::Stack;
+mod command;
+mod list;
+
+pub(crate) use command::run;
+
+use crate::at::At;
+use crate::output::Output;
+use hoplab_kernel::NetNs;
+use hoplab_kernel::nf::restore::{self, Unread, table_named};
 use hoplab_kernel::nf::save::{Family, iptables_save_of};
 use hoplab_kernel::nf::{Ruleset, TableName};
 
-fn ruleset<'s>(stack: &'s Stack<'_>, family: Family) -> &'s Ruleset {
+fn ruleset(netns: &NetNs, family: Family) -> &Ruleset {
     match family {
-        Family::V4 => &stack.netns.iptables,
-        Family::V6 => &stack.netns.ip6tables,
+        Family::V4 => &netns.iptables,
+        Family::V6 => &netns.ip6tables,
     }
 }
 
-fn table(name: &str) -> Option<TableName> {
-    [
-        TableName::Raw,
-        TableName::Mangle,
-        TableName::Nat,
-        TableName::Filter,
-    ]
-    .into_iter()
-    .find(|table| table.name() == name)
+/// The tool's name.
+fn tool(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "iptables",
+        Family::V6 => "ip6tables",
+    }
+}
+
+/// How a message of the parser begins.
+fn version(family: Family) -> String {
+    format!("{} v1.8.9 (nf_tables):", tool(family))
+}
+
+/// How it ends.
+fn try_help(family: Family) -> String {
+    let tool = tool(family);
+    format!("Try `{tool} -h' or '{tool} --help' for more information.")
+}
+
+/// What listing a chain says that does not exist.
+fn no_chain(family: Family, table: TableName, chain: &str) -> Output {
+    let table = table.name();
+    Output::failed(
+        1,
+        format!(
+            "{} chain `{chain}' in table `{table}' is incompatible, use 'nft' tool.",
+            version(family)
+        ),
+    )
 }
 
 /// The text of one table, or of all. Differs: the real tool's comment lines hold version and date; what is printed
 /// here is the same every time.
-fn saved(stack: &Stack<'_>, family: Family, only: Option<TableName>) -> String {
-    let rules = ruleset(stack, family);
+fn saved(rules: &Ruleset, family: Family, only: Option<TableName>) -> String {
     match only {
         None => iptables_save_of(rules, family),
         Some(only) => {
@@ -46,7 +72,7 @@ fn saved(stack: &Stack<'_>, family: Family, only: Option<TableName>) -> String {
 }
 
 /// Runs `iptables-save ARGS` or `ip6tables-save ARGS`.
-pub(crate) fn save(stack: &Stack<'_>, family: Family, args: &[&str]) -> Output {
+pub(crate) fn save(netns: &NetNs, family: Family, args: &[&str]) -> Output {
     let mut only = None;
     let mut words = args.iter();
     while let Some(word) = words.next() {
@@ -61,104 +87,70 @@ pub(crate) fn save(stack: &Stack<'_>, family: Family, args: &[&str]) -> Output {
                 );
             }
         };
-        match table(name) {
+        match table_named(name) {
             Some(found) => only = Some(found),
             None => return Output::failed(1, format!("Table `{name}' does not exist")),
         }
     }
-    Output::done(saved(stack, family, only))
+    Output::done(saved(ruleset(netns, family), family, only))
 }
 
-/// Runs `iptables ARGS` or `ip6tables ARGS`: `-S [CHAIN]`.
-pub(crate) fn iptables(stack: &Stack<'_>, family: Family, args: &[&str]) -> Output {
-    ended(listed(stack, family, args))
-}
-
-fn listed(stack: &Stack<'_>, family: Family, args: &[&str]) -> Ended {
-    let tool = if family == Family::V4 {
-        "iptables"
-    } else {
-        "ip6tables"
-    };
-    let (mut name, mut chain, mut shows) = ("filter", None, false);
-    let mut words = args.iter().peekable();
-    while let Some(word) = words.next() {
-        match *word {
-            "-t" | "--table" => name = words.next().copied().unwrap_or_default(),
-            "-S" | "--list-rules" => {
-                shows = true;
-                chain = words.next_if(|word| !word.starts_with('-')).copied();
+/// Runs `iptables-restore [-n] [-T TABLE] < FILE`. Source: iptables 1.8.9 iptables/xtables-restore.c.
+pub(crate) fn restore(at: &mut At<'_>, family: Family, args: &[&str]) -> Output {
+    let tool = format!("{}-restore", tool(family));
+    let (mut keeps, mut tests, mut file) = (false, false, None);
+    for arg in args {
+        match *arg {
+            "-n" | "--noflush" => keeps = true,
+            "-t" | "--test" => tests = true,
+            "-w" | "--wait" | "-c" | "--counters" => {}
+            option if option.starts_with('-') => {
+                return Output::not_modelled(1, &tool, &format!("option '{option}'"));
             }
-            "-w" | "--wait" | "-n" | "--numeric" => {}
-            "-L" | "--list" => {
-                return Err(Output::not_modelled(2, tool, "\"-L\" (use -S, or iptables-save)"));
-            }
-            "-v" | "--verbose" => return Err(Output::not_modelled(2, tool, "counters (-v)")),
-            other if other.starts_with('-') => {
-                return Err(Output::not_modelled(2, tool, &format!("\"{other}\"")));
-            }
-            other => {
-                return Err(Output::failed(
-                    2,
-                    format!(
-                        "Bad argument `{other}'\nTry `{tool} -h' or '{tool} --help' for more information."
-                    ),
-                ));
-            }
+            path => file = Some(path),
         }
     }
-    let Some(table) = table(name) else {
-        return Err(Output::failed(
-            3,
-            format!(
-                "{tool} v1.8.9 (nf_tables): table '{name}' does not exist\nPerhaps iptables or your kernel needs to be upgraded."
-            ),
-        ));
+    let text = match file {
+        Some(path) => crate::files::read(at, path),
+        None => at.stdin.take(),
     };
-    if !shows {
-        return Err(Output::failed(
-            2,
-            format!(
-                "{tool} v1.8.9 (nf_tables): no command specified\nTry `{tool} -h' or '{tool} --help' for more information."
-            ),
-        ));
-    }
-    let text = saved(stack, family, Some(table));
-    // An untouched table still has its built-in chains.
-    let empty: String = table
-        .builtin_chains()
-        .iter()
-        .map(|chain| format!(":{chain} ACCEPT [0:0]\n"))
-        .collect();
-    let text = if text.is_empty() { empty } else { text };
-    let mut declared = String::new();
-    let mut rules = String::new();
-    let mut known = false;
-    for line in text.lines() {
-        let is_wanted = |found: &str| chain.is_none_or(|wanted| wanted == found);
-        if let Some(rest) = line.strip_prefix(':') {
-            let mut parts = rest.split(' ');
-            let (found, policy) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-            if is_wanted(found) {
-                known = true;
-                declared.push_str(&if policy == "-" {
-                    format!("-N {found}\n")
-                } else {
-                    format!("-P {found} {policy}\n")
-                });
-            }
-        } else if let Some(found) = line.strip_prefix("-A ").and_then(|rest| rest.split(' ').next())
-            && is_wanted(found)
-        {
-            rules.push_str(line);
-            rules.push('\n');
+    let Some(text) = text else {
+        return match file {
+            Some(path) => Output::failed(1, format!("Can't open {path}: No such file or directory")),
+            None => Output::not_modelled(1, &tool, "reading standard input from the keyboard"),
+        };
+    };
+    let help = format!("Try `{tool} -h' or '{tool} --help' for more information.");
+    let restored = restore::restore(ruleset(at.netns(), family), &text, family, keeps);
+    let rules = match restored {
+        Ok(rules) => rules,
+        Err(Unread::Line(n)) => return Output::failed(1, format!("{tool}: line {n} failed")),
+        Err(Unread::NoCommit(n)) => return Output::failed(1, format!("{tool}: COMMIT expected at line {n}")),
+        Err(Unread::NoChain(n)) => {
+            return Output::failed(
+                1,
+                format!("{tool}: line {n} failed: No chain/target/match by that name."),
+            );
         }
+        Err(Unread::Table(n, name)) => {
+            return Output::failed(
+                3,
+                format!(
+                    "{tool} v1.8.9 (nf_tables): table '{name}' does not exist\nError occurred at line: {n}"
+                ),
+            );
+        }
+        Err(Unread::Rule(n, why)) => {
+            return Output::failed(
+                2,
+                format!("{tool} v1.8.9 (nf_tables): {why}\nError occurred at line: {n}\n{help}"),
+            );
+        }
+    };
+    if !tests {
+        let mut edit = at.world.edit();
+        *edit.ruleset_mut(at.id, family) = rules;
+        at.world.keep(edit);
     }
-    if !known {
-        return Err(Output::failed(
-            1,
-            format!("{tool}: No chain/target/match by that name."),
-        ));
-    }
-    Ok(declared + &rules)
+    Output::default()
 }

@@ -321,32 +321,38 @@ fn what_there_is_not() {
             "iptables-save -t foo",
             "kubectl delete pod x",
             "cat /nope /etc",
-            "tcpdump",
+            "strace",
         ],
         expect![[r#"
-        $ foo
-        foo: command not found (`help` lists what hoplab's shell has)
-        [127]
-        $ ip -s link
-        ip: option "-s" is not modelled by hoplab's shell
-        [255]
-        $ iptables -L
-        iptables: "-L" (use -S, or iptables-save) is not modelled by hoplab's shell
-        [2]
-        $ iptables-save -t foo
-        Table `foo' does not exist
-        [1]
-        $ kubectl delete pod x
-        kubectl: "delete" is not modelled by hoplab's shell
-        [1]
-        $ cat /nope /etc
-        cat: /nope: No such file or directory
-        cat: /etc: Is a directory
-        [1]
-        $ tcpdump
-        tcpdump: command not found (`help` lists what hoplab's shell has)
-        [127]
-    "#]],
+            $ foo
+            foo: command not found (`help` lists what hoplab's shell has)
+            [127]
+            $ ip -s link
+            ip: option "-s" is not modelled by hoplab's shell
+            [255]
+            $ iptables -L
+            Chain INPUT (policy ACCEPT)
+            target     prot opt source               destination         
+
+            Chain FORWARD (policy ACCEPT)
+            target     prot opt source               destination         
+
+            Chain OUTPUT (policy ACCEPT)
+            target     prot opt source               destination         
+            $ iptables-save -t foo
+            Table `foo' does not exist
+            [1]
+            $ kubectl delete pod x
+            kubectl: "delete" is not modelled by hoplab's shell
+            [1]
+            $ cat /nope /etc
+            cat: /nope: No such file or directory
+            cat: /etc: Is a directory
+            [1]
+            $ strace
+            strace: command not found (`help` lists what hoplab's shell has)
+            [127]
+        "#]],
     );
     check(
         "shop/nobody",

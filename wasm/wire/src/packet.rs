@@ -197,6 +197,33 @@ pub struct TcpFlags {
     pub psh: bool,
 }
 
+impl TcpFlags {
+    /// As bits of the header. Source: RFC 9293 §3.1.
+    pub fn bits(self) -> u8 {
+        let bits = [self.fin, self.syn, self.rst, self.psh, self.ack];
+        bits.iter()
+            .enumerate()
+            .fold(0, |all, (i, set)| all | u8::from(*set) << i)
+    }
+}
+
+impl IcmpKind {
+    /// ICMP's type and code. Source: RFC 792.
+    pub fn type_and_code(self) -> (u8, u8) {
+        match self {
+            Self::EchoRequest { .. } => (8, 0),
+            Self::EchoReply { .. } => (0, 0),
+            Self::NetUnreachable => (3, 0),
+            Self::HostUnreachable => (3, 1),
+            Self::ProtocolUnreachable => (3, 2),
+            Self::PortUnreachable => (3, 3),
+            Self::FragmentationNeeded { .. } => (3, 4),
+            Self::AdminProhibited => (3, 13),
+            Self::TimeExceeded => (11, 0),
+        }
+    }
+}
+
 impl fmt::Display for TcpFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = [

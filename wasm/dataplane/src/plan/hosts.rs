@@ -8,6 +8,9 @@ use crate::service_map::transport;
 use crate::stack_builder::{StackBuilder, default_route_of};
 use hoplab_kernel::edit::{Edit, Hop, LinkKind, Mode, NewAddress, NewLink, NewRoute, Refused, sysctl};
 use hoplab_kernel::fib::{MAIN, RouteKind};
+use hoplab_kernel::nf::Ruleset;
+use hoplab_kernel::nf::restore;
+use hoplab_kernel::nf::save::Family;
 use hoplab_kernel::{NetNs, NetNsId};
 use hoplab_objects::view::hoplab::{Host, HostInterface, HostRoute, HostSpec};
 use hoplab_source::Origin;
@@ -133,6 +136,16 @@ impl PlanData {
                 note(&format!("spec.sysctls[{name}]"), Err(Refused::NotModelled(why)));
             }
         }
+        if let Some(text) = &spec.iptables {
+            let rules = edit.ruleset_mut(root.netns, Family::V4);
+            match restore::restore(rules, text, Family::V4, false) {
+                Ok(read) => *rules = stamped(read, &origin("spec.iptables")),
+                Err(why) => refused.push(Unknown {
+                    what: format!("spec.iptables of {key}"),
+                    why: format!("it cannot be read, and no rule of it is in place: {why:?}"),
+                }),
+            }
+        }
         edit.netns_mut(root.netns).files = spec.files.clone();
         for (i, listen) in spec.listen.iter().enumerate() {
             let field = format!("spec.listen[{i}]");
@@ -196,6 +209,16 @@ impl PlanData {
         };
         edit.link_add(host.netns, new)
     }
+}
+
+/// Rules with the field that says them.
+fn stamped(mut rules: Ruleset, origin: &Option<Arc<Origin>>) -> Ruleset {
+    for chain in rules.tables.values_mut().flat_map(|table| table.own.values_mut()) {
+        for rule in &mut Arc::make_mut(chain).rules {
+            rule.origin.clone_from(origin);
+        }
+    }
+    rules
 }
 
 /// `ip link set … master … mtu … up`, `ip addr add`.

@@ -481,15 +481,6 @@ fn what_is_not_modelled(
     for problem in Names::zone_problems(store) {
         add(problem, "the record is left out");
     }
-    let with_iptables = store
-        .all::<Host>()
-        .filter(|(_, host)| host.spec.iptables.is_some());
-    for (object, _) in with_iptables {
-        add(
-            format!("spec.iptables of {}", object.key),
-            "rules of declared hosts are not modelled yet",
-        );
-    }
     for (object, host) in store.all::<Host>() {
         for interface in &host.spec.interfaces {
             let type_ = interface.type_.as_deref().unwrap_or_default();

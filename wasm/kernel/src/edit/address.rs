@@ -79,7 +79,17 @@ impl Edit {
         if up && !secondary {
             self.connect(netns, name, new.net);
         }
+        self.speak_ipv6(netns);
         Ok(())
+    }
+
+    /// Link-local addresses, in a stack that has an IPv6 address. Differs: a kernel has them without one too; here they
+    /// are left out of what speaks IPv4 alone.
+    pub(super) fn speak_ipv6(&mut self, netns: NetNsId) {
+        let mut interfaces = self.netns(netns).interfaces.values();
+        if interfaces.any(|i| i.addresses.iter().any(|a| a.net.addr().is_ipv6())) {
+            self.netns_mut(netns).add_ipv6_basics();
+        }
     }
 
     /// The route of an address's network (fib_add_ifaddr).

@@ -278,16 +278,19 @@ impl Edit {
                 self.connect(netns, name, address.net);
             }
         }
+        self.speak_ipv6(netns);
         for vlan in self.vlans_on(netns, name) {
             self.link_set_up(netns, &vlan)?;
         }
         Ok(())
     }
 
-    /// `ip link set DEV down`: its routes and neighbours go, its addresses stay.
+    /// `ip link set DEV down`: its routes and neighbours go, its IPv4 addresses stay (addrconf_ifdown takes the others).
     pub fn link_set_down(&mut self, netns: NetNsId, name: &str) -> Result<(), Refused> {
         if self.device(netns, name)?.up {
-            self.device_mut(netns, name)?.up = false;
+            let device = self.device_mut(netns, name)?;
+            device.up = false;
+            device.addresses.retain(|a| a.net.addr().is_ipv4() || a.net.addr().is_loopback());
             let stack = self.netns_mut(netns);
             stack.downed.insert(name.into());
             lose_routes(stack, name);

@@ -143,7 +143,7 @@ impl Edit {
         match (mode, found) {
             (Mode::Replace | Mode::Change, Some(at)) => table[at] = route,
             (Mode::Prepend, Some(at)) => table.insert(at, route),
-            (Mode::Append, Some(_)) if table.iter().any(|known| *known == route) => return Err(EXISTS),
+            (Mode::Append, Some(_)) if table.contains(&route) => return Err(EXISTS),
             _ => table.push(route),
         }
         Ok(())

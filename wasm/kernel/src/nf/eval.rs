@@ -37,6 +37,10 @@ pub(crate) struct Seen<'a> {
     pub(crate) ipvs: Option<VirtualAddress>,
     pub(crate) ct: Option<CtRef>,
     pub(crate) now: Micros,
+    /// TCP's flags, as bits of the header.
+    pub(crate) tcp_flags: Option<u8>,
+    /// ICMP's type and code.
+    pub(crate) icmp: Option<(u8, u8)>,
 }
 
 impl<'a> Seen<'a> {
@@ -53,6 +57,8 @@ impl<'a> Seen<'a> {
             ipvs: None,
             ct,
             now,
+            tcp_flags: packet.tcp_flags().map(|f| f.bits()),
+            icmp: packet.icmp().map(|icmp| icmp.kind.type_and_code()),
         })
     }
 
@@ -288,6 +294,8 @@ impl<'a, 'b> Evaluation<'a, 'b> {
                 | Target::DnatOneOf(_)
                 | Target::GotoOneOf(_)
                 | Target::Vmap { .. }
+                | Target::Written { .. }
+                | Target::NotModelled(_)
                 | Target::Log { .. } => None,
             };
             if let Some(decision) = decision {
@@ -324,6 +332,8 @@ impl<'a, 'b> Evaluation<'a, 'b> {
                     };
                 }
                 Target::Notrack => self.untracked = true,
+                Target::Written { meaning, .. } if **meaning == Target::Notrack => self.untracked = true,
+                Target::NotModelled(text) => self.not_modelled(text, "the packet was taken to go on"),
                 _ => {}
             }
         }
@@ -343,6 +353,15 @@ impl<'a, 'b> Evaluation<'a, 'b> {
             return (Decision::Drop, None);
         }
         (Decision::Accept, None)
+    }
+
+    /// A rule that says something that nothing here knows.
+    fn not_modelled(&mut self, text: &str, taken: &str) {
+        let what = format!("{text} on {}", place_name(&self.around.stack.ns.place));
+        if !self.around.unknowns.iter().any(|u| u.what == what) {
+            let why = format!("it is not modelled; {taken}");
+            self.around.unknowns.push(Unknown { what, why });
+        }
     }
 
     fn unknown(&mut self, chain: &Chain, why: &str) {
@@ -551,6 +570,17 @@ impl<'a, 'b> Evaluation<'a, 'b> {
                     return false;
                 };
                 set.find(&seen.ends(), flags).is_some() != *not
+            }
+            Match::TcpFlags { not, mask, set } => {
+                seen.tcp_flags.is_some_and(|flags| (flags & mask == *set) != *not)
+            }
+            Match::IcmpType { not, kind, code } => seen
+                .icmp
+                .is_some_and(|(k, c)| (k == *kind && code.is_none_or(|code| code == c)) != *not),
+            Match::Written { meaning, .. } => self.holds(meaning),
+            Match::NotModelled(text) => {
+                self.not_modelled(text, "the rule was taken not to match");
+                false
             }
         }
     }

@@ -118,7 +118,13 @@ fn save_table(out: &mut String, name: TableName, table: &Table, family: Family) 
     out.push_str("COMMIT\n");
 }
 
-/// Built-in chains first, then the others by name, as iptables-nft lists them.
+impl Table {
+    /// Built-in chains first, then the others by name, as iptables-nft lists them.
+    pub fn chains_in_order(&self, name: TableName) -> Vec<&Arc<Chain>> {
+        chains_in_order(name, self)
+    }
+}
+
 fn chains_in_order(name: TableName, table: &Table) -> Vec<&Arc<Chain>> {
     let builtin = name.builtin_chains().iter().filter_map(|b| table.chain(b));
     let shared = table.shared.iter().flat_map(|s| s.iter());
@@ -140,6 +146,7 @@ fn head_rank(found: &Match) -> Option<u8> {
         Match::InInterface { .. } => Some(2),
         Match::OutInterface { .. } => Some(3),
         Match::Protocol { .. } => Some(4),
+        Match::NotModelled(text) if text.starts_with("-p ") || text.starts_with("! -p ") => Some(4),
         _ => None,
     }
 }
@@ -157,7 +164,22 @@ fn head_text(out: &mut String, found: &Match) -> fmt::Result {
         Match::InInterface { not: n, name } => write!(out, "{} -i {name}", not(*n)),
         Match::OutInterface { not: n, name } => write!(out, "{} -o {name}", not(*n)),
         Match::Protocol { not: n, protocol } => write!(out, "{} -p {protocol}", not(*n)),
+        Match::NotModelled(text) => write!(out, " {text}"),
         _ => Ok(()),
+    }
+}
+
+/// `FIN,SYN`, as libxt_tcp prints flags.
+pub fn tcp_flags(bits: u8) -> String {
+    let names = ["FIN", "SYN", "RST", "PSH", "ACK", "URG"];
+    let set: Vec<&str> = (0..6)
+        .filter(|i| bits & (1 << i) != 0)
+        .map(|i| names[i])
+        .collect();
+    if set.is_empty() {
+        "NONE".to_owned()
+    } else {
+        set.join(",")
     }
 }
 
@@ -255,6 +277,15 @@ fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
         ) => {
             write!(out, " -m {protocol}{} --dport {}", not(*n), port_range(*ports))
         }
+        (Match::TcpFlags { not: n, mask, set }, _) => {
+            let (mask, set) = (tcp_flags(*mask), tcp_flags(*set));
+            write!(out, " -m tcp{} --tcp-flags {mask} {set}", not(*n))
+        }
+        (Match::IcmpType { not: n, kind, code }, _) => {
+            let code = code.map(|code| format!("/{code}")).unwrap_or_default();
+            write!(out, " -m icmp{} --icmp-type {kind}{code}", not(*n))
+        }
+        (Match::Written { text, .. } | Match::NotModelled(text), _) => write!(out, " {text}"),
         (Match::MultiportDst { ports }, _) => {
             let list: Vec<String> = ports.iter().map(|p| port_range(*p)).collect();
             write!(out, " -m multiport --dports {}", list.join(","))
@@ -447,12 +478,14 @@ fn target_text(out: &mut String, target: &Target, family: Family) -> fmt::Result
             write!(out, " -j MARK --set-xmark 0x{value:x}/0x{mask:x}")
         }
         Target::Notrack => out.write_str(" -j CT --notrack"),
+        Target::Written { text, .. } | Target::NotModelled(text) => write!(out, " -j {text}"),
         Target::Log { prefix } if prefix.is_empty() => out.write_str(" -j LOG"),
         Target::Log { prefix } => write!(out, " -j LOG --log-prefix {}", quoted(prefix)),
     }
 }
 
-fn reject_name(with: RejectWith, family: Family) -> &'static str {
+/// `--reject-with` by its name.
+pub fn reject_name(with: RejectWith, family: Family) -> &'static str {
     match (with, family) {
         (RejectWith::PortUnreachable, Family::V4) => "icmp-port-unreachable",
         (RejectWith::HostUnreachable, Family::V4) => "icmp-host-unreachable",
