@@ -172,11 +172,7 @@ impl Head {
     fn take(&mut self, found: &Match) -> bool {
         match found {
             Match::Protocol { not, protocol } => {
-                let name = match protocol.name() {
-                    "ipv6-icmp" => "ipv6-icmp",
-                    name => name,
-                };
-                self.protocol = Some((protocol.number(), name));
+                self.protocol = Some((protocol.number(), protocol.name()));
                 self.not_protocol = *not;
             }
             Match::InInterface { not, name } => self.input = Some((*not, name.clone())),
