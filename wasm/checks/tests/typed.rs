@@ -188,3 +188,96 @@ fn an_address_with_too_wide_a_mask_asks_for_what_is_not_there() {
     let neighbours = typed("ip neigh show 192.168.20.10").stdout;
     assert!(neighbours.contains("FAILED"), "{neighbours}");
 }
+
+/// What a container runtime does with a published port. A document cannot say it: it is typed.
+const CONTAINERS: &str = r#"
+{apiVersion: hoplab.dev/v1, kind: Probe, metadata: {name: published}, spec: {from: {host: client}, request: {http: {url: "http://203.0.113.2:8080/"}}, expect: {outcome: delivered, status: 200, backend: "host:host/web", source: 203.0.113.7, hops: [PREROUTING, DOCKER, FORWARD, docker0]}}}
+---
+{apiVersion: hoplab.dev/v1, kind: Probe, metadata: {name: its-own-address-is-not-routed}, spec: {from: {host: client}, request: {tcp: {host: 172.17.0.2, port: 80}}, expect: {outcome: unreachable}}}
+---
+{apiVersion: hoplab.dev/v1, kind: Probe, metadata: {name: shared-namespace}, spec: {from: {host: host/web}, request: {tcp: {host: 127.0.0.1, port: 6379}}, expect: {outcome: delivered}}}
+---
+{apiVersion: hoplab.dev/v1, kind: Probe, metadata: {name: out}, spec: {from: {host: host/web}, request: {http: {url: "http://203.0.113.7/"}}, expect: {outcome: delivered, source: 203.0.113.2}}}
+---
+{apiVersion: hoplab.dev/v1, kind: Probe, metadata: {name: networks-are-apart}, spec: {from: {host: host/other}, request: {tcp: {host: 172.17.0.2, port: 80}}, expect: {outcome: dropped}}}
+"#;
+
+#[test]
+fn containers_publish_ports_and_share_namespaces() {
+    let files = [
+        SourceText {
+            name: "world.yaml",
+            text: BARE_UPLINK,
+        },
+        SourceText {
+            name: "checks.yaml",
+            text: CONTAINERS,
+        },
+    ];
+    let mut world = World::load(&files, &Options::default()).value;
+    let mut typed = |line: &str| hoplab_shell::terminal::type_line(&mut world, "host:host", line);
+    for line in [
+        "docker run -d --name web -p 8080:80 nginx",
+        "docker run -d --name helper --network container:web redis",
+        "docker network create back",
+        "docker run -d --name other --network back nginx",
+    ] {
+        let output = typed(line);
+        assert_eq!(
+            (output.status, output.stdout.trim().len()),
+            (0, 64),
+            "{line}: {}",
+            output.stderr
+        );
+    }
+    assert_eq!(typed("ip netns list").stdout, "");
+    assert!(
+        typed("docker exec helper ip -br addr")
+            .stdout
+            .contains("172.17.0.2/16")
+    );
+    let ps = typed("docker ps").stdout;
+    assert!(ps.contains("0.0.0.0:8080->80/tcp"), "{ps}");
+    let again = typed("docker run -d --name two -p 8080:80 nginx");
+    assert!(
+        again.stderr.contains("port is already allocated"),
+        "{}",
+        again.stderr
+    );
+    // As moby's own iptablesdoc prints the filter table of an engine with a published port.
+    let rules = typed("iptables -S");
+    for rule in [
+        "-P FORWARD DROP",
+        "-A FORWARD -j DOCKER-USER",
+        "-A FORWARD -j DOCKER-FORWARD",
+        "-A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT",
+        "-A DOCKER ! -i docker0 -o docker0 -j DROP",
+        "-A DOCKER-BRIDGE -o docker0 -j DOCKER",
+        "-A DOCKER-CT -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        "-A DOCKER-FORWARD -i docker0 -j ACCEPT",
+    ] {
+        assert!(
+            rules.stdout.contains(&format!("{rule}\n")),
+            "{rule} in\n{}",
+            rules.stdout
+        );
+    }
+    let nat = typed("iptables -t nat -S").stdout;
+    for rule in [
+        "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER",
+        "-A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER",
+        "-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE",
+        "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80",
+    ] {
+        assert!(nat.contains(&format!("{rule}\n")), "{rule} in\n{nat}");
+    }
+    let failed: Vec<String> = run(&world, &Settings::default())
+        .iter()
+        .filter(|check| !check.ok)
+        .map(|check| format!("{}: {}", check.name, check.message))
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    let mut typed = |line: &str| hoplab_shell::terminal::type_line(&mut world, "host:host", line);
+    assert_eq!(typed("docker rm -f web").stdout, "web\n");
+    assert!(!typed("iptables-save").stdout.contains("172.17.0.2"));
+}

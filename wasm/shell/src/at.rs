@@ -87,14 +87,19 @@ impl At<'_> {
         self.world.stack_at(&Place::HostNetNs(machine, name.into()))
     }
 
-    /// The named namespaces of this machine, by name.
+    /// The namespaces of this machine that have a name in /run/netns, by name: those of containers have none.
     pub fn all_named(&self) -> Vec<(Name, NetNsId)> {
-        let Some((_, machine)) = self.machine() else {
+        let Some((root, machine)) = self.machine() else {
             return Vec::new();
         };
+        let files = self.world.stack_at(&root).map(|id| self.netns_of(id));
         let all = self.world.places();
         all.filter_map(|(place, id)| match place {
-            Place::HostNetNs(on, name) if *on == machine => Some((name.clone(), id)),
+            Place::HostNetNs(on, name)
+                if *on == machine && !files.is_some_and(|root| crate::docker::is_container(root, name)) =>
+            {
+                Some((name.clone(), id))
+            }
             _ => None,
         })
         .collect()

@@ -14,6 +14,10 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
     ),
     ("dig NAME [TYPE]", "a look-up; @SERVER -x ADDRESS +short +search"),
     (
+        "docker run|ps|rm|exec|port|inspect|network",
+        "containers of a declared host: their bridges, cables and published ports",
+    ),
+    (
         "echo TEXT, tee FILE",
         "with > FILE and | tee: writes a file or a setting",
     ),

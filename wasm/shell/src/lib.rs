@@ -10,6 +10,7 @@ mod bridge;
 mod conntrack;
 mod curl;
 mod dig;
+mod docker;
 mod files;
 #[cfg(test)]
 mod fixture;
@@ -167,6 +168,7 @@ pub(crate) fn run_at(at: &mut At<'_>, argv: &[String]) -> Output {
         "ip" => return ip::run(at, args),
         "bridge" => return bridge::command(at, args),
         "sysctl" => return sysctl::run(at, args),
+        "docker" => return docker::run(at, args),
         "tcpdump" => return tcpdump::run(at, args),
         "conntrack" => return conntrack::run(at, args),
         "nc" | "netcat" => return listen::nc(at, args),

@@ -129,3 +129,42 @@ fn what_was_typed_is_noted_undone_and_typed_again() {
     assert_eq!(undone.line, "ip link set b0 netns red");
     assert!(!shown(&mut world).contains("b0"));
 }
+
+#[test]
+fn tcpdump_prints_what_passed_at_an_interface() {
+    let mut world = world(HOST);
+    let mut typed = |line: &str| hoplab_shell::terminal::type_line(&mut world, "host:host", line);
+    for line in [
+        "ip netns add red",
+        "ip link add a0 type veth peer name b0 netns red",
+        "ip addr add 10.0.0.1/24 dev a0",
+        "ip link set a0 up",
+        "ip -n red addr add 10.0.0.2/24 dev b0",
+        "ip -n red link set b0 up",
+        "ping -c1 10.0.0.2",
+        "nc -vz 10.0.0.2 81",
+    ] {
+        typed(line);
+    }
+    let lines = |output: String| -> Vec<String> { output.lines().map(str::to_owned).collect() };
+    let arp = lines(typed("tcpdump -tni a0 arp").stdout);
+    assert_eq!(arp[0], "ARP, Request who-has 10.0.0.2 tell 10.0.0.1, length 28");
+    assert!(arp[1].starts_with("ARP, Reply 10.0.0.2 is-at "), "{arp:?}");
+    let icmp = lines(typed("tcpdump -tni a0 icmp and src host 10.0.0.1").stdout);
+    assert_eq!(icmp.len(), 1, "{icmp:?}");
+    assert!(
+        icmp[0].starts_with("IP 10.0.0.1 > 10.0.0.2: ICMP echo request, id "),
+        "{icmp:?}"
+    );
+    assert!(icmp[0].ends_with(", length 64"), "{icmp:?}");
+    let tcp = lines(typed("tcpdump -tni a0 tcp port 81").stdout);
+    assert!(tcp[0].contains("Flags [S], seq "), "{tcp:?}");
+    assert!(tcp[1].contains("Flags [R.], "), "{tcp:?}");
+    let refused = typed("tcpdump -ni nosuch");
+    assert_eq!(refused.status, 1);
+    assert!(
+        refused.stderr.contains("No such device exists"),
+        "{}",
+        refused.stderr
+    );
+}

@@ -350,6 +350,10 @@ fn expression(out: &mut String, found: &Match, table: &NftTable) -> fmt::Result 
         | Match::CtOrigDst { .. }
         | Match::StatisticRandom { .. }
         | Match::PhysdevIsIn { .. }
+        | Match::TcpFlags { .. }
+        | Match::IcmpType { .. }
+        | Match::Written { .. }
+        | Match::NotModelled(_)
         | Match::Ipvs { .. }
         | Match::PhysdevIsBridged { .. } => Ok(()),
     }
@@ -404,6 +408,6 @@ fn statement(out: &mut String, target: &Target, is_v6: bool) -> fmt::Result {
         }
         Target::Notrack => out.write_str("notrack"),
         Target::Log { prefix } => write!(out, "log prefix \"{prefix}\""),
-        Target::Vmap { .. } | Target::Mark { .. } => Ok(()),
+        Target::Vmap { .. } | Target::Mark { .. } | Target::Written { .. } | Target::NotModelled(_) => Ok(()),
     }
 }
