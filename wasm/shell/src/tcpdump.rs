@@ -192,20 +192,11 @@ impl Printer<'_> {
         };
         match packet.ethernet().filter(|_| self.shown.ethernet) {
             Some(ethernet) => {
-                let dst = if ethernet.dst.0 == [0xff; 6] {
-                    "Broadcast".to_owned()
-                } else {
-                    ethernet.dst.to_string()
-                };
-                let dst = if dst == "Broadcast" {
-                    "ff:ff:ff:ff:ff:ff".to_owned()
-                } else {
-                    dst
-                };
                 let _ = write!(
                     out,
-                    "{} > {dst}, ethertype {}, length {}: ",
+                    "{} > {}, ethertype {}, length {}: ",
                     ethernet.src,
+                    ethernet.dst,
                     ethertype.1,
                     packet.len_bytes()
                 );
@@ -256,6 +247,9 @@ impl Printer<'_> {
                 L4Protocol::Udp => "UDP",
                 L4Protocol::Sctp => "SCTP",
                 L4Protocol::Icmpv6 => "ICMPv6",
+                L4Protocol::Ipip => "IPIP",
+                L4Protocol::Ipv6 => "IPv6",
+                L4Protocol::Gre => "GRE",
             };
             let _ = write!(
                 out,
@@ -290,15 +284,23 @@ impl Printer<'_> {
                 let inner = packet
                     .headers
                     .iter()
-                    .position(|header| matches!(header, Header::Vxlan(_)));
+                    .position(|header| matches!(header, Header::Vxlan(_) | Header::Geneve(_)));
                 if let Some(at) = inner {
-                    self.vxlan(out, packet, at, udp.dst);
+                    self.tunnel(out, packet, at, udp.dst);
                     return;
                 }
                 match Message::parse(&packet.payload.0) {
                     Ok(message) if udp.src == 53 || udp.dst == 53 => dns(out, &message, length),
                     _ => write!(out, "UDP, length {length}"),
                 }
+            }
+            Some(Header::Icmp(icmp)) if src.is_ipv6() => {
+                let size = packet.ip_len_bytes().saturating_sub(40);
+                write!(
+                    out,
+                    "ICMP6, {}, length {size}",
+                    icmp6_text(icmp.kind, icmp.quoted.as_deref())
+                )
             }
             Some(Header::Icmp(icmp)) => {
                 let size = packet.ip_len_bytes().saturating_sub(20);
@@ -309,6 +311,24 @@ impl Printer<'_> {
                 )
             }
             Some(Header::Sctp(sctp)) => write!(out, "sctp (1) [{:?}]", sctp.chunk),
+            // print-gre.c and print-ipip: what is inside follows on the same line.
+            Some(Header::Ipv4(_) | Header::Ipv6(_) | Header::Gre) => {
+                let Some(outer) = packet.ip_index() else { return };
+                let is_gre = matches!(packet.headers.get(outer + 1), Some(Header::Gre));
+                if is_gre {
+                    let _ = write!(
+                        out,
+                        "GREv0, length {}: ",
+                        packet.ip_len_bytes().saturating_sub(20)
+                    );
+                }
+                let rest = packet.headers[outer + 1 + usize::from(is_gre)..].to_vec();
+                let inner = Packet::new(rest, packet.payload.clone());
+                let is_v6 = inner.src_ip().is_some_and(|ip| ip.is_ipv6());
+                out.push_str(if is_v6 { "IP6 " } else { "IP " });
+                self.network(out, &inner);
+                return;
+            }
             _ => write!(out, "{}", packet.protocol().map_or("ip", L4Protocol::name)),
         };
     }
@@ -361,15 +381,22 @@ impl Printer<'_> {
         let _ = write!(out, "length {length}");
     }
 
-    /// Source: tcpdump print-vxlan.c, print-otv.c: port 8472 is taken for OTV.
-    fn vxlan(&mut self, out: &mut String, packet: &Packet, at: usize, port: u16) {
-        if let Some(Header::Vxlan(vxlan)) = packet.headers.get(at) {
-            let _ = if port == 8472 {
+    /// Source: tcpdump print-vxlan.c, print-otv.c (port 8472 is taken for OTV), print-geneve.c.
+    fn tunnel(&mut self, out: &mut String, packet: &Packet, at: usize, port: u16) {
+        let _ = match packet.headers.get(at) {
+            Some(Header::Vxlan(vxlan)) if port == 8472 => {
                 writeln!(out, "OTV, flags [I] (0x08), overlay 0, instance {}", vxlan.vni)
-            } else {
-                writeln!(out, "VXLAN, flags [I] (0x08), vni {}", vxlan.vni)
-            };
-        }
+            }
+            Some(Header::Vxlan(vxlan)) => writeln!(out, "VXLAN, flags [I] (0x08), vni {}", vxlan.vni),
+            Some(Header::Geneve(geneve)) => {
+                write!(
+                    out,
+                    "Geneve, Flags [none], vni {:#x}, proto TEB (0x6558): ",
+                    geneve.vni
+                )
+            }
+            _ => Ok(()),
+        };
         let inner = Packet::new(packet.headers[at + 1..].to_vec(), packet.payload.clone());
         self.packet(out, &inner);
     }
@@ -399,6 +426,38 @@ fn icmp_text(kind: IcmpKind, quoted: Option<&Packet>) -> String {
         }
         IcmpKind::AdminProhibited => format!("host {about} unreachable - admin prohibited filter"),
         IcmpKind::TimeExceeded => "time exceeded in-transit".to_owned(),
+        // ICMPv6 alone has these.
+        IcmpKind::NeighbourSolicitation { .. } | IcmpKind::NeighbourAdvertisement { .. } => {
+            icmp6_text(kind, quoted)
+        }
+    }
+}
+
+/// Source: tcpdump print-icmp6.c.
+fn icmp6_text(kind: IcmpKind, quoted: Option<&Packet>) -> String {
+    let about = quoted
+        .and_then(Packet::dst_ip)
+        .map(|ip| ip.to_string())
+        .unwrap_or_default();
+    match kind {
+        IcmpKind::NetUnreachable => format!("destination unreachable, unreachable route {about}"),
+        IcmpKind::HostUnreachable => format!("destination unreachable, unreachable address {about}"),
+        IcmpKind::AdminProhibited => format!("destination unreachable, unreachable prohibited {about}"),
+        IcmpKind::PortUnreachable => {
+            let protocol = quoted.and_then(Packet::protocol).map_or("", L4Protocol::name);
+            let port = quoted.and_then(Packet::ports).map_or(0, |(_, port)| port);
+            format!("destination unreachable, unreachable port, {about} {protocol} port {port}")
+        }
+        IcmpKind::FragmentationNeeded { mtu_bytes } => format!("packet too big, mtu {mtu_bytes}"),
+        IcmpKind::TimeExceeded => format!("time exceeded in-transit for {about}"),
+        IcmpKind::ProtocolUnreachable => "parameter problem, next header - octet 6".to_owned(),
+        IcmpKind::NeighbourSolicitation { target, .. } => {
+            format!("neighbor solicitation, who has {target}")
+        }
+        IcmpKind::NeighbourAdvertisement { target, .. } => {
+            format!("neighbor advertisement, tgt is {target}")
+        }
+        IcmpKind::EchoRequest { .. } | IcmpKind::EchoReply { .. } => icmp_text(kind, quoted),
     }
 }
 

@@ -17,48 +17,8 @@ pub struct HeaderFields {
     pub fields: Vec<(&'static str, String)>,
 }
 
-/// ICMPv4 type and code, RFC 792.
-fn icmp_type_code(kind: IcmpKind) -> (u8, u8) {
-    match kind {
-        IcmpKind::EchoReply { .. } => (0, 0),
-        IcmpKind::NetUnreachable => (3, 0),
-        IcmpKind::HostUnreachable => (3, 1),
-        IcmpKind::ProtocolUnreachable => (3, 2),
-        IcmpKind::PortUnreachable => (3, 3),
-        IcmpKind::FragmentationNeeded { .. } => (3, 4),
-        IcmpKind::AdminProhibited => (3, 13),
-        IcmpKind::EchoRequest { .. } => (8, 0),
-        IcmpKind::TimeExceeded => (11, 0),
-        // ICMPv6 alone has these.
-        IcmpKind::NeighbourSolicitation { .. } | IcmpKind::NeighbourAdvertisement { .. } => {
-            icmp6_type_code(kind)
-        }
-    }
-}
-
-/// ICMPv6 type and code, RFC 4443.
-fn icmp6_type_code(kind: IcmpKind) -> (u8, u8) {
-    match kind {
-        IcmpKind::NetUnreachable => (1, 0),
-        IcmpKind::AdminProhibited => (1, 1),
-        IcmpKind::HostUnreachable => (1, 3),
-        IcmpKind::PortUnreachable => (1, 4),
-        IcmpKind::FragmentationNeeded { .. } => (2, 0),
-        IcmpKind::TimeExceeded => (3, 0),
-        IcmpKind::ProtocolUnreachable => (4, 1),
-        IcmpKind::EchoRequest { .. } => (128, 0),
-        IcmpKind::EchoReply { .. } => (129, 0),
-        IcmpKind::NeighbourSolicitation { .. } => (135, 0),
-        IcmpKind::NeighbourAdvertisement { .. } => (136, 0),
-    }
-}
-
 fn icmp(icmp: &Icmp, v6: bool) -> Vec<(&'static str, String)> {
-    let (kind, code) = if v6 {
-        icmp6_type_code(icmp.kind)
-    } else {
-        icmp_type_code(icmp.kind)
-    };
+    let (kind, code) = icmp.kind.type_and_code(v6);
     let mut fields = vec![("type", kind.to_string()), ("code", code.to_string())];
     match icmp.kind {
         IcmpKind::EchoRequest { id, sequence } | IcmpKind::EchoReply { id, sequence } => {

@@ -208,19 +208,23 @@ impl TcpFlags {
 }
 
 impl IcmpKind {
-    /// ICMP's type and code. Source: RFC 792.
-    pub fn type_and_code(self) -> (u8, u8) {
-        match self {
-            Self::EchoRequest { .. } => (8, 0),
-            Self::EchoReply { .. } => (0, 0),
-            Self::NetUnreachable => (3, 0),
-            Self::HostUnreachable => (3, 1),
-            Self::ProtocolUnreachable => (3, 2),
-            Self::PortUnreachable => (3, 3),
-            Self::FragmentationNeeded { .. } => (3, 4),
-            Self::AdminProhibited => (3, 13),
-            Self::TimeExceeded => (11, 0),
-        }
+    /// Type and code on the wire, of ICMPv6 or of ICMP. Source: RFC 792, RFC 4443, RFC 4861.
+    pub fn type_and_code(self, v6: bool) -> (u8, u8) {
+        let (six, four) = match self {
+            Self::EchoRequest { .. } => ((128, 0), (8, 0)),
+            Self::EchoReply { .. } => ((129, 0), (0, 0)),
+            Self::NetUnreachable => ((1, 0), (3, 0)),
+            Self::HostUnreachable => ((1, 3), (3, 1)),
+            Self::ProtocolUnreachable => ((4, 1), (3, 2)),
+            Self::PortUnreachable => ((1, 4), (3, 3)),
+            Self::FragmentationNeeded { .. } => ((2, 0), (3, 4)),
+            Self::AdminProhibited => ((1, 1), (3, 13)),
+            Self::TimeExceeded => ((3, 0), (11, 0)),
+            // ICMPv6 alone has these.
+            Self::NeighbourSolicitation { .. } => ((135, 0), (135, 0)),
+            Self::NeighbourAdvertisement { .. } => ((136, 0), (136, 0)),
+        };
+        if v6 { six } else { four }
     }
 }
 

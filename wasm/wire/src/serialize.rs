@@ -256,67 +256,17 @@ fn tcp_bytes(tcp: &Tcp, out: &mut Vec<u8>) {
 }
 
 fn icmp_bytes(icmp: &Icmp, v6: bool, out: &mut Vec<u8>) {
-    let (kind, code, rest): (u8, u8, u32) = match icmp.kind {
-        IcmpKind::EchoRequest { id, sequence } => (
-            if v6 { 128 } else { 8 },
-            0,
-            u32::from(id) << 16 | u32::from(sequence),
-        ),
-        IcmpKind::EchoReply { id, sequence } => (
-            if v6 { 129 } else { 0 },
-            0,
-            u32::from(id) << 16 | u32::from(sequence),
-        ),
-        IcmpKind::NeighbourSolicitation { .. } => (135, 0, 0),
+    let (kind, code) = icmp.kind.type_and_code(v6);
+    let rest: u32 = match icmp.kind {
+        IcmpKind::EchoRequest { id, sequence } | IcmpKind::EchoReply { id, sequence } => {
+            u32::from(id) << 16 | u32::from(sequence)
+        }
         // Solicited, override; router where it is one.
-        IcmpKind::NeighbourAdvertisement { router, .. } => (136, 0, u32::from(router) << 31 | 0x6000_0000),
-        IcmpKind::NetUnreachable => {
-            if v6 {
-                (1, 0, 0)
-            } else {
-                (3, 0, 0)
-            }
-        }
-        IcmpKind::HostUnreachable => {
-            if v6 {
-                (1, 3, 0)
-            } else {
-                (3, 1, 0)
-            }
-        }
-        IcmpKind::ProtocolUnreachable => {
-            if v6 {
-                (4, 1, 6)
-            } else {
-                (3, 2, 0)
-            }
-        }
-        IcmpKind::PortUnreachable => {
-            if v6 {
-                (1, 4, 0)
-            } else {
-                (3, 3, 0)
-            }
-        }
-        IcmpKind::FragmentationNeeded { mtu_bytes } => (
-            if v6 { 2 } else { 3 },
-            if v6 { 0 } else { 4 },
-            u32::from(mtu_bytes),
-        ),
-        IcmpKind::AdminProhibited => {
-            if v6 {
-                (1, 1, 0)
-            } else {
-                (3, 13, 0)
-            }
-        }
-        IcmpKind::TimeExceeded => {
-            if v6 {
-                (3, 0, 0)
-            } else {
-                (11, 0, 0)
-            }
-        }
+        IcmpKind::NeighbourAdvertisement { router, .. } => u32::from(router) << 31 | 0x6000_0000,
+        // The octet that names no protocol known here: the next header of the IPv6 header.
+        IcmpKind::ProtocolUnreachable if v6 => 6,
+        IcmpKind::FragmentationNeeded { mtu_bytes } => u32::from(mtu_bytes),
+        _ => 0,
     };
     out.extend([kind, code, 0, 0]);
     out.extend(rest.to_be_bytes());

@@ -123,7 +123,9 @@ impl Edit {
                 let lower = self.device(netns, &vxlan.lower)?.mtu_bytes;
                 (lower.saturating_sub(VXLAN_OVERHEAD), InterfaceKind::Vxlan(vxlan))
             }
-            LinkKind::Vlan { lower, id } => (self.vlan(netns, &lower, id)?, InterfaceKind::Vlan { lower, id }),
+            LinkKind::Vlan { lower, id } => {
+                (self.vlan(netns, &lower, id)?, InterfaceKind::Vlan { lower, id })
+            }
             LinkKind::Veth {
                 peer,
                 netns: other,
@@ -157,7 +159,9 @@ impl Edit {
         }
         // A VLAN's card has the link address of the one below it (vlan_dev_init).
         let mac = match &kind {
-            InterfaceKind::Vlan { lower, .. } => new.mac.or_else(|| Some(self.device(netns, lower).ok()?.mac)),
+            InterfaceKind::Vlan { lower, .. } => {
+                new.mac.or_else(|| Some(self.device(netns, lower).ok()?.mac))
+            }
             _ => new.mac,
         };
         self.register(netns, new.name, kind, mac, mtu_bytes);
@@ -170,8 +174,7 @@ impl Edit {
         if id >= 4095 {
             return Err(Refused::Message("8021q: Invalid VLAN id"));
         }
-        let same =
-            |kind: &InterfaceKind| matches!(kind, InterfaceKind::Vlan { lower: l, id: i } if **l == *lower && *i == id);
+        let same = |kind: &InterfaceKind| matches!(kind, InterfaceKind::Vlan { lower: l, id: i } if **l == *lower && *i == id);
         if self.netns(netns).interfaces.values().any(|i| same(&i.kind)) {
             return Err(Refused::Message("8021q: VLAN device already exists"));
         }
@@ -290,7 +293,9 @@ impl Edit {
         if self.device(netns, name)?.up {
             let device = self.device_mut(netns, name)?;
             device.up = false;
-            device.addresses.retain(|a| a.net.addr().is_ipv4() || a.net.addr().is_loopback());
+            device
+                .addresses
+                .retain(|a| a.net.addr().is_ipv4() || a.net.addr().is_loopback());
             let stack = self.netns_mut(netns);
             stack.downed.insert(name.into());
             lose_routes(stack, name);

@@ -45,6 +45,7 @@ pub(crate) struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     pub(crate) fn of(packet: &Packet, ct: Option<CtRef>, now: Micros) -> Option<Seen<'a>> {
+        let v6 = packet.protocol() == Some(L4Protocol::Icmpv6);
         Some(Seen {
             src: packet.src_ip()?,
             dst: packet.dst_ip()?,
@@ -58,7 +59,7 @@ impl<'a> Seen<'a> {
             ct,
             now,
             tcp_flags: packet.tcp_flags().map(|f| f.bits()),
-            icmp: packet.icmp().map(|icmp| icmp.kind.type_and_code()),
+            icmp: packet.icmp().map(|icmp| icmp.kind.type_and_code(v6)),
         })
     }
 

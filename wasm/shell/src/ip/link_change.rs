@@ -228,18 +228,22 @@ pub(super) fn add(at: &mut At<'_>, args: &[&str]) -> Ended {
         },
         "vlan" => {
             // Source: net/8021q/vlan_netlink.c vlan_newlink; iproute2 ip/iplink.c looks the device up first.
-            let lower = asked.link.ok_or_else(|| Output::failed(2, "Error: 8021q: link not specified."))?;
+            let lower = asked
+                .link
+                .ok_or_else(|| Output::failed(2, "Error: 8021q: link not specified."))?;
             if !at.netns().interfaces.contains_key(lower) {
                 return Err(Output::failed(1, format!("Cannot find device \"{lower}\"")));
             }
             LinkKind::Vlan {
                 lower: lower.into(),
-                id: asked.vlan.ok_or_else(|| Output::failed(2, "Error: 8021q: VLAN id not specified."))?,
+                id: asked
+                    .vlan
+                    .ok_or_else(|| Output::failed(2, "Error: 8021q: VLAN id not specified."))?,
             }
         }
         // Sorts that a kernel has and this one does not.
-        "macvlan" | "ipvlan" | "vrf" | "bond" | "team" | "geneve" | "gre" | "gretap" | "ipip"
-        | "sit" | "wireguard" | "tun" | "ifb" | "vcan" | "macvtap" | "ip6tnl" | "nlmon" | "vti" | "xfrm" => {
+        "macvlan" | "ipvlan" | "vrf" | "bond" | "team" | "geneve" | "gre" | "gretap" | "ipip" | "sit"
+        | "wireguard" | "tun" | "ifb" | "vcan" | "macvtap" | "ip6tnl" | "nlmon" | "vti" | "xfrm" => {
             return Err(Output::not_modelled(2, "ip link", &format!("type \"{kind}\"")));
         }
         _ => return Err(Output::failed(2, "Error: Unknown device type.")),
