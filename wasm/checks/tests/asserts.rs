@@ -138,8 +138,8 @@ fn asserts_about_nodes() {
             "",
         ),
         (
-            "{at: \"node:worker-1\", command: \"tcpdump -i any\", notContains: x}",
-            "tcpdump: command not found",
+            "{at: \"node:worker-1\", command: \"nmap 10.0.0.1\", notContains: x}",
+            "nmap: command not found",
         ),
         (
             "{at: \"node:nope\", command: \"ip route\", status: 0}",

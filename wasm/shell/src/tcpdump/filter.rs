@@ -240,12 +240,11 @@ impl<'a> Parser<'a> {
             _ => return Err(syntax()),
         };
         for part in left.trim_start_matches('&').trim_matches(['(', ')']).split('|') {
-            mask |= bit(part)?;
+            mask |= if left.is_empty() { 0x3f } else { bit(part)? };
         }
         for part in right.trim_matches(['(', ')']).split('|') {
             *wanted.get_or_insert(0) |= bit(part)?;
         }
-        let mask = if left.is_empty() { 0x3f } else { mask };
         Ok(Expr::Flags(mask, operator, wanted.unwrap_or(0)))
     }
 }
