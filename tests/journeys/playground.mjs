@@ -124,6 +124,9 @@ journey('bad YAML keeps the last good world and what was typed', {}, async ({ pa
   await page.locator('.cm-content').click()
   await page.keyboard.press('Control+End')
   await until('what was typed is there', async () => /kind: \[/.test(await editorText(page)))
+  await until('after a reload, too, the last good world is drawn', async () => (await page.locator('[data-shape]').count()) === shapes)
+  await page.locator('.cv button', { hasText: 'Show' }).click()
+  check(/HOP\d+/.test(await page.locator('.problems').innerText()), 'the note does not lead to the problems')
 })
 
 for (const [name, file, refused] of [

@@ -22,7 +22,7 @@ class FakePort implements Port {
 }
 
 const world = [{ name: 'a.yaml', text: 'a: 1' }]
-const loaded = (fresh: boolean): LoadResult => ({ fresh, revision: 1, diagnostics: [], objects: 0, summary: '', sources: [], targets: [] })
+const loaded = (fresh: boolean): LoadResult => ({ fresh, revision: 1, diagnostics: [], objects: 0, summary: '', sources: [], targets: [], first: undefined })
 
 function start() {
   const ports: FakePort[] = []

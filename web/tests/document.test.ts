@@ -54,7 +54,7 @@ describe('saved form', () => {
     expect(saved.request).toEqual({ from: 'shop/client', to: 'http://cart.shop/', method: 'GET' })
   })
   it('writes what it reads', () => {
-    const saved = { ...shop, request: null }
+    const saved = { ...shop, request: null, readable: [{ name: 'a.yaml', text: '' }] }
     expect(decode(encode(saved))).toEqual(saved)
   })
   it.each(['', '[]', '{"format":99,"files":[]}', '{"format":1}', '{"format":1,"files":[{"name":1}]}'])('refuses %j with a reason', (text) => {
@@ -64,7 +64,7 @@ describe('saved form', () => {
 
 describe('link', () => {
   it('carries a world in the fragment', async () => {
-    const saved = { title: 'Ünïcode', files: [{ name: 'a.yaml', text: 'kind: Pod\n'.repeat(500) }], request: { from: 'a/b', to: 'http://x/', method: 'GET' } }
+    const saved = { title: 'Ünïcode', files: [{ name: 'a.yaml', text: 'kind: Pod\n'.repeat(500) }], request: { from: 'a/b', to: 'http://x/', method: 'GET' }, readable: null }
     const fragment = await toFragment(saved)
     expect(fragment).toMatch(/^#w1=[\w-]+$/)
     expect(fragment.length).toBeLessThan(400)

@@ -121,6 +121,18 @@ describe('Session', () => {
     expect(session.refusal).toBe('Say where the request starts.')
   })
 
+  it('draws the last good world of texts that were kept with an error', async () => {
+    const { session, document, calls } = begin()
+    document.readable = [SHOP]
+    document.edit('shop.yaml', 'spec: [')
+    session.changed()
+    await settle()
+    expect(calls.filter((call) => call.method === 'load').map((call) => JSON.stringify(call.args))).toEqual([[SHOP], [{ ...SHOP, text: 'spec: [' }]].map((files) => JSON.stringify([files])))
+    expect(session.stale).toBe(true)
+    expect(session.view.scene?.shapes.length).toBeGreaterThan(10)
+    expect(document.readable).toEqual([SHOP])
+  })
+
   it('survives a trap: the files stay, and a restart draws what can be drawn', async () => {
     const { session, document, ports } = begin()
     await settle()

@@ -12,6 +12,7 @@
 //! engine.svg(options: SceneOptions): string
 //! ```
 
+mod first;
 mod model;
 mod session;
 mod views;

@@ -31,6 +31,18 @@ pub struct LoadResult {
     pub sources: Vec<Endpoint>,
     /// Where it can go: every Service port, pod port, and an outside server.
     pub targets: Vec<Endpoint>,
+    /// What to offer while nobody has asked anything.
+    pub first: Option<FirstRequest>,
+}
+
+/// A request to begin with.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct FirstRequest {
+    /// One of the sources.
+    pub from: String,
+    /// One of the targets.
+    pub to: String,
 }
 
 /// A place to choose by name.

@@ -1,5 +1,6 @@
 //! What a page keeps: the files, the last good world, the revision.
 
+use crate::first::first_request;
 use crate::model::{
     CheckReport, CheckView, ExecResult, LoadResult, SceneOptions, SendRequest, SendResult, SourceFile,
 };
@@ -72,6 +73,7 @@ impl Session {
             self.revision += 1;
         }
         let (sources, targets) = endpoints(&self.world);
+        let first = first_request(&self.world, &targets);
         LoadResult {
             fresh,
             revision: self.revision,
@@ -80,6 +82,7 @@ impl Session {
             summary: summary(&self.world),
             sources,
             targets,
+            first,
         }
     }
 

@@ -16,6 +16,8 @@ export class Document {
   trouble = $state<string | null>(null)
   /** The request last sent, kept with the world. */
   request: SavedRequest | null = null
+  /** The files of the last world that could be made: what is drawn while the newest texts have errors. */
+  readable: readonly SourceText[] | null = null
 
   #timer: ReturnType<typeof setTimeout> | undefined
   #unsaved = false
@@ -47,6 +49,7 @@ export class Document {
       const saved = decode(text)
       this.#history = begin({ title: saved.title, files: saved.files })
       this.request = saved.request
+      this.readable = saved.readable
       this.#shown()
       return true
     } catch (error) {
@@ -55,6 +58,12 @@ export class Document {
       this.keeper.leave?.()
       return false
     }
+  }
+
+  /** These files made a world. */
+  read(files: readonly SourceText[]) {
+    this.readable = files
+    this.save()
   }
 
   edit(name: string, text: string) {
@@ -103,7 +112,8 @@ export class Document {
     if (!this.keeper || !this.#unsaved) return
     this.#unsaved = false
     try {
-      await this.keeper.write(encode({ ...this.world, request: this.request }), { title: this.world.title, files: this.world.files.length })
+      const readable = this.readable === this.world.files ? null : this.readable
+      await this.keeper.write(encode({ ...this.world, request: this.request, readable }), { title: this.world.title, files: this.world.files.length })
       this.trouble = null
     } catch {
       this.trouble = 'this browser keeps nothing between visits: share or copy your files before you leave'

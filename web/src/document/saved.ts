@@ -13,13 +13,15 @@ export interface SavedRequest {
 
 export interface Saved extends World {
   readonly request: SavedRequest | null
+  /** The files as they were when they last made a world, where those above do not. */
+  readonly readable: readonly SourceText[] | null
 }
 
 /** Why a saved world cannot be opened. */
 export class Unreadable extends Error {}
 
 export const encode = (saved: Saved): string =>
-  JSON.stringify({ format: FORMAT, title: saved.title, files: saved.files, request: saved.request })
+  JSON.stringify({ format: FORMAT, title: saved.title, files: saved.files, request: saved.request, ...(saved.readable && { readable: saved.readable }) })
 
 export function decode(text: string): Saved {
   let value: unknown
@@ -36,6 +38,7 @@ export function decode(text: string): Saved {
     title: typeof record.title === 'string' ? record.title : 'World',
     files: record.files.map(asFile),
     request: asRequest(record.request),
+    readable: Array.isArray(record.readable) ? record.readable.map(asFile) : null,
   }
 }
 

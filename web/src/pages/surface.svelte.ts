@@ -118,6 +118,7 @@ export class Surface {
       }
       const saved = decode(text)
       this.#look(saved.request)
+      document.readable = saved.readable
       document.replace({ title: saved.title, files: saved.files }, `coming back to ${saved.title}`)
       document.active = saved.files[0]?.name ?? null
     } catch (error) {
@@ -131,7 +132,7 @@ export class Surface {
 
   async share() {
     const { document, ask } = this.session
-    const fragment = await toFragment({ ...document.world, request: ask.from && ask.to ? { ...ask } : null })
+    const fragment = await toFragment({ ...document.world, request: ask.from && ask.to ? { ...ask } : null, readable: null })
     const url = `${location.origin}${location.pathname}${fragment}`
     history.replaceState(null, '', fragment)
     try {
@@ -183,6 +184,7 @@ export class Surface {
   #show(world: World, request: SavedRequest | null, label: string) {
     const { document } = this.session
     this.#look(request)
+    document.readable = null
     document.begin(world.files.length === 0 ? EMPTY : world, label)
     document.active = world.files[0]?.name ?? null
   }

@@ -36,6 +36,8 @@ export class Session {
   #engine: EngineClient
   #seed = 0
   #sent: Ask | null = null
+  /** The files of the world that the engine has. */
+  #drawn: readonly SourceFile[] | null = null
   #loadTimer: ReturnType<typeof setTimeout> | undefined
   #layoutTimer: ReturnType<typeof setTimeout> | undefined
   #sendWhenReady = false
@@ -109,20 +111,19 @@ export class Session {
   }
 
   async #loadNow() {
-    const files = this.document.world.files.map(({ name, text }) => ({ name, text }))
-    const load = await this.#quietly(this.#engine.call('load', [files], 'load'))
+    const { files } = this.document.world
+    const { readable } = this.document
+    // A world that was kept with errors in it: the engine is given the last good one first.
+    if (readable && readable !== files && readable !== this.#drawn) await this.#take(await this.#read(readable), readable)
+    const load = await this.#read(files)
     if (!load) {
       // Stopped by the watchdog: what is drawn is not of these texts.
       if (this.notice && this.load) this.load = { ...this.load, fresh: false }
       return
     }
     this.notice = null
-    this.load = load
-    if (load.fresh) {
-      this.#choose(load)
-      if (this.#sent) await this.#again()
-      else await this.#draw()
-    }
+    if (load.fresh) this.document.read(files)
+    await this.#take(load, files)
     if (this.#sendWhenReady) {
       this.#sendWhenReady = false
       this.sending = false
@@ -130,8 +131,24 @@ export class Session {
     }
   }
 
+  #read(files: readonly SourceFile[]): Promise<LoadResult | null> {
+    return this.#quietly(this.#engine.call('load', [files.map(({ name, text }) => ({ name, text }))], 'load'))
+  }
+
+  /** What a load made of the texts, shown. */
+  async #take(load: LoadResult | null, files: readonly SourceFile[]) {
+    if (!load) return
+    this.load = load
+    if (!load.fresh) return
+    this.#drawn = files
+    this.#choose(load)
+    if (this.#sent) await this.#again()
+    else await this.#draw()
+  }
+
   /** Fills an empty request bar with something that can be sent. */
   #choose(load: LoadResult) {
+    if (!this.ask.from && !this.ask.to && load.first) this.ask = { ...this.ask, ...load.first }
     if (!this.ask.from) this.ask.from = load.sources[0]?.value ?? ''
     if (!this.ask.to) this.ask.to = load.targets[0]?.value ?? ''
   }

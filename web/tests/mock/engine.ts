@@ -190,6 +190,7 @@ export class Engine {
     return {
       fresh, revision: this.#revision, diagnostics, objects: 18, summary: 'Flannel VXLAN · iptables · v1.36',
       sources: [{ value: 'shop/client', label: 'client', detail: 'pod in shop on worker-1', shape: 'pod:shop/client' }, { value: 'node:worker-1', label: 'worker-1', detail: 'node, 172.18.0.3', shape: 'node:worker-1' }, { value: 'external:203.0.113.7', label: 'outside', detail: '203.0.113.7', shape: 'external:203.0.113.7' }],
+      first: { from: 'shop/client', to: 'http://cart.shop/' },
       targets: [{ value: 'http://cart.shop/', label: 'cart', detail: 'Service in shop, 10.96.118.52:80', shape: 'service:shop/cart' }, { value: 'http://web.shop/', label: 'web', detail: 'Service in shop, 10.96.41.7:80', shape: 'service:shop/web' }],
     }
   }

@@ -135,6 +135,20 @@ export interface Point {
 }
 
 /**
+ * A request to begin with.
+ */
+export interface FirstRequest {
+    /**
+     * One of the sources.
+     */
+    from: string;
+    /**
+     * One of the targets.
+     */
+    to: string;
+}
+
+/**
  * A request to send.
  */
 export interface SendRequest {
@@ -695,6 +709,10 @@ export interface LoadResult {
      * Where it can go: every Service port, pod port, and an outside server.
      */
     targets: Endpoint[];
+    /**
+     * What to offer while nobody has asked anything.
+     */
+    first: FirstRequest | undefined;
 }
 
 /**
