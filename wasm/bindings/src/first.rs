@@ -5,8 +5,8 @@ use hoplab_engine::World;
 use hoplab_objects::Object;
 use hoplab_objects::view::{Pod, Service};
 
-/// A pod and the Service that it would call: one that its environment names, else one beside it that it is not itself
-/// an endpoint of. The cluster's own pods and Services are nobody's first question.
+/// A pod and the Service that it would call: one that its environment names, else one beside it that does not select
+/// it. The cluster's own pods and Services are nobody's first question.
 pub fn first_request(of: &World, targets: &[Endpoint]) -> Option<FirstRequest> {
     let named = clients(of).find_map(|(pod, view)| {
         let values = view.spec.containers.iter().flat_map(|c| &c.env);
@@ -19,23 +19,32 @@ pub fn first_request(of: &World, targets: &[Endpoint]) -> Option<FirstRequest> {
             ask(pod, target(targets, namespace, name, Some(port))?)
         })
     });
-    named.or_else(|| {
+    let beside = |lone: bool| {
         clients(of).find_map(|(pod, view)| {
-            let mut services = of.store().all::<Service>();
-            let other = services.find(|(service, spec)| {
-                let selector = &spec.spec.selector;
-                let labels = &view.metadata.labels;
-                service.key.namespace == pod.key.namespace
-                    && !selector.is_empty()
-                    && selector.iter().any(|(key, value)| labels.get(key) != Some(value))
-            });
-            let (service, _) = other?;
+            let near = || {
+                of.store()
+                    .all::<Service>()
+                    .filter(|(s, _)| s.key.namespace == pod.key.namespace)
+            };
+            if lone && near().any(|(_, service)| selects(service, view)) {
+                return None;
+            }
+            let other = |service: &Service| !service.spec.selector.is_empty() && !selects(service, view);
+            let (service, _) = near().find(|(_, service)| other(service))?;
             ask(
                 pod,
                 target(targets, &service.key.namespace, &service.key.name, None)?,
             )
         })
-    })
+    };
+    // A pod that no Service leads to can only be a client.
+    named.or_else(|| beside(true)).or_else(|| beside(false))
+}
+
+fn selects(service: &Service, pod: &Pod) -> bool {
+    let selector = &service.spec.selector;
+    let labels = &pod.metadata.labels;
+    !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
 fn clients(of: &World) -> impl Iterator<Item = (&Object, &Pod)> {

@@ -38,6 +38,7 @@ export class Session {
   #sent: Ask | null = null
   /** The files of the world that the engine has. */
   #drawn: readonly SourceFile[] | null = null
+  #offered: Pick<Ask, 'from' | 'to'> | null = null
   #loadTimer: ReturnType<typeof setTimeout> | undefined
   #layoutTimer: ReturnType<typeof setTimeout> | undefined
   #sendWhenReady = false
@@ -146,9 +147,14 @@ export class Session {
     else await this.#draw()
   }
 
-  /** Fills an empty request bar with something that can be sent. */
+  /** Fills a request bar that nobody has touched with something that can be sent. */
   #choose(load: LoadResult) {
-    if (!this.ask.from && !this.ask.to && load.first) this.ask = { ...this.ask, ...load.first }
+    const { from, to } = this.ask
+    const untouched = (!from && !to) || (!this.asked && from === this.#offered?.from && to === this.#offered.to)
+    if (untouched) {
+      this.#offered = load.first ?? { from: load.sources[0]?.value ?? '', to: load.targets[0]?.value ?? '' }
+      this.ask = { ...this.ask, ...this.#offered }
+    }
     if (!this.ask.from) this.ask.from = load.sources[0]?.value ?? ''
     if (!this.ask.to) this.ask.to = load.targets[0]?.value ?? ''
   }
