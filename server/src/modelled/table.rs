@@ -255,7 +255,26 @@ pub static ROWS: &[Row] = &[
             "wasm/kernel/tests/tunnels.rs#a_vlan_is_a_tag_of_four_bytes",
         ],
     ),
-    row(KERNEL, "SCTP associations", Unknown, "the trace names them", &[]),
+    row(
+        KERNEL,
+        "SCTP: handshake of four packets, data, shutdown, ABORT where nothing listens, connection tracking",
+        Modelled,
+        "one address at each end, one chunk a packet, no heartbeats; not yet compared with a running kernel",
+        &[
+            "wasm/kernel/tests/walk.rs#an_association_opens_with_four_packets_asks_is_answered_and_shuts_down",
+            "wasm/kernel/tests/walk.rs#an_init_that_nobody_waits_for_is_aborted",
+            "wasm/kernel/src/conntrack/sctp.rs#an_association_goes_through_the_states_of_the_table",
+        ],
+    ),
+    row(
+        KERNEL,
+        "Captures of a trace (pcapng), with their checksums",
+        Modelled,
+        "tshark finds no malformed frame and no wrong checksum in those of every scenario",
+        &[
+            "server/tests/captures.rs#captures_of_every_scenario_open_in_tshark_whole_and_with_right_checksums",
+        ],
+    ),
     row(
         KERNEL,
         "nftables: sets, maps, verdict maps, numgen; ipsets; IPVS with its schedulers and persistence",
@@ -418,7 +437,7 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         REQUESTS,
-        "TLS, HTTP/2, gRPC, SCTP requests",
+        "TLS, HTTP/2, gRPC requests",
         Refused,
         "a Probe that asks for one fails and says so; of https the TCP connection is shown and the verdict is unknown",
         &["wasm/checks/tests/probes.rs#what_cannot_be_asked_is_said"],
@@ -475,9 +494,16 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         HOPLAB,
-        "Fault, and a Step's fault and clear",
-        Refused,
-        "such a Step fails; a Fault among the documents makes every verdict unknown",
-        &["wasm/checks/tests/steps.rs#steps_change_the_world_and_name_their_checks"],
+        "Fault at an interface: down, mtu, drop, loss, delay, duplicate, reorder; a Step's fault and clear",
+        Modelled,
+        "packets that leave by the interface meet it, as netem has it; which ones a share strikes is a choice of the seed",
+        &["tests/scenarios/link-faults"],
+    ),
+    row(
+        HOPLAB,
+        "Fault: stop, unready, stale, fill, set",
+        Unknown,
+        "a Fault of this sort among the documents makes every verdict unknown",
+        &[],
     ),
 ];

@@ -78,9 +78,6 @@ fn request(asked: &Asked) -> Result<Request, String> {
     if asked.tls.is_some() {
         return not_modelled("tls");
     }
-    if asked.sctp.is_some() {
-        return not_modelled("sctp");
-    }
     if let Some(http) = &asked.http {
         return http_request(http).map(Request::Http);
     }
@@ -89,6 +86,14 @@ fn request(asked: &Asked) -> Result<Request, String> {
         return Ok(Request::Tcp {
             host,
             port: tcp.port,
+            payload_bytes,
+        });
+    }
+    if let Some(sctp) = &asked.sctp {
+        let (host, payload_bytes) = transport(sctp)?;
+        return Ok(Request::Sctp {
+            host,
+            port: sctp.port,
             payload_bytes,
         });
     }

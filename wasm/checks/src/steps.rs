@@ -8,8 +8,9 @@ use hoplab_engine::{Around, From, Options, World};
 use hoplab_objects::read::step_objects;
 use hoplab_objects::relate::Relations;
 use hoplab_objects::view::hoplab::{Assert, Probe, Reject, Step, StepSpec};
-use hoplab_objects::{Change, Object, SourceText, Store};
-use hoplab_source::{Diagnostic, Severity, order};
+use hoplab_objects::{Change, Object, SourceText, Store, scenario};
+use hoplab_source::{Diagnostic, ObjectKey, Severity, order};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -201,14 +202,8 @@ pub fn run(world: &World, settings: &Settings) -> Vec<Check> {
     checks
 }
 
-/// The world after a Step's changes, in their order: apply, delete, patch.
+/// The world after a Step's changes, in their order: apply, delete, patch, fault, clear.
 fn change(world: &World, object: &Object, step: &StepSpec) -> Result<World, String> {
-    if let Some(fault) = step.fault.first() {
-        return Err(format!("fault {:?}: faults are not modelled yet", fault.name));
-    }
-    if let Some(name) = step.clear.first() {
-        return Err(format!("clear {name:?}: faults are not modelled yet"));
-    }
     let mut world = world.clone();
     let settled = |world: &World, change: Change| -> Result<World, String> {
         let changed = world.apply(change).map_err(|error| error.to_string())?;
@@ -261,6 +256,25 @@ fn change(world: &World, object: &Object, step: &StepSpec) -> Result<World, Stri
                 },
             )?;
         }
+    }
+    for fault in &step.fault {
+        let document = json!({
+            "apiVersion": "hoplab.dev/v1", "kind": "Fault", "metadata": {"name": fault.name},
+            "spec": {"at": fault.at, "do": fault.action, "value": fault.value},
+        });
+        let text = document.to_string();
+        let read = scenario::read(&[SourceText {
+            name: "fault",
+            text: &text,
+        }]);
+        if let Some(error) = read.diagnostics.iter().find(|d| d.severity == Severity::Error) {
+            return Err(format!("fault {:?}: {}", fault.name, error.message));
+        }
+        world = settled(&world, Change::Apply(read.value.objects))?;
+    }
+    for name in &step.clear {
+        let key = ObjectKey::new("hoplab.dev", "Fault", "", name);
+        world = settled(&world, Change::Delete(vec![key]))?;
     }
     Ok(world)
 }

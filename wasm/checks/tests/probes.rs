@@ -382,11 +382,6 @@ fn what_cannot_be_asked_is_said() {
         ),
         (
             CLIENT,
-            "{sctp: {host: far, port: 80}}",
-            "spec.request.sctp: not modelled yet",
-        ),
-        (
-            CLIENT,
             "{http: {url: \"http://far/\", version: h2c}}",
             "version h2c: not modelled yet",
         ),

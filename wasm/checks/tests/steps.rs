@@ -37,7 +37,7 @@ spec:
   delete: [{apiVersion: v1, kind: Pod, namespace: shop, selector: place=nowhere}]
   checks: [reaches]
 ---
-{apiVersion: hoplab.dev/v1, kind: Step, metadata: {name: broken}, spec: {fault: [{name: cut, at: "node:worker-1/eth0", do: down}]}}
+{apiVersion: hoplab.dev/v1, kind: Step, metadata: {name: broken}, spec: {clear: [cut]}}
 ---
 {apiVersion: hoplab.dev/v1, kind: Step, metadata: {name: absent}, spec: {delete: [{apiVersion: v1, kind: Pod, namespace: shop, name: zzz}], checks: [three]}}
 "#);
@@ -64,7 +64,7 @@ spec:
             .map(|check| check.message.as_str())
             .unwrap_or_default()
     };
-    assert!(message("broken").contains("faults are not modelled yet"));
+    assert!(message("broken").contains("Fault"), "{}", message("broken"));
     assert!(
         message("absent/three")
             .contains("step absent could not be done: delete: Pod shop/zzz does not exist")

@@ -8,6 +8,7 @@
 pub mod apps;
 pub mod cni;
 pub mod dns;
+pub mod faults;
 pub mod kubelet;
 mod made_up;
 pub mod plan;

@@ -191,6 +191,15 @@ pub enum Request {
         /// Bytes sent, as many as this.
         payload_bytes: usize,
     },
+    /// An SCTP association that sends one message of `payload` bytes and wants an answer.
+    Sctp {
+        /// Where to.
+        host: Target,
+        /// Port.
+        port: u16,
+        /// Bytes sent, as many as this.
+        payload_bytes: usize,
+    },
     /// A datagram.
     Udp {
         /// Where to.
@@ -323,9 +332,12 @@ impl Request {
                 dont_fragment: false,
             });
         }
-        if text.starts_with("sctp:") {
-            return Err(AskError::NotModelled {
-                what: "SCTP".to_owned(),
+        if let Some(rest) = text.strip_prefix("sctp:") {
+            let (host, port) = host_port(rest)?;
+            return Ok(Self::Sctp {
+                host,
+                port,
+                payload_bytes: 32,
             });
         }
         if let Some(rest) = text.strip_prefix("icmp:") {

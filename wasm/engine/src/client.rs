@@ -30,8 +30,13 @@ pub enum Message {
         /// Whether the method has responses without a body (HEAD).
         head: bool,
     },
-    /// Over a stream: done when anything comes back. Empty: done with the handshake.
-    Stream(Vec<u8>),
+    /// Over a connection: done when anything comes back. Empty: done with the handshake.
+    Stream {
+        /// TCP or SCTP.
+        protocol: L4Protocol,
+        /// What is sent.
+        bytes: Vec<u8>,
+    },
     /// One datagram.
     Datagram {
         /// UDP, or ICMP echo.
@@ -119,9 +124,12 @@ impl Client {
                     after: DATAGRAM_TIMEOUT,
                 });
             }
-            Message::Http { .. } | Message::Stream(_) => actions.push(Action::Connect {
+            Message::Http { .. } | Message::Stream { .. } => actions.push(Action::Connect {
                 token: TOKEN_MAIN,
-                protocol: L4Protocol::Tcp,
+                protocol: match &self.message {
+                    Message::Stream { protocol, .. } => *protocol,
+                    _ => L4Protocol::Tcp,
+                },
                 to,
                 from_port: self.source_port,
                 purpose: Purpose::Main,
@@ -203,7 +211,7 @@ impl Process for Client {
                         label: label.clone(),
                         after: Duration::ZERO,
                     }),
-                    Message::Stream(bytes) if !bytes.is_empty() => actions.push(Action::Send {
+                    Message::Stream { bytes, .. } if !bytes.is_empty() => actions.push(Action::Send {
                         socket,
                         bytes: bytes.clone(),
                         label: "data".to_owned(),

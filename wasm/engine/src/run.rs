@@ -35,6 +35,8 @@ pub struct RunOptions {
     pub source_port: Option<u16>,
     /// How long after the world's last packet it starts.
     pub after: Duration,
+    /// TTL of what the request's own sockets send; `None`: the kernel's default.
+    pub ttl_hops: Option<u8>,
 }
 
 impl Default for RunOptions {
@@ -44,6 +46,7 @@ impl Default for RunOptions {
             script: None,
             source_port: None,
             after: Duration::ZERO,
+            ttl_hops: None,
         }
     }
 }
@@ -119,6 +122,7 @@ impl World {
             Rc::clone(&report),
         );
         sim.spawn(source, Box::new(client), name.into());
+        sim.ttl_hops = options.ttl_hops;
         let end = sim.run();
         let mut missing = plan.unknowns;
         missing.extend(sim.unknowns().iter().cloned());
@@ -227,7 +231,26 @@ impl World {
                 host,
                 port,
                 payload_bytes,
-            } => plan(host, *port, Message::Stream(payload(*payload_bytes))),
+            } => plan(
+                host,
+                *port,
+                Message::Stream {
+                    protocol: L4Protocol::Tcp,
+                    bytes: payload(*payload_bytes),
+                },
+            ),
+            Request::Sctp {
+                host,
+                port,
+                payload_bytes,
+            } => plan(
+                host,
+                *port,
+                Message::Stream {
+                    protocol: L4Protocol::Sctp,
+                    bytes: payload(*payload_bytes),
+                },
+            ),
             Request::Udp {
                 host,
                 port,
@@ -300,7 +323,11 @@ impl World {
             }
         };
         if http.tls {
-            let mut planned = plan(&target, port, Message::Stream(Vec::new()))?;
+            let message = Message::Stream {
+                protocol: L4Protocol::Tcp,
+                bytes: Vec::new(),
+            };
+            let mut planned = plan(&target, port, message)?;
             planned.unknowns.push(Unknown {
                 what: "TLS".to_owned(),
                 why: "the handshake of https is not modelled yet; the TCP connection is".to_owned(),
@@ -362,6 +389,7 @@ fn process_name(request: &Request) -> &'static str {
     match request {
         Request::Http(_) => "curl",
         Request::Tcp { .. } | Request::Udp { .. } => "nc",
+        Request::Sctp { .. } => "ncat",
         Request::Icmp { .. } => "ping",
         Request::Dns { .. } => "dig",
     }
@@ -381,6 +409,7 @@ fn text_of(request: &Request) -> String {
             format!("{scheme}://{host}{port}{}", http.path)
         }
         Request::Tcp { host, port, .. } => format!("{host}:{port}"),
+        Request::Sctp { host, port, .. } => format!("sctp:{host}:{port}"),
         Request::Udp { host, port, .. } => format!("udp:{host}:{port}"),
         Request::Icmp { host, .. } => format!("icmp:{host}"),
         Request::Dns { name, record, .. } => format!("dns:{name}/{record}"),

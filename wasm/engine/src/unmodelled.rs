@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 /// The objects of a store that are not modelled and could decide something, found once a world.
 pub fn undecided(store: &Store) -> Vec<Arc<Object>> {
-    store.iter().filter(|o| could_decide(o)).cloned().collect()
+    let open = |o: &&Arc<Object>| could_decide(o) && !hoplab_dataplane::faults::is_modelled(o);
+    store.iter().filter(open).cloned().collect()
 }
 
 /// Those of `undecided` that could touch traffic between these pods (source, destination, name server), each with the

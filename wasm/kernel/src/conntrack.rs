@@ -4,9 +4,11 @@
 //! is confirmed, which happens when its first packet leaves the stack's hooks (POSTROUTING or INPUT).
 
 pub mod nat;
+mod sctp;
 mod tcp;
 mod tuple;
 
+pub use sctp::SctpState;
 pub use tcp::TcpState;
 pub use tuple::Tuple;
 
@@ -83,6 +85,8 @@ pub struct Entry {
     pub assured: bool,
     /// TCP's state; of other protocols none.
     pub tcp: Option<TcpState>,
+    /// SCTP's state; of other protocols none.
+    pub sctp: Option<SctpState>,
     /// `mark=`.
     pub mark: u32,
     /// Packets and bytes in each direction: original, reply.
@@ -111,10 +115,6 @@ const UDP_STREAM: Duration = Duration::from_secs(120);
 const UDP_STREAM_AFTER: Duration = Duration::from_secs(2);
 /// nf_conntrack_icmp_timeout.
 const ICMP: Duration = Duration::from_secs(30);
-/// nf_conntrack_sctp_timeout_cookie_wait and the established one, as far as told apart.
-const SCTP_OPENING: Duration = Duration::from_secs(3);
-const SCTP_ESTABLISHED: Duration = Duration::from_secs(210);
-
 /// nf_conntrack_gre_timeout and nf_conntrack_gre_timeout_stream.
 const GRE: Duration = Duration::from_secs(30);
 const GRE_STREAM: Duration = Duration::from_secs(180);
@@ -176,6 +176,7 @@ impl Conntrack {
             seen_reply: false,
             assured: false,
             tcp,
+            sctp: None,
             mark: 0,
             counters: [(0, 0); 2],
             created: now,
@@ -288,11 +289,19 @@ impl Conntrack {
             }
             L4Protocol::Udp => UDP,
             L4Protocol::Icmp | L4Protocol::Icmpv6 => ICMP,
-            L4Protocol::Sctp if entry.seen_reply => {
-                entry.assured = true;
-                SCTP_ESTABLISHED
+            L4Protocol::Sctp => {
+                let (old, chunk) = (entry.sctp, packet.sctp_chunk());
+                let first = || chunk.and_then(SctpState::first).unwrap_or(SctpState::Closed);
+                let state = match (old, chunk) {
+                    (Some(old), Some(chunk)) => old.next(chunk, direction),
+                    (Some(old), None) => old,
+                    (None, _) => first(),
+                };
+                entry.sctp = Some(state);
+                let opened = old == Some(SctpState::CookieEchoed) && state == SctpState::Established;
+                entry.assured |= reply && opened;
+                state.timeout()
             }
-            L4Protocol::Sctp => SCTP_OPENING,
             L4Protocol::Gre if entry.seen_reply => {
                 entry.assured = true;
                 GRE_STREAM

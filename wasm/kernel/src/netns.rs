@@ -16,6 +16,7 @@ use ipnet::{IpNet, Ipv6Net};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One network stack: what exists before a run. What packets leave behind (conntrack, learned neighbours and MACs,
 /// counters) is the run's overlay.
@@ -51,6 +52,8 @@ pub struct NetNs {
     pub listeners: Vec<Listener>,
     /// What the settings say.
     pub sysctls: Sysctls,
+    /// What is wrong with interfaces.
+    pub faults: Vec<LinkFault>,
     /// Files that processes here read (`/etc/resolv.conf`, `/etc/hosts`).
     pub files: BTreeMap<String, String>,
 }
@@ -64,6 +67,32 @@ pub struct Neighbour {
     pub permanent: bool,
     /// Why it exists.
     pub origin: Option<Arc<Origin>>,
+}
+
+/// Something wrong with an interface: it meets packets that leave by it, as netem does.
+#[derive(Clone, Debug)]
+pub struct LinkFault {
+    /// Its name.
+    pub name: Name,
+    /// The interface.
+    pub device: Name,
+    /// What it does.
+    pub effect: LinkEffect,
+    /// Why it exists.
+    pub origin: Option<Arc<Origin>>,
+}
+
+/// What a fault does to a packet; shares are from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LinkEffect {
+    /// Loses this share of all packets.
+    Loss(f64),
+    /// Holds each packet back.
+    Delay(Duration),
+    /// Sends this share of all packets twice.
+    Duplicate(f64),
+    /// Holds this share of all packets back for so long that others overtake them.
+    Reorder(f64),
 }
 
 /// A socket that waits.
@@ -136,6 +165,7 @@ impl NetNs {
             socket_maps: None,
             listeners: Vec::new(),
             sysctls: Sysctls::default(),
+            faults: Vec::new(),
             files: BTreeMap::new(),
         }
     }

@@ -7,6 +7,7 @@ mod arp;
 mod bridge;
 mod cursor;
 mod datagram;
+mod fault;
 mod icmp;
 mod ipvs;
 mod latency;
@@ -15,6 +16,7 @@ mod ndp;
 mod neighbour;
 mod netfilter;
 mod party;
+mod sctp;
 mod socket;
 mod tcp;
 mod transmit;
@@ -240,6 +242,8 @@ pub struct Sim<'a> {
     finished_at: Option<Micros>,
     kernel: Name,
     nothing: Name,
+    /// TTL of packets of the main process (IP_TTL of its sockets); `None`: the default.
+    pub ttl_hops: Option<u8>,
 }
 
 /// How long after the main process finished its closing connections are still followed.
@@ -274,6 +278,7 @@ impl<'a> Sim<'a> {
             finished_at: None,
             kernel: Name::from("kernel"),
             nothing: Name::from(""),
+            ttl_hops: None,
         }
     }
 

@@ -107,6 +107,47 @@ fn a_connection_opens_asks_is_answered_and_closes() {
 }
 
 #[test]
+fn an_association_opens_with_four_packets_asks_is_answered_and_shuts_down() {
+    let mut description = two_machines();
+    description["netns"][1]["servers"] = json!([{"name": "web", "port": 8080, "proto": "sctp"}]);
+    check(
+        &description,
+        question(L4Protocol::Sctp, "10.0.0.2:8080"),
+        expect![[r#"
+            0ns -> a INIT: Delivered at b
+            0ns -> a ARP who has 10.0.0.2 (neighbour): Delivered at b
+            50µs <- b ARP 10.0.0.2 is at 02:00:00:00:00:02 (neighbour): Delivered at a
+            150µs <- b INIT ACK: Delivered at a
+            200µs -> a COOKIE ECHO: Delivered at b
+            250µs <- b COOKIE ACK: Delivered at a
+            300µs -> a question: Delivered at b
+            350µs <- b SACK: Delivered at a
+            350µs <- b answer: Delivered at a
+            400µs -> a SACK: Delivered at b
+            400µs -> a SHUTDOWN: Delivered at b
+            450µs <- b SHUTDOWN ACK: Delivered at a
+            500µs -> a SHUTDOWN COMPLETE: Delivered at b
+            550µs Text("web 10.0.0.1")
+        "#]],
+    );
+}
+
+#[test]
+fn an_init_that_nobody_waits_for_is_aborted() {
+    check(
+        &two_machines(),
+        question(L4Protocol::Sctp, "10.0.0.2:81"),
+        expect![[r#"
+            0ns -> a INIT: NoSocket at b
+            0ns -> a ARP who has 10.0.0.2 (neighbour): Delivered at b
+            50µs <- b ARP 10.0.0.2 is at 02:00:00:00:00:02 (neighbour): Delivered at a
+            150µs <- b ABORT: Delivered at a
+            200µs Error(Refused)
+        "#]],
+    );
+}
+
+#[test]
 fn a_closed_port_answers_with_a_reset() {
     check(
         &two_machines(),

@@ -176,6 +176,9 @@ fn line(out: &mut String, entry: &Entry, now: Micros, family_shown: bool) {
     if let Some(state) = entry.tcp {
         let _ = write!(out, "{state} ");
     }
+    if let Some(state) = entry.sctp {
+        let _ = write!(out, "{} ", state.name());
+    }
     tuple(out, &entry.original);
     if !entry.seen_reply {
         out.push_str("[UNREPLIED] ");

@@ -136,7 +136,7 @@ pub fn headers(packet: &Packet) -> Vec<HeaderFields> {
                 vec![
                     ("sport", sctp.src.to_string()),
                     ("dport", sctp.dst.to_string()),
-                    ("chunk", format!("{:?}", sctp.chunk)),
+                    ("chunk", sctp.chunk.name().to_owned()),
                 ],
             ),
             Header::Icmp(message) => ("icmp", if v6 { "ICMPv6" } else { "ICMP" }, 8, icmp(message, v6)),

@@ -294,19 +294,65 @@ pub struct Sctp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SctpChunk {
     /// Opens an association.
-    Init,
+    Init {
+        /// What the answers are to carry; the first TSN too.
+        tag: u32,
+    },
     /// Answers INIT.
-    InitAck,
+    InitAck {
+        /// As of INIT.
+        tag: u32,
+    },
     /// Third packet.
-    CookieEcho,
+    CookieEcho {
+        /// What the cookie holds of INIT.
+        tag: u32,
+    },
     /// Fourth packet.
     CookieAck,
     /// User data.
-    Data,
+    Data {
+        /// Its number.
+        tsn: u32,
+        /// A message begins with it.
+        first: bool,
+        /// A message ends with it.
+        last: bool,
+    },
     /// Acknowledges data.
-    Sack,
+    Sack {
+        /// All up to this one.
+        tsn: u32,
+    },
+    /// Begins to end an association.
+    Shutdown {
+        /// As of SACK.
+        tsn: u32,
+    },
+    /// Answers SHUTDOWN.
+    ShutdownAck,
+    /// Last packet.
+    ShutdownComplete,
     /// Ends an association at once.
     Abort,
+}
+
+impl SctpChunk {
+    /// `INIT ACK`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Init { .. } => "INIT",
+            Self::InitAck { .. } => "INIT ACK",
+            Self::CookieEcho { .. } => "COOKIE ECHO",
+            Self::CookieAck => "COOKIE ACK",
+            Self::Data { .. } => "DATA",
+            Self::Sack { .. } => "SACK",
+            Self::Shutdown { .. } => "SHUTDOWN",
+            Self::ShutdownAck => "SHUTDOWN ACK",
+            Self::ShutdownComplete => "SHUTDOWN COMPLETE",
+            Self::Abort => "ABORT",
+        }
+    }
 }
 
 /// ICMP (version 4 or 6, by the IP header before it).
@@ -424,6 +470,14 @@ impl Packet {
         self.headers
             .iter()
             .position(|h| matches!(h, Header::Ipv4(_) | Header::Ipv6(_)))
+    }
+
+    /// The chunk of an SCTP packet.
+    pub fn sctp_chunk(&self) -> Option<SctpChunk> {
+        match self.l4() {
+            Some(Header::Sctp(sctp)) => Some(sctp.chunk),
+            _ => None,
+        }
     }
 
     /// Outermost IP source.

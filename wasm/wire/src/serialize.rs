@@ -102,7 +102,7 @@ impl Packet {
                     }
                 },
                 Header::Sctp(sctp) => {
-                    if let SctpChunk::Data = sctp.chunk {
+                    if let SctpChunk::Data { .. } = sctp.chunk {
                         let length = 16 + self.payload.0.len();
                         bytes[14..16]
                             .copy_from_slice(&u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
@@ -290,26 +290,49 @@ fn icmp_bytes(icmp: &Icmp, v6: bool, out: &mut Vec<u8>) {
 
 fn chunk_header_bytes(chunk: SctpChunk) -> usize {
     match chunk {
-        SctpChunk::Init | SctpChunk::InitAck => 20,
-        SctpChunk::CookieEcho | SctpChunk::CookieAck | SctpChunk::Abort => 4,
-        SctpChunk::Data | SctpChunk::Sack => 16,
+        SctpChunk::Init { .. } => 20,
+        // With the cookie: a parameter of four bytes' head and four of content.
+        SctpChunk::InitAck { .. } => 28,
+        SctpChunk::CookieEcho { .. } | SctpChunk::Shutdown { .. } => 8,
+        SctpChunk::CookieAck | SctpChunk::Abort | SctpChunk::ShutdownAck | SctpChunk::ShutdownComplete => 4,
+        SctpChunk::Data { .. } | SctpChunk::Sack { .. } => 16,
     }
 }
 
+/// What both ends announce: receive window, streams out and in. Source: net/sctp, its defaults.
+const SCTP_OPENING: [u8; 8] = [0, 1, 0xa0, 0, 0, 10, 0xff, 0xff];
+
 fn chunk_bytes(chunk: SctpChunk, out: &mut Vec<u8>) {
     let length = u8::try_from(chunk_header_bytes(chunk)).unwrap_or(0);
-    let kind = match chunk {
-        SctpChunk::Data => 0,
-        SctpChunk::Init => 1,
-        SctpChunk::InitAck => 2,
-        SctpChunk::Sack => 3,
-        SctpChunk::Abort => 6,
-        SctpChunk::CookieEcho => 10,
-        SctpChunk::CookieAck => 11,
+    let (kind, flags, first) = match chunk {
+        SctpChunk::Data { tsn, first, last } => (0, u8::from(first) << 1 | u8::from(last), Some(tsn)),
+        SctpChunk::Init { tag } => (1, 0, Some(tag)),
+        SctpChunk::InitAck { tag } => (2, 0, Some(tag)),
+        SctpChunk::Sack { tsn } => (3, 0, Some(tsn)),
+        SctpChunk::Abort => (6, 0, None),
+        SctpChunk::Shutdown { tsn } => (7, 0, Some(tsn)),
+        SctpChunk::ShutdownAck => (8, 0, None),
+        SctpChunk::CookieEcho { tag } => (10, 0, Some(tag)),
+        SctpChunk::CookieAck => (11, 0, None),
+        SctpChunk::ShutdownComplete => (14, 0, None),
     };
-    let flags = if chunk == SctpChunk::Data { 3 } else { 0 };
+    let end = out.len() + usize::from(length);
     out.extend([kind, flags, 0, length]);
-    out.resize(out.len() + usize::from(length) - 4, 0);
+    out.extend(first.map(u32::to_be_bytes).into_iter().flatten());
+    match chunk {
+        SctpChunk::Init { tag } | SctpChunk::InitAck { tag } => {
+            out.extend(SCTP_OPENING);
+            out.extend(tag.to_be_bytes());
+            if out.len() < end {
+                // State Cookie, RFC 9260 §3.3.3.
+                out.extend([0, 7, 0, 8]);
+                out.extend(tag.to_be_bytes());
+            }
+        }
+        SctpChunk::Sack { .. } => out.extend(&SCTP_OPENING[..4]),
+        _ => {}
+    }
+    out.resize(end, 0);
 }
 
 fn checksum_l4(header: &mut [u8], inner: &[u8], at: usize, ip: Option<&Header>, protocol: L4Protocol) {

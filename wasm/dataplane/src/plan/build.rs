@@ -3,13 +3,15 @@
 use super::{NODES, PlanData, Role};
 use crate::apps::{self, Speaks};
 use crate::cni::eth0;
+use crate::faults;
 use crate::kubelet;
 use crate::stack_builder::{RouteSpec, StackBuilder, default_route_of};
 use hoplab_kernel::net::PortRef;
 use hoplab_kernel::netns::Listener;
 use hoplab_kernel::{NetNs, NetNsId};
+use hoplab_objects::Object;
 use hoplab_source::{FieldPath, Origin};
-use hoplab_trace::Place;
+use hoplab_trace::{Place, Unknown};
 use hoplab_wire::L4Protocol;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -25,12 +27,46 @@ const PROXY_HEALTH_PORT: u16 = 10256;
 impl PlanData {
     /// The stack with this id.
     pub(super) fn build(&self, id: NetNsId) -> NetNs {
-        match self.roles.get(id.0 as usize).copied() {
+        let mut stack = match self.roles.get(id.0 as usize).copied() {
             Some(Role::Node(node)) => self.node(node),
             Some(Role::Pod(pod)) => self.pod(pod),
             Some(Role::Host(host)) => self.host(host),
             Some(Role::Router) | None => self.router(),
+        };
+        for fault in self.faults_at(id) {
+            stack = faults::lay(fault, id, stack);
         }
+        stack
+    }
+
+    /// Faults of interfaces of a stack.
+    pub(super) fn faults_at(&self, id: NetNsId) -> Vec<&Object> {
+        let all = self.store.of_kind("hoplab.dev", "Fault");
+        if all.len() == 0 {
+            return Vec::new();
+        }
+        let here = self.place(id).to_string();
+        all.map(|fault| &**fault)
+            .filter(|fault| faults::is_at(fault, &here))
+            .collect()
+    }
+
+    /// Faults that meet no interface of the world.
+    pub(super) fn unknown_in_faults(&self) -> Vec<Unknown> {
+        let faults = self
+            .store
+            .of_kind("hoplab.dev", "Fault")
+            .filter(|f| faults::is_modelled(f));
+        let lost = faults.filter(|fault| {
+            let mut ids = (0..).map(NetNsId).take(self.roles.len());
+            let id = ids.find(|id| faults::is_at(fault, &self.place(*id).to_string()));
+            id.is_none_or(|id| !faults::fits(fault, &self.build(id)))
+        });
+        lost.map(|fault| Unknown {
+            what: fault.key.to_string(),
+            why: "spec.at names no interface of this world".to_owned(),
+        })
+        .collect()
     }
 
     fn node(&self, index: usize) -> NetNs {

@@ -12,6 +12,9 @@ impl PlanData {
     /// Equal numbers mean equal stacks: every input of the build functions goes in, ids of other stacks too.
     pub(super) fn input_hash(&self, id: NetNsId) -> u64 {
         let mut hash = DefaultHasher::new();
+        for fault in self.faults_at(id) {
+            hash_value(&fault.value, &mut hash);
+        }
         match self.roles.get(id.0 as usize).copied() {
             Some(Role::Node(node)) => {
                 0.hash(&mut hash);

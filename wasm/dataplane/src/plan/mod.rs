@@ -297,6 +297,7 @@ impl Plan {
                 .iter()
                 .cloned()
                 .chain(self.data.unknown_in_pods())
+                .chain(self.data.unknown_in_faults())
                 .chain(self.data.unknown_in_hosts())
                 .collect()
         })

@@ -13,7 +13,47 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 impl Sim<'_> {
-    pub(super) fn open_neighbour(&mut self, netns: NetNsId, device: &Name, ip: IpAddr, cause: u32) -> u32 {
+    /// Asks for a link address with one packet, as arping(8) does: to all, or to whom it is thought to be. As who has no
+    /// address yet, where that is asked for (RFC 5227).
+    pub fn ask_for(
+        &mut self,
+        netns: NetNsId,
+        device: &Name,
+        target_ip: Ipv4Addr,
+        to: Option<MacAddr>,
+        probes: bool,
+    ) {
+        let Some(stack) = self.stack(netns) else { return };
+        let Some(sender_mac) = stack.interface(device).map(|i| i.mac) else {
+            return;
+        };
+        let target = IpAddr::V4(target_ip);
+        let sender_ip = match stack.select_address(device, target, Scope::Link) {
+            Some(IpAddr::V4(ip)) if !probes => ip,
+            _ => Ipv4Addr::UNSPECIFIED,
+        };
+        let conversation = self.open_neighbour(netns, device, target, None);
+        let arp = Arp {
+            op: ArpOp::Request,
+            sender_mac,
+            sender_ip,
+            target_mac: MacAddr::ZERO,
+            target_ip,
+        };
+        let (label, dst) = (
+            format!("ARP who has {target_ip}"),
+            to.unwrap_or(MacAddr::BROADCAST),
+        );
+        self.send_arp(netns, conversation, true, label, None, device, dst, arp);
+    }
+
+    pub(super) fn open_neighbour(
+        &mut self,
+        netns: NetNsId,
+        device: &Name,
+        ip: IpAddr,
+        cause: Option<u32>,
+    ) -> u32 {
         let id = u32::try_from(self.conversations.len()).unwrap_or(u32::MAX);
         self.conversations.push(ConversationInfo {
             id,
@@ -32,7 +72,7 @@ impl Sim<'_> {
             answered_at: None,
             error: None,
             parent: None,
-            cause: Some(cause),
+            cause,
         });
         id
     }

@@ -6,7 +6,7 @@ use crate::net::NetNsId;
 use crate::process::SocketId;
 use hoplab_source::Origin;
 use hoplab_trace::{DropCause, LegEnd, Micros, Name, Step, StepKind};
-use hoplab_wire::Packet;
+use hoplab_wire::{Header, Packet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -165,13 +165,21 @@ impl Cursor {
 
 impl Sim<'_> {
     /// Puts a new packet on its way. It starts walking as an event of its own, now.
-    pub(super) fn launch(&mut self, packet: Packet, launch: Launch) -> u32 {
+    pub(super) fn launch(&mut self, mut packet: Packet, launch: Launch) -> u32 {
         let id = u32::try_from(self.flights.len()).unwrap_or(u32::MAX);
         if id >= self.limits.max_flights {
             self.exhausted = Some(RunEnd::FlightLimit);
             return id;
         }
         self.flights.push(None);
+        let sender = launch.sender.and_then(|id| self.sockets.get(id));
+        if let Some(ttl_hops) = self.ttl_hops.filter(|_| sender.is_some_and(|s| s.process.0 == 0)) {
+            match packet.headers.first_mut() {
+                Some(Header::Ipv4(ip)) => ip.ttl_hops = ttl_hops,
+                Some(Header::Ipv6(ip)) => ip.hop_limit = ttl_hops,
+                _ => {}
+            }
+        }
         let mut skb = Skb::new(Arc::new(packet));
         skb.ct = launch.ct;
         let mut cursor = Cursor {

@@ -118,6 +118,7 @@ impl Sim<'_> {
             conversation,
             opener: false,
             tcp: None,
+            sctp: None,
             last_flight: Some(cursor.flight),
             sequence: 0,
             lb: None,

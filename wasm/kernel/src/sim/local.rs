@@ -69,9 +69,9 @@ impl Sim<'_> {
                 let (local, remote) = (SocketAddr::new(dst, udp.dst), SocketAddr::new(src, udp.src));
                 self.udp_in(cursor, stack, local, remote);
             }
-            Some(Header::Sctp(_)) => {
-                self.unknown("SCTP".to_owned(), "associations are not modelled");
-                self.drop_packet(cursor, DropCause::NotModelled, None);
+            Some(Header::Sctp(sctp)) => {
+                let (local, remote) = (SocketAddr::new(dst, sctp.dst), SocketAddr::new(src, sctp.src));
+                self.sctp_in(cursor, stack, local, remote, *sctp);
             }
             _ => {
                 self.drop_packet(cursor, DropCause::NotModelled, None);

@@ -159,7 +159,7 @@ impl Sim<'_> {
             }
             return None;
         }
-        let conversation = self.open_neighbour(stack.id, device, ip, cursor.flight);
+        let conversation = self.open_neighbour(stack.id, device, ip, Some(cursor.flight));
         self.waiting.insert(
             key.clone(),
             Waiting {

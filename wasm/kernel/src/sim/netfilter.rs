@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::{Sim, icmp};
 use crate::conntrack::nat::{self, Manip, Range};
-use crate::conntrack::{CtInfo, CtRef, Direction, TcpState, Tuple};
+use crate::conntrack::{CtInfo, CtRef, Direction, SctpState, TcpState, Tuple};
 use crate::interface::Scope;
 use crate::nf::eval::{self, Around, Decision, Evaluated, Seen};
 use crate::nf::hooks::{self, Station};
@@ -269,6 +269,9 @@ impl Sim<'_> {
                         }
                         None => match flags.map(TcpState::first) {
                             Some(None) => CtRef::Invalid,
+                            None if packet.sctp_chunk().is_some_and(|c| SctpState::first(c).is_none()) => {
+                                CtRef::Invalid
+                            }
                             tcp => {
                                 let entry = table.create(tuple, tcp.flatten(), now);
                                 CtRef::Tracked {

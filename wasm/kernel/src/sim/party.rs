@@ -249,6 +249,7 @@ impl Sim<'_> {
     fn send(&mut self, socket: SocketId, bytes: Vec<u8>, label: String) {
         match self.sockets.get(socket).map(|s| s.protocol) {
             Some(L4Protocol::Tcp) => self.tcp_send(socket, bytes, label),
+            Some(L4Protocol::Sctp) => self.sctp_send(socket, bytes, label),
             Some(_) => self.send_datagram(socket, bytes, false, Some(label)),
             None => {}
         }

@@ -1,6 +1,6 @@
 //! Sockets: which one a packet is for, and what opens and ends them.
 
-use super::{Acceptor, ProcessId, RunEnd, Sim, tcp};
+use super::{Acceptor, ProcessId, RunEnd, Sim, sctp, tcp};
 use crate::NetNsId;
 use crate::netns::Listener;
 use crate::process::{Purpose, SocketError, SocketId};
@@ -24,6 +24,7 @@ pub(super) struct Socket {
     /// Whether its process opened the conversation.
     pub(super) opener: bool,
     pub(super) tcp: Option<tcp::Tcp>,
+    pub(super) sctp: Option<sctp::Sctp>,
     /// The last packet that it received or sent.
     pub(super) last_flight: Option<u32>,
     /// Echo requests sent.
@@ -185,6 +186,7 @@ impl Sim<'_> {
             conversation,
             opener: true,
             tcp: None,
+            sctp: None,
             last_flight: None,
             sequence: 0,
             lb,
@@ -281,17 +283,11 @@ impl Sim<'_> {
         purpose: Purpose,
         parent: Option<u32>,
     ) {
-        if protocol != L4Protocol::Tcp {
-            self.unknown(
-                format!("{protocol} connection"),
-                "only TCP connections are modelled",
-            );
-            if let Some(socket) = self.open_socket(process, token, protocol, to, from_port, purpose, parent) {
-                self.fail(socket, SocketError::TimedOut);
-            }
-            return;
-        }
         if let Some(socket) = self.open_socket(process, token, protocol, to, from_port, purpose, parent) {
+            if protocol == L4Protocol::Sctp {
+                self.sctp_open(socket);
+                return;
+            }
             self.tcp_open(socket);
         }
     }
@@ -354,6 +350,10 @@ impl Sim<'_> {
             }
             (Some(_), SocketError::MessageSize { mtu_bytes }) => self.tcp_smaller(id, mtu_bytes),
             (Some(_), _) => {}
+            (None, SocketError::NetUnreachable | SocketError::HostUnreachable) if socket.sctp.is_some() => {
+                self.fail(id, error);
+            }
+            (None, _) if socket.sctp.is_some() => {}
             (None, _) => self.tell(id, error),
         }
     }

@@ -201,6 +201,9 @@ impl Sim<'_> {
 
     /// Closes in order.
     pub(super) fn close(&mut self, id: SocketId) {
+        if self.sctp_close(id) {
+            return;
+        }
         let Some(socket) = self.sockets.get_mut(id) else {
             return;
         };
@@ -231,6 +234,9 @@ impl Sim<'_> {
 
     /// Ends the connection with RST.
     pub(super) fn abort(&mut self, id: SocketId) {
+        if self.sctp_abort(id) {
+            return;
+        }
         let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) else {
             return;
         };

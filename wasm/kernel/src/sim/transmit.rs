@@ -36,6 +36,18 @@ impl Sim<'_> {
             interface.origin.clone(),
         );
         self.count(cursor.netns, device, cursor.skb.packet.len_bytes(), false);
+        let cursor = self.suffer(cursor, stack, device)?;
+        self.send_out(cursor, stack, device)
+    }
+
+    /// The driver's part: what becomes of a frame that was handed to it.
+    pub(super) fn send_out(
+        &mut self,
+        mut cursor: Box<Cursor>,
+        stack: &Arc<Stack>,
+        device: &Name,
+    ) -> Option<Box<Cursor>> {
+        let interface = stack.interface(device)?;
         match &interface.kind {
             InterfaceKind::Veth { peer } => {
                 let same_netns = peer.netns == cursor.netns;

@@ -108,7 +108,7 @@ impl Process for Client {
                 });
                 let (token, from_port, purpose) = (0, None, Purpose::Main);
                 actions.push(match protocol {
-                    L4Protocol::Tcp => Action::Connect {
+                    L4Protocol::Tcp | L4Protocol::Sctp => Action::Connect {
                         token,
                         protocol,
                         to,

@@ -106,10 +106,10 @@ pub fn world(description: &Value) -> (Net, Vec<String>) {
             };
         }
         for server in list(&n["servers"]) {
-            let protocol = if text(server, "proto") == "udp" {
-                L4Protocol::Udp
-            } else {
-                L4Protocol::Tcp
+            let protocol = match text(server, "proto") {
+                "udp" => L4Protocol::Udp,
+                "sctp" => L4Protocol::Sctp,
+                _ => L4Protocol::Tcp,
             };
             ns.listeners.push(Listener {
                 protocol,

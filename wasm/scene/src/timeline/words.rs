@@ -95,7 +95,7 @@ pub(crate) fn flag(packet: &Packet, label: &str) -> String {
         Some(Header::Udp(udp)) if udp.dst == 53 => "query".to_owned(),
         Some(Header::Udp(udp)) if udp.src == 53 => "answer".to_owned(),
         Some(Header::Udp(_)) => "UDP".to_owned(),
-        Some(Header::Sctp(_)) => "SCTP".to_owned(),
+        Some(Header::Sctp(sctp)) => sctp.chunk.name().to_owned(),
         _ => label.split_whitespace().next().unwrap_or_default().to_owned(),
     }
 }

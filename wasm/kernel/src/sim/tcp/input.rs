@@ -73,6 +73,7 @@ impl Sim<'_> {
             conversation,
             opener: false,
             tcp: Some(tcp),
+            sctp: None,
             last_flight: Some(cursor.flight),
             sequence: 0,
             lb: None,

@@ -128,6 +128,9 @@ impl Sim<'_> {
     }
 
     pub(in crate::sim) fn socket_timer(&mut self, id: SocketId, generation: u32, kind: Timer) {
+        if self.sctp_timer(id, generation) {
+            return;
+        }
         let Some(socket) = self.sockets.get(id) else {
             return;
         };
