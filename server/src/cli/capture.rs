@@ -54,10 +54,19 @@ fn seen(place: &Place, step: &Step, label: &str) -> Option<Seen> {
     let (StepKind::Ingress { device } | StepKind::Egress { device }) = &step.kind else {
         return None;
     };
+    let mut bytes = step.packet.to_bytes();
+    // `lo` has Ethernet headers too, all of zeros but the type.
+    if step.packet.ethernet().is_none() {
+        let mut framed = vec![0; 12];
+        let v6 = bytes.first().is_some_and(|first| first >> 4 == 6);
+        framed.extend(if v6 { [0x86, 0xdd] } else { [0x08, 0x00] });
+        framed.append(&mut bytes);
+        bytes = framed;
+    }
     Some(Seen {
         at: step.at,
         interface: format!("{place} {device}"),
-        bytes: step.packet.to_bytes(),
+        bytes,
         comment: label.to_owned(),
     })
 }
