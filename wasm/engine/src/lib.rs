@@ -10,6 +10,7 @@
 //!
 //! A world is a value: cloning it is cheap, and clones share the stacks that were built.
 
+mod arping;
 mod ask;
 mod choose;
 mod client;
@@ -22,6 +23,7 @@ mod seen;
 mod unmodelled;
 mod world;
 
+pub use arping::LinkQuestion;
 pub use ask::{AskError, From, Http, PodRef, Request, Target, host_port};
 pub use choose::{Sample, next_script, weight};
 pub use hoplab_controllers::returned;

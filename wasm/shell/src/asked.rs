@@ -21,9 +21,20 @@ pub(crate) struct Asker<'w> {
 impl Asker<'_> {
     /// Asks, and keeps what the packets left behind.
     pub fn ask(&mut self, request: &Request, after: Duration) -> Result<Run, AskError> {
+        self.ask_with(request, after, None)
+    }
+
+    /// The same with another TTL than the kernel's.
+    pub fn ask_with(
+        &mut self,
+        request: &Request,
+        after: Duration,
+        ttl_hops: Option<u8>,
+    ) -> Result<Run, AskError> {
         let options = RunOptions {
             seed: self.seed,
             after,
+            ttl_hops,
             ..RunOptions::default()
         };
         self.seed = self.seed.wrapping_add(0x9e37_79b9);

@@ -3,6 +3,10 @@
 /// Each command with what it shows.
 pub(crate) const COMMANDS: &[(&str, &str)] = &[
     (
+        "arping ADDRESS",
+        "who has this address on the link; -I -c -D -b -f -q",
+    ),
+    (
         "bridge fdb|link",
         "MAC tables and ports of bridges, remote ends of tunnels: show, add, del, set",
     ),
@@ -60,6 +64,10 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
     (
         "tcpdump -ni INTERFACE FILTER",
         "packets that the last requests passed there; -e -v -X -c -t -S",
+    ),
+    (
+        "traceroute HOST, tracepath HOST",
+        "the machines on the way, and the path's MTU; -n -I -T -p -m -q -w",
     ),
 ];
 

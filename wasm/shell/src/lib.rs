@@ -4,6 +4,7 @@
 //! exit status. What a tool has and the shell does not is refused by name. [`terminal::type_line`] runs a line as a
 //! shell reads it, and notes it in the world when it changed the network.
 
+mod arping;
 mod asked;
 mod at;
 mod bridge;
@@ -30,6 +31,7 @@ mod stack;
 mod sysctl;
 mod tcpdump;
 pub mod terminal;
+mod traceroute;
 
 pub use get::{Format, Get};
 pub use output::{Output, harmless_json, is_harmful};
@@ -123,7 +125,10 @@ fn asks(
     command: &str,
     args: &[&str],
 ) -> Option<Output> {
-    if !matches!(command, "dig" | "nslookup" | "curl" | "ping" | "getent") {
+    if !matches!(
+        command,
+        "dig" | "nslookup" | "curl" | "ping" | "getent" | "traceroute" | "tracepath"
+    ) {
         return None;
     }
     let mut asker = Asker {
@@ -137,6 +142,8 @@ fn asks(
         "nslookup" => nslookup::run(&mut asker, args),
         "curl" => curl::run(&mut asker, args),
         "getent" => nslookup::getent(&mut asker, args),
+        "traceroute" => traceroute::run(&mut asker, args),
+        "tracepath" => traceroute::path(&mut asker, args),
         _ => ping::run(&mut asker, args),
     })
 }
@@ -170,6 +177,7 @@ pub(crate) fn run_at(at: &mut At<'_>, argv: &[String]) -> Output {
         "sysctl" => return sysctl::run(at, args),
         "docker" => return docker::run(at, args),
         "tcpdump" => return tcpdump::run(at, args),
+        "arping" => return arping::run(at, args),
         "conntrack" => return conntrack::run(at, args),
         "nc" | "netcat" => return listen::nc(at, args),
         "python3" => return listen::python(at, args),

@@ -208,8 +208,8 @@ pub(crate) fn run(asker: &mut Asker<'_>, args: &[&str]) -> Output {
     }
 }
 
-/// The address to ping; a name is looked up first. Source: iputils ping.c getaddrinfo and its messages.
-fn address(asker: &mut Asker<'_>, host: &str) -> Result<(Target, IpAddr), Output> {
+/// The address of a host; a name is looked up first. Source: iputils ping.c getaddrinfo and its messages.
+pub(crate) fn address(asker: &mut Asker<'_>, host: &str) -> Result<(Target, IpAddr), Output> {
     let wrong = |why: &str| Output::failed(2, format!("ping: {host}: {why}"));
     let target = Target::parse(host).map_err(|_| wrong("Name or service not known"))?;
     if let Target::Address(address) = target {
@@ -250,7 +250,7 @@ fn address(asker: &mut Asker<'_>, host: &str) -> Result<(Target, IpAddr), Output
 }
 
 /// The name that an address has, as ping looks it up for its replies.
-fn by_name(asker: &mut Asker<'_>, address: IpAddr) -> Option<String> {
+pub(crate) fn by_name(asker: &mut Asker<'_>, address: IpAddr) -> Option<String> {
     let request = Request::Dns {
         name: format!("{}.", dig::reverse(address)),
         record: "PTR".to_owned(),
@@ -260,6 +260,26 @@ fn by_name(asker: &mut Asker<'_>, address: IpAddr) -> Option<String> {
     let (_, answers) = run.trace.dns.as_ref()?;
     let name = answers.first()?.split_whitespace().next_back()?;
     Some(name.trim_end_matches('.').to_owned())
+}
+
+/// When the own stack gave a packet back because nobody answered for its next hop.
+pub(crate) fn own_refusal(run: &Run) -> Option<u64> {
+    let step = run.trace.legs.first()?.hops.first()?.steps.last()?;
+    let failed = StepKind::Drop {
+        cause: DropCause::NeighbourFailed,
+    };
+    (step.kind == failed).then_some(step.at.0)
+}
+
+/// The MTU that the own stack refused a packet for.
+pub(crate) fn own_mtu(run: &Run) -> Option<u16> {
+    let step = run.trace.legs.first()?.hops.first()?.steps.last()?;
+    match step.kind {
+        StepKind::Drop {
+            cause: DropCause::TooBig { mtu_bytes },
+        } => Some(mtu_bytes),
+        _ => None,
+    }
 }
 
 fn came(run: &Run, wait: Duration) -> Came {

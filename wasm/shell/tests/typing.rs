@@ -68,9 +68,15 @@ fn normal(text: &str) -> String {
             continue;
         }
         let line = &line.replace(" 0 packets, 0 bytes)", ")");
+        // What takes how long is the machine's affair.
+        let time = |word: &str| word.strip_suffix("ms").unwrap_or(word).parse::<f64>().is_ok();
         let words: Vec<&str> = line
             .split(' ')
-            .map(|word| if fixed(word) { word } else { "MAC" })
+            .map(|word| match word.trim_start_matches('[').trim_end_matches(']') {
+                bare if !fixed(bare) => "MAC",
+                bare if bare.contains('.') && time(bare) => "TIME",
+                _ => word,
+            })
             .collect();
         out.push_str(&words.join(" "));
         out.push('\n');
@@ -91,6 +97,11 @@ fn what_the_kernel_refuses_as_recorded_from_iproute2() {
 #[test]
 fn chains_and_rules_as_recorded_from_iptables() {
     session(HOST, "host:host", include_str!("typing/iptables.txt"));
+}
+
+#[test]
+fn the_way_to_a_machine_as_recorded_from_traceroute_tracepath_and_arping() {
+    session(HOST, "host:host", include_str!("typing/traceroute.txt"));
 }
 
 #[test]
