@@ -1,5 +1,6 @@
-//! Builds, serves and tests hoplab: `cargo xtask serve|test|ci`.
+//! Builds, serves, tests and times hoplab: `cargo xtask serve|test|ci|bench`.
 
+mod bench;
 mod bundle;
 mod chromium;
 mod conformance;
@@ -23,6 +24,7 @@ usage: cargo xtask COMMAND
   test [--quick]                                everything that can be tested; --quick leaves out the browser,
                                                 the static binary and the slow properties
   ci                                            formatting, lints and docs, then test
+  bench [--wasm]                                times beside their budgets, natively and as WebAssembly; --wasm: only that
 ";
 
 fn main() -> ExitCode {
@@ -36,6 +38,10 @@ fn main() -> ExitCode {
         ["test"] => Ok(steps::test(&workspace, false)),
         ["test", "--quick"] => Ok(steps::test(&workspace, true)),
         ["ci"] => Ok(steps::ci(&workspace)),
+        ["bench"] => bench::natively(&workspace)
+            .and_then(|()| bench::wasm(&workspace))
+            .map(|()| true),
+        ["bench", "--wasm"] => bench::wasm(&workspace).map(|()| true),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(true)
