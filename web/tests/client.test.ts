@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { EngineClient, EngineStopped, Superseded, type EngineState, type LoadResult } from '../src/engine/client'
+import type { TreeItem } from '../src/engine/client'
+import { endsOf, whole } from '../src/engine/tree'
 import type { Answer, Call, Port } from '../src/engine/rpc'
 
 class FakePort implements Port {
@@ -22,7 +24,7 @@ class FakePort implements Port {
 }
 
 const world = [{ name: 'a.yaml', text: 'a: 1' }]
-const loaded = (fresh: boolean): LoadResult => ({ fresh, revision: 1, diagnostics: [], objects: 0, summary: '', sources: [], targets: [], first: undefined })
+const loaded = (fresh: boolean): LoadResult => ({ fresh, revision: 1, diagnostics: [], objects: 0, summary: '', first: undefined })
 
 function start() {
   const ports: FakePort[] = []
@@ -112,5 +114,41 @@ describe('EngineClient', () => {
     client.restart()
     port().say({ kind: 'ready' })
     expect(port().calls).toHaveLength(0)
+  })
+})
+
+describe('the tree', () => {
+  const row = (id: string, children: TreeItem[] = [], more: Partial<TreeItem> = {}): TreeItem => ({ id, kind: 'pod', label: id, value: '', shape: undefined, source: undefined, targets: [], written: false, children, same: false, ...more })
+  const same = (id: string): TreeItem => row(id, [], { label: '', same: true })
+
+  it('takes rows that are the same from the tree before, wherever they stand now', () => {
+    const before = [row('a', [row('a1'), row('a2')]), row('b', [row('b1')])]
+    const now = whole([same('b'), row('a', [row('a0'), same('a2')])], before)
+    expect(now).toEqual([before[1], row('a', [row('a0'), row('a2')])])
+    expect(now[0]).toBe(before[1])
+    expect(() => whole([same('c')], before)).toThrow('c')
+  })
+
+  it('is whole for the page, also in a fresh engine', async () => {
+    const { client, port } = start()
+    port().say({ kind: 'ready' })
+    const scene = async (tree: TreeItem[]) => {
+      const called = client.call('scene', [{ density: 'wide', width: 1, height: 1, keep: [] }])
+      port().finish({ width: 1, height: 1, shapes: [], edges: [], tree })
+      return (await called).tree
+    }
+    expect(await scene([row('a', [row('a1')]), row('b')])).toHaveLength(2)
+    expect(await scene([same('a'), row('b', [row('b1')])])).toEqual([row('a', [row('a1')]), row('b', [row('b1')])])
+    client.restart()
+    port().say({ kind: 'ready' })
+    expect(await scene([row('a')])).toEqual([row('a')])
+  })
+
+  it('says where requests can start and go, each once', () => {
+    const tree = [row('n', [row('p', [], { source: 'shop/p', targets: ['http://p/'], value: '10.0.0.1', shape: 'pod:p' })], { kind: 'node', label: 'worker-1', source: 'node:n' }), row('s', [], { kind: 'service', targets: ['http://p/', 'http://s/'] })]
+    expect(endsOf(tree)).toEqual({
+      sources: [{ value: 'node:n', label: 'worker-1', detail: 'node', shape: undefined }, { value: 'shop/p', label: 'p', detail: 'pod in worker-1, 10.0.0.1', shape: 'pod:p' }],
+      targets: [{ value: 'http://p/', label: 'p', detail: 'pod in worker-1, 10.0.0.1', shape: 'pod:p' }, { value: 'http://s/', label: 's', detail: 'service', shape: undefined }],
+    })
   })
 })

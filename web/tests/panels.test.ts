@@ -91,7 +91,7 @@ describe('track', () => {
 })
 
 describe('tree', () => {
-  const item = (id: string, children: TreeItem[] = [], kind = 'pod'): TreeItem => ({ id, kind, label: id, value: '', shape: undefined, source: undefined, targets: [], origin: undefined, children })
+  const item = (id: string, children: TreeItem[] = [], kind = 'pod'): TreeItem => ({ id, kind, label: id, value: '', shape: undefined, source: undefined, targets: [], written: false, children, same: false })
   const tree = [item('a', [item('a1'), item('a2')]), item('kube-system', [item('dns')], 'namespace')]
   const rows = rowsOf(tree, (one) => !closedAtFirst(one))
   it('lists what is open, with levels and positions', () => {

@@ -1,13 +1,14 @@
 //! The request that a world asks for by itself, offered before the reader has chosen one.
 
-use crate::model::{Endpoint, FirstRequest};
+use crate::model::FirstRequest;
 use hoplab_engine::World;
 use hoplab_objects::Object;
 use hoplab_objects::view::{Pod, Service};
+use hoplab_scene::service_targets as targets;
 
 /// A pod and the Service that it would call: one that its environment names, else one beside it that does not select
 /// it. The cluster's own pods and Services are nobody's first question.
-pub fn first_request(of: &World, targets: &[Endpoint]) -> Option<FirstRequest> {
+pub fn first_request(of: &World) -> Option<FirstRequest> {
     let named = clients(of).find_map(|(pod, view)| {
         let values = view.spec.containers.iter().flat_map(|c| &c.env);
         let mut called = values.filter_map(|v| authority(&v.value));
@@ -15,36 +16,27 @@ pub fn first_request(of: &World, targets: &[Endpoint]) -> Option<FirstRequest> {
             let (name, rest) = host.split_once('.').unwrap_or((host, ""));
             let namespace = rest.split('.').next().filter(|n| !n.is_empty());
             let namespace = namespace.unwrap_or(&pod.key.namespace);
-            of.store().view::<Service>(namespace, name)?;
-            ask(pod, target(targets, namespace, name, Some(port))?)
+            let service = of.store().view::<Service>(namespace, name)?;
+            ask(pod, &target(service, Some(port))?)
         })
     });
     let beside = |lone: bool| {
-        clients(of).find_map(|(pod, view)| {
-            let near = || {
-                of.store()
-                    .all::<Service>()
-                    .filter(|(s, _)| s.key.namespace == pod.key.namespace)
-            };
-            if lone && near().any(|(_, service)| selects(service, view)) {
+        clients(of).find_map(|(pod, _)| {
+            let leading = of.relations().services_of_pod(&pod.key);
+            if lone && !leading.is_empty() {
                 return None;
             }
-            let other = |service: &Service| !service.spec.selector.is_empty() && !selects(service, view);
-            let (service, _) = near().find(|(_, service)| other(service))?;
-            ask(
-                pod,
-                target(targets, &service.key.namespace, &service.key.name, None)?,
-            )
+            let mut near = of.store().all::<Service>().filter(|(other, service)| {
+                other.key.namespace == pod.key.namespace
+                    && !service.spec.selector.is_empty()
+                    && !leading.iter().any(|its| its.key == other.key)
+            });
+            let (_, service) = near.next()?;
+            ask(pod, &target(service, None)?)
         })
     };
     // A pod that no Service leads to can only be a client.
     named.or_else(|| beside(true)).or_else(|| beside(false))
-}
-
-fn selects(service: &Service, pod: &Pod) -> bool {
-    let selector = &service.spec.selector;
-    let labels = &pod.metadata.labels;
-    !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
 fn clients(of: &World) -> impl Iterator<Item = (&Object, &Pod)> {
@@ -69,12 +61,12 @@ fn authority(value: &str) -> Option<(&str, u16)> {
 }
 
 /// What to send to a Service: to this port of it where it has it.
-fn target<'t>(targets: &'t [Endpoint], namespace: &str, name: &str, port: Option<u16>) -> Option<&'t str> {
-    let full = format!("{name}.{namespace}");
-    let its = |t: &&Endpoint| authority(&t.value).is_some_and(|(host, _)| host == full);
-    let exact = |t: &&Endpoint| authority(&t.value).is_some_and(|(host, p)| host == full && Some(p) == port);
-    let found = targets.iter().find(exact).or_else(|| targets.iter().find(its));
-    found.map(|t| t.value.as_str())
+fn target(service: &Service, port: Option<u16>) -> Option<String> {
+    let mut targets = targets(service);
+    let exact = |target: &String| authority(target).is_some_and(|(_, p)| Some(p) == port);
+    let any = |target: &String| authority(target).is_some();
+    let at = targets.iter().position(exact).or_else(|| targets.iter().position(any))?;
+    Some(targets.swap_remove(at))
 }
 
 fn ask(pod: &Object, to: &str) -> Option<FirstRequest> {

@@ -5,7 +5,8 @@
 //! ```ts
 //! new Engine()
 //! engine.load(files: SourceFile[]): LoadResult        // never throws; keeps the last good world when nothing can be read
-//! engine.scene(options: SceneOptions): Scene
+//! engine.scene(options: SceneOptions): Scene          // of its tree only what changed since the last scene
+//! engine.place(id: string): Place | undefined         // where a document says what a shape or row stands for
 //! engine.send(request: SendRequest): SendResult       // trace and timeline laid over the scene of these options
 //! engine.exec(place: string, line: string): ExecResult  // the simulated shell
 //! engine.check(checks: SourceFile[]): CheckReport     // judges a lesson's checks against the loaded world
@@ -58,8 +59,14 @@ impl Engine {
     }
 
     /// The world laid out.
-    pub fn scene(&self, options: Ts<SceneOptions>) -> Result<Ts<hoplab_scene::Scene>, JsError> {
+    pub fn scene(&mut self, options: Ts<SceneOptions>) -> Result<Ts<hoplab_scene::Scene>, JsError> {
         Ok(self.session.scene(&options.to_rust()?).into_ts()?)
+    }
+
+    /// Where a document says what a shape or a row of the tree stands for.
+    pub fn place(&self, id: &str) -> Result<Option<Ts<hoplab_scene::Place>>, JsError> {
+        let place = self.session.place(id);
+        Ok(place.map(|place| place.into_ts()).transpose()?)
     }
 
     /// Sends a request.
@@ -78,7 +85,7 @@ impl Engine {
     }
 
     /// The drawing as a file of its own.
-    pub fn svg(&self, options: Ts<SceneOptions>) -> Result<String, JsError> {
+    pub fn svg(&mut self, options: Ts<SceneOptions>) -> Result<String, JsError> {
         Ok(self.session.svg(&options.to_rust()?))
     }
 }

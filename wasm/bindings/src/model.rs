@@ -27,10 +27,6 @@ pub struct LoadResult {
     pub objects: u32,
     /// The line under the world's name: `Flannel VXLAN · iptables · v1.36`.
     pub summary: String,
-    /// Places where a request can start: every pod and node, and an outside client.
-    pub sources: Vec<Endpoint>,
-    /// Where it can go: every Service port, pod port, and an outside server.
-    pub targets: Vec<Endpoint>,
     /// What to offer while nobody has asked anything.
     pub first: Option<FirstRequest>,
 }
@@ -43,20 +39,6 @@ pub struct FirstRequest {
     pub from: String,
     /// One of the targets.
     pub to: String,
-}
-
-/// A place to choose by name.
-#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
-#[serde(rename_all = "camelCase")]
-pub struct Endpoint {
-    /// As the request takes it: `shop/client`, `http://cart.shop/`.
-    pub value: String,
-    /// `client`, `cart`.
-    pub label: String,
-    /// `pod in shop on worker-1`, `Service in shop, 10.96.118.52:80`.
-    pub detail: String,
-    /// Shape on the drawing.
-    pub shape: Option<String>,
 }
 
 /// A diagnostic, ready to show.

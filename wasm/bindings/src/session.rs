@@ -4,11 +4,11 @@ use crate::first::first_request;
 use crate::model::{
     CheckReport, CheckView, ExecResult, LoadResult, SceneOptions, SendRequest, SendResult, SourceFile,
 };
-use crate::views::{choices, diagnostic, empty_scene, empty_timeline, endpoints, summary};
+use crate::views::{choices, diagnostic, empty_scene, empty_timeline, news, summary};
 use hoplab_checks::Settings;
 use hoplab_engine::{From, Options, Request, RunOptions, World};
 use hoplab_objects::SourceText;
-use hoplab_scene::{Scene, follow, scene, svg};
+use hoplab_scene::{Drawing, Place, Scene, TreeItem, place, svg};
 use hoplab_shell::terminal;
 use hoplab_source::Severity;
 use hoplab_trace::print;
@@ -18,6 +18,11 @@ pub struct Session {
     files: Vec<SourceFile>,
     world: World,
     revision: u32,
+    drawing: Drawing,
+    /// The revision that `drawing` is of.
+    drawn: Option<u32>,
+    /// The tree that the page has.
+    tree: Vec<TreeItem>,
 }
 
 impl Default for Session {
@@ -52,6 +57,9 @@ impl Session {
             files: Vec::new(),
             world: World::load(&[], &Options::default()).value,
             revision: 0,
+            drawing: Drawing::default(),
+            drawn: None,
+            tree: Vec::new(),
         }
     }
 
@@ -72,29 +80,49 @@ impl Session {
             self.files = files;
             self.revision += 1;
         }
-        let (sources, targets) = endpoints(&self.world);
-        let first = first_request(&self.world, &targets);
         LoadResult {
             fresh,
             revision: self.revision,
             diagnostics,
             objects: u32::try_from(self.world.documents().len()).unwrap_or(u32::MAX),
             summary: summary(&self.world),
-            sources,
-            targets,
-            first,
+            first: first_request(&self.world),
         }
     }
 
-    /// The world laid out.
-    pub fn scene(&self, options: &SceneOptions) -> Scene {
-        scene(&self.world, &scene_options(options))
+    /// What is drawn of the world as it is now.
+    fn drawing(&mut self) -> (&mut Drawing, &World) {
+        if self.drawn != Some(self.revision) {
+            self.drawing = std::mem::take(&mut self.drawing).after(&self.world);
+            self.drawn = Some(self.revision);
+        }
+        (&mut self.drawing, &self.world)
+    }
+
+    /// A scene for the page, which has the tree of the one before.
+    fn sent(&mut self, mut scene: Scene) -> Scene {
+        let news = news(&scene.tree, &self.tree);
+        self.tree = std::mem::replace(&mut scene.tree, news);
+        scene
+    }
+
+    /// The world laid out. Of its tree only what changed since the last scene.
+    pub fn scene(&mut self, options: &SceneOptions) -> Scene {
+        let (drawing, world) = self.drawing();
+        let scene = drawing.scene(world, &scene_options(options));
+        self.sent(scene)
+    }
+
+    /// Where a document says what a shape or a row of the tree stands for.
+    pub fn place(&self, id: &str) -> Option<Place> {
+        place(&self.world, id)
     }
 
     /// The drawing as a file of its own.
-    pub fn svg(&self, options: &SceneOptions) -> String {
+    pub fn svg(&mut self, options: &SceneOptions) -> String {
+        let (drawing, world) = self.drawing();
         svg::print(
-            &self.scene(options),
+            &drawing.scene(world, &scene_options(options)),
             &summary(&self.world),
             svg::Figure::Standalone,
         )
@@ -113,7 +141,9 @@ impl Session {
             Ok(run) => run,
             Err(error) => return refused(error.to_string()),
         };
-        let (scene, timeline) = follow(&self.world, &run.trace, &scene_options(&asked.scene));
+        let (drawing, world) = self.drawing();
+        let (scene, timeline) = drawing.follow(world, &run.trace, &scene_options(&asked.scene));
+        let scene = self.sent(scene);
         let trace = &run.trace;
         let result = SendResult {
             error: None,

@@ -1,11 +1,10 @@
 //! Parts of answers: diagnostics with file names, places to choose, the line under the world's name.
 
-use crate::model::{ChoiceView, DiagnosticView, Endpoint};
+use crate::model::{ChoiceView, DiagnosticView};
 use hoplab_engine::World;
-use hoplab_scene::{Density, Options, Scene, Timeline, TreeItem, scene};
+use hoplab_scene::{Scene, Timeline, TreeItem};
 use hoplab_source::{Diagnostic, Severity};
 use hoplab_trace::Trace;
-use std::collections::BTreeSet;
 
 /// A diagnostic, ready to show.
 pub fn diagnostic(of: &Diagnostic, files: &[String]) -> DiagnosticView {
@@ -55,50 +54,23 @@ pub fn summary(of: &World) -> String {
     format!("{name}{backend} · {} · v1.36", settings.proxy.mode)
 }
 
-/// Where requests can start and go: everything in the tree that says so.
-pub fn endpoints(of: &World) -> (Vec<Endpoint>, Vec<Endpoint>) {
-    let (mut sources, mut targets) = (Vec::new(), Vec::new());
-    let mut seen = [BTreeSet::new(), BTreeSet::new()];
-    for item in &scene(of, &Options::of(Density::Wide)).tree {
-        collect(item, &mut Vec::new(), &mut seen, &mut sources, &mut targets);
-    }
-    (sources, targets)
-}
-
-fn collect(
-    item: &TreeItem,
-    above: &mut Vec<String>,
-    seen: &mut [BTreeSet<String>; 2],
-    sources: &mut Vec<Endpoint>,
-    targets: &mut Vec<Endpoint>,
-) {
-    let place = above.last().map(|a| format!(" in {a}")).unwrap_or_default();
-    let detail = format!("{}{place}", item.kind);
-    let endpoint = |value: &String| Endpoint {
-        value: value.clone(),
-        label: item.label.clone(),
-        detail: if item.value.is_empty() {
-            detail.clone()
-        } else {
-            format!("{detail}, {}", item.value)
-        },
-        shape: item.shape.clone(),
-    };
-    if let Some(source) = &item.source
-        && seen[0].insert(source.clone())
-    {
-        sources.push(endpoint(source));
-    }
-    for target in &item.targets {
-        if seen[1].insert(target.clone()) {
-            targets.push(endpoint(target));
+/// The rows of a tree, of which those that are as they were are only named.
+pub fn news(rows: &[TreeItem], before: &[TreeItem]) -> Vec<TreeItem> {
+    let mut next = 0;
+    let of_row = |row: &TreeItem| {
+        let is = |old: &&TreeItem| old.id == row.id;
+        let at = next;
+        next += 1;
+        let old = before.get(at).filter(is).or_else(|| before.iter().find(is));
+        match old {
+            Some(old) if old == row => TreeItem::same(row.id.clone()),
+            _ => TreeItem {
+                children: news(&row.children, old.map_or(&[], |old| &old.children)),
+                ..row.alone()
+            },
         }
-    }
-    above.push(item.label.clone());
-    for child in &item.children {
-        collect(child, above, seen, sources, targets);
-    }
-    above.pop();
+    };
+    rows.iter().map(of_row).collect()
 }
 
 /// Random choices of a run.

@@ -1,7 +1,5 @@
 //! What is drawn, as plain values: the layout knows no object and no packet.
 
-use crate::Place;
-
 /// Everything that a drawing shows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Input {
@@ -46,8 +44,8 @@ pub struct NodeInput {
     pub network: String,
     /// Whether kube-proxy writes rules here.
     pub proxy: bool,
-    /// The document.
-    pub origin: Option<Place>,
+    /// Whether a document says it: then its drawing leads there.
+    pub written: bool,
 }
 
 /// An interface.
@@ -109,8 +107,8 @@ pub struct PodInput {
     pub state: PodState,
     /// The node's end of its cable.
     pub veth: Option<String>,
-    /// The document.
-    pub origin: Option<Place>,
+    /// Whether a document says it: then its drawing leads there.
+    pub written: bool,
 }
 
 impl PodInput {
@@ -159,8 +157,8 @@ pub struct ServiceInput {
     pub ports: Vec<PortInput>,
     /// Its endpoints, in the order of their slices.
     pub endpoints: Vec<EndpointInput>,
-    /// The document.
-    pub origin: Option<Place>,
+    /// Whether a document says it: then its drawing leads there.
+    pub written: bool,
 }
 
 impl ServiceInput {
@@ -188,8 +186,8 @@ pub struct WorkloadInput {
     pub ready: u32,
     /// Pods that it wants.
     pub wanted: u32,
-    /// The document.
-    pub origin: Option<Place>,
+    /// Whether a document says it: then its drawing leads there.
+    pub written: bool,
 }
 
 /// A shared network.
@@ -201,8 +199,8 @@ pub struct NetworkInput {
     pub label: String,
     /// Its prefixes.
     pub cidrs: Vec<String>,
-    /// The document.
-    pub origin: Option<Place>,
+    /// Whether a document says it: then its drawing leads there.
+    pub written: bool,
 }
 
 /// A router.
@@ -234,8 +232,8 @@ pub struct HostInput {
     pub router: bool,
     /// What it listens on.
     pub listens: Vec<PortInput>,
-    /// The document.
-    pub origin: Option<Place>,
+    /// Whether a document says it: then its drawing leads there.
+    pub written: bool,
 }
 
 /// An interface of a declared machine.

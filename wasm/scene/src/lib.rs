@@ -15,4 +15,4 @@ mod world;
 pub use layout::{Options, layout, opened};
 pub use model::*;
 pub use timeline::{animate, keep};
-pub use world::{follow, input as input_of, scene};
+pub use world::{Drawing, follow, input as input_of, place, scene, service_targets};

@@ -216,10 +216,46 @@ pub struct TreeItem {
     pub source: Option<String>,
     /// As on the shape.
     pub targets: Vec<String>,
-    /// The document.
-    pub origin: Option<Place>,
+    /// Whether a document says it: `place` finds where.
+    pub written: bool,
     /// Rows below it.
     pub children: Vec<TreeItem>,
+    /// The row of this id and all below it are as in the tree that was sent before; nothing else of them is repeated.
+    pub same: bool,
+}
+
+impl TreeItem {
+    /// A row that says nothing but that it is as it was.
+    pub fn same(id: String) -> Self {
+        Self {
+            id,
+            kind: String::new(),
+            label: String::new(),
+            value: String::new(),
+            shape: None,
+            source: None,
+            targets: Vec::new(),
+            written: false,
+            children: Vec::new(),
+            same: true,
+        }
+    }
+
+    /// The row without those below it.
+    pub fn alone(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            kind: self.kind.clone(),
+            label: self.label.clone(),
+            value: self.value.clone(),
+            shape: self.shape.clone(),
+            source: self.source.clone(),
+            targets: self.targets.clone(),
+            written: self.written,
+            children: Vec::new(),
+            same: false,
+        }
+    }
 }
 
 /// A trace laid over a scene.

@@ -1,6 +1,7 @@
 // The page's one door to the engine: typed calls to a Web Worker, one at a time, with supersession, a watchdog and restart.
 import type { Arguments, Answer, Method, Port, Results } from './rpc'
-import type { SourceFile } from './generated/hoplab_bindings.js'
+import type { Scene, SourceFile, TreeItem } from './generated/hoplab_bindings.js'
+import { whole } from './tree'
 
 export type * from './generated/hoplab_bindings.js'
 
@@ -39,6 +40,8 @@ export class EngineClient {
   #watch: ReturnType<typeof setTimeout> | undefined
   #next = 1
   #lastGood: SourceFile[] | null = null
+  /** The tree of the last scene: the engine sends only what changed. */
+  #tree: TreeItem[] = []
   #state: EngineState = { kind: 'starting' }
 
   /** `onState` is told of every change of state. */
@@ -97,6 +100,7 @@ export class EngineClient {
 
   #start() {
     this.#ready = false
+    this.#tree = []
     this.#set({ kind: 'starting' })
     const port = this.spawn()
     this.#port = port
@@ -127,6 +131,8 @@ export class EngineClient {
       this.#running = null
       if (data.kind === 'result') {
         if (done.method === 'load' && (data.value as Results['load']).fresh) this.#lastGood = done.args[0] as SourceFile[]
+        if (done.method === 'scene') this.#complete(data.value as Results['scene'])
+        if (done.method === 'send' && (data.value as Results['send']).error === undefined) this.#complete((data.value as Results['send']).scene)
         done.resolve(data.value as never)
       } else if (data.fatal) {
         done.reject(new EngineStopped('trap', data.message))
@@ -136,6 +142,10 @@ export class EngineClient {
       }
     }
     this.#pump()
+  }
+
+  #complete(scene: Scene) {
+    this.#tree = scene.tree = whole(scene.tree, this.#tree)
   }
 
   #pump() {

@@ -1,8 +1,8 @@
 // What goes between the page and the engine's worker.
-import type { CheckReport, Engine, ExecResult, LoadResult, Scene, SendResult } from './generated/hoplab_bindings.js'
+import type { CheckReport, Engine, ExecResult, LoadResult, Place, Scene, SendResult } from './generated/hoplab_bindings.js'
 
 /** The engine's methods that can be called from the page. */
-export type Method = 'load' | 'scene' | 'send' | 'exec' | 'check' | 'svg'
+export type Method = 'load' | 'scene' | 'place' | 'send' | 'exec' | 'check' | 'svg'
 
 /** Arguments of each method, as the engine declares them. */
 export type Arguments = { [M in Method]: Parameters<Engine[M]> }
@@ -11,6 +11,7 @@ export type Arguments = { [M in Method]: Parameters<Engine[M]> }
 export interface Results {
   load: LoadResult
   scene: Scene
+  place: Place | undefined
   send: SendResult
   exec: ExecResult
   check: CheckReport

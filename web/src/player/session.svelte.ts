@@ -1,6 +1,7 @@
 // Brings the document, the engine, the view and the player together: an edit becomes a new world, a new drawing and the same request again.
-import { EngineClient, EngineStopped, Superseded, type CheckReport, type EngineState, type ExecResult, type LoadResult, type SendResult, type SourceFile } from '../engine/client'
+import { EngineClient, EngineStopped, Superseded, type CheckReport, type EngineState, type ExecResult, type LoadResult, type Place, type Scene, type SendResult, type SourceFile } from '../engine/client'
 import type { Document } from '../document/document.svelte'
+import { endsOf } from '../engine/tree'
 import { View } from '../scene/view.svelte'
 import { Player } from './player.svelte'
 
@@ -29,6 +30,8 @@ export class Session {
   notice = $state<string | null>(null)
   /** The texts are newer than the world drawn, and could not be made into one. */
   readonly stale = $derived(this.load !== null && !this.load.fresh)
+  /** Where requests can start and go. */
+  readonly ends = $derived(endsOf(this.view.scene?.tree ?? []))
 
   /** A request was sent in this world. */
   asked = $state(false)
@@ -103,6 +106,10 @@ export class Session {
   exec(place: string, line: string): Promise<ExecResult> {
     return this.#engine.call('exec', [place, line])
   }
+  /** Where a document says what a shape or a row stands for. */
+  place(id: string): Promise<Place | undefined> {
+    return this.#engine.call('place', [id])
+  }
   check(checks: SourceFile[]): Promise<CheckReport> {
     return this.#engine.call('check', [checks], 'check')
   }
@@ -142,21 +149,26 @@ export class Session {
     this.load = load
     if (!load.fresh) return
     this.#drawn = files
-    this.#choose(load)
     if (this.#sent) await this.#again()
     else await this.#draw()
   }
 
   /** Fills a request bar that nobody has touched with something that can be sent. */
-  #choose(load: LoadResult) {
+  #choose() {
+    const { sources, targets } = this.ends
     const { from, to } = this.ask
     const untouched = (!from && !to) || (!this.asked && from === this.#offered?.from && to === this.#offered.to)
     if (untouched) {
-      this.#offered = load.first ?? { from: load.sources[0]?.value ?? '', to: load.targets[0]?.value ?? '' }
+      this.#offered = this.load?.first ?? { from: sources[0]?.value ?? '', to: targets[0]?.value ?? '' }
       this.ask = { ...this.ask, ...this.#offered }
     }
-    if (!this.ask.from) this.ask.from = load.sources[0]?.value ?? ''
-    if (!this.ask.to) this.ask.to = load.targets[0]?.value ?? ''
+    if (!this.ask.from) this.ask.from = sources[0]?.value ?? ''
+    if (!this.ask.to) this.ask.to = targets[0]?.value ?? ''
+  }
+
+  #show(scene: Scene) {
+    this.view.show(scene)
+    this.#choose()
   }
 
   #layout() {
@@ -168,7 +180,7 @@ export class Session {
   async #draw() {
     if (this.view.room.w === 0) return
     const scene = await this.#quietly(this.#engine.call('scene', [this.view.options()], 'scene'))
-    if (scene) this.view.show(scene)
+    if (scene) this.#show(scene)
   }
 
   async #again() {
@@ -193,7 +205,7 @@ export class Session {
       return null
     }
     this.result = result
-    this.view.show(result.scene)
+    this.#show(result.scene)
     return result
   }
 

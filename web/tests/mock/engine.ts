@@ -1,6 +1,6 @@
 // A stand-in for the engine: one world, drawn as the design's mock-up draws it, whatever the files say. For work on the
 // look (`npm run dev`) and for tests of the page; the product never holds it.
-import type { CheckReport, DiagnosticView, Edge, ExecResult, Layer, LegKind, LoadResult, Point, Scene, SceneOptions, SendRequest, SendResult, Shape, ShapeKind, SourceFile, Stop, Tag, Timeline, TimelineLeg, TreeItem } from '../../src/engine/generated/hoplab_bindings'
+import type { CheckReport, DiagnosticView, Edge, ExecResult, Layer, LegKind, LoadResult, Place, Point, Scene, SceneOptions, SendRequest, SendResult, Shape, ShapeKind, SourceFile, Stop, Tag, Timeline, TimelineLeg, TreeItem } from '../../src/engine/generated/hoplab_bindings'
 
 export default function init(): Promise<unknown> {
   return Promise.resolve({})
@@ -157,7 +157,7 @@ function timelineOn(scene: Scene): Timeline {
 }
 
 function tree(scene: Scene): TreeItem[] {
-  const item = (id: string, kind: string, label: string, value: string, children: TreeItem[] = [], shape?: Shape): TreeItem => ({ id, kind, label, value, shape: shape?.id, source: shape?.source, targets: shape?.targets ?? [], origin: shape?.origin, children })
+  const item = (id: string, kind: string, label: string, value: string, children: TreeItem[] = [], shape?: Shape): TreeItem => ({ id, kind, label, value, shape: shape?.id, source: shape?.source, targets: shape?.targets ?? [], written: shape?.origin !== undefined, children, same: false })
   const of = (shape: Shape) => item(`t:${shape.id}`, shape.kind, shape.label, shape.lines[0]?.text ?? '', [], shape)
   const pods = scene.shapes.filter((shape) => shape.kind === 'pod')
   const nodes = scene.shapes.filter((shape) => shape.kind === 'node')
@@ -189,9 +189,7 @@ export class Engine {
     }
     return {
       fresh, revision: this.#revision, diagnostics, objects: 18, summary: 'Flannel VXLAN · iptables · v1.36',
-      sources: [{ value: 'shop/client', label: 'client', detail: 'pod in shop on worker-1', shape: 'pod:shop/client' }, { value: 'node:worker-1', label: 'worker-1', detail: 'node, 172.18.0.3', shape: 'node:worker-1' }, { value: 'external:203.0.113.7', label: 'outside', detail: '203.0.113.7', shape: 'external:203.0.113.7' }],
       first: { from: 'shop/client', to: 'http://cart.shop/' },
-      targets: [{ value: 'http://cart.shop/', label: 'cart', detail: 'Service in shop, 10.96.118.52:80', shape: 'service:shop/cart' }, { value: 'http://web.shop/', label: 'web', detail: 'Service in shop, 10.96.41.7:80', shape: 'service:shop/web' }],
     }
   }
   scene(options: SceneOptions): Scene {
@@ -205,6 +203,9 @@ export class Engine {
     if (this.#files.length === 0) scene.shapes = scene.shapes.filter((shape) => shape.kind === 'node' || shape.kind === 'network' || (shape.kind === 'interface' && shape.id.startsWith('if:node')))
     scene.tree = tree(scene)
     return scene
+  }
+  place(id: string): Place | undefined {
+    return this.#draw({ density: 'wide', width: 824, height: 528, keep: [] }, false).shapes.find((shape) => `t:${shape.id}` === id)?.origin
   }
   send(request: SendRequest): SendResult {
     const scene = this.#draw(request.scene, true)

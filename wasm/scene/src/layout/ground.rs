@@ -25,7 +25,6 @@ pub(crate) fn network(draft: &mut Draft, network: &NetworkInput, x: f64, y: f64,
     } else {
         format!("Network {}, {cidrs}", network.name)
     };
-    shape.origin.clone_from(&network.origin);
     draft.put(shape);
     let room = width(&network.label, Face::Chip) + width(&cidrs, Face::Mono) + 10.0;
     let room = room.ceil().min(wide - 8.0);

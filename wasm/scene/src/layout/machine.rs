@@ -144,7 +144,6 @@ impl<'a> Machine<'a> {
         shape.spoken = spoken(host);
         shape.source = Some(id.clone());
         shape.targets = targets(host.address(None), &host.listens);
-        shape.origin.clone_from(&host.origin);
         draft.put(shape);
         let hub = self.inner.then(|| self.inside(draft, rect, &id));
         let mut feet = Vec::new();
@@ -340,7 +339,6 @@ impl<'a> Machine<'a> {
         shape.spoken = format!("Network namespace {} on {}", space.name, host.name);
         shape.source = Some(place.clone());
         shape.targets = targets(host.address(Some(&space.name)), &space.listens);
-        shape.origin.clone_from(&host.origin);
         draft.put(shape);
         let mut x = rect.x + 8.0;
         for interface in host.within(&space.name) {

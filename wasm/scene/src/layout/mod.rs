@@ -27,6 +27,7 @@ use crate::{Density, Scene};
 pub(crate) use draft::Rect;
 use keep::Keep;
 pub(crate) use keep::{DIRECT, UP};
+pub(crate) use shapes::service_targets as targets_of;
 
 /// How to lay out.
 #[derive(Clone, Debug, PartialEq)]

@@ -249,7 +249,6 @@ pub(crate) fn plaque(service: &ServiceInput, rect: Rect, lines: Vec<ShapeLine>) 
     shape.health = shapes::service_health(service);
     shape.spoken = shapes::service_spoken(service);
     shape.targets = shapes::service_targets(service);
-    shape.origin.clone_from(&service.origin);
     shape
 }
 

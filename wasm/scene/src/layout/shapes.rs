@@ -103,7 +103,6 @@ pub(crate) fn pod(pod: &PodInput, rect: Rect, parent: &str, detail: PodDetail) -
     };
     shape.spoken = pod_spoken(pod);
     (shape.source, shape.targets) = pod_ends(pod);
-    shape.origin.clone_from(&pod.origin);
     shape
 }
 
@@ -284,7 +283,6 @@ pub(crate) fn node(node: &NodeInput, rect: Rect, pods: usize) -> Shape {
         counted(pods, "pod", "pods")
     );
     (shape.source, shape.targets) = node_ends(node);
-    shape.origin.clone_from(&node.origin);
     shape
 }
 

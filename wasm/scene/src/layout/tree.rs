@@ -19,8 +19,9 @@ fn item(id: impl Into<String>, kind: &str, label: impl Into<String>, value: impl
         shape: None,
         source: None,
         targets: Vec::new(),
-        origin: None,
+        written: false,
         children: Vec::new(),
+        same: false,
     }
 }
 
@@ -61,7 +62,7 @@ pub(crate) fn of(input: &Input, drawn: &Drawn) -> Vec<TreeItem> {
         if !address.is_empty() {
             row.targets.push(format!("icmp:{address}"));
         }
-        row.origin.clone_from(&host.origin);
+        row.written = host.written;
         row.children = host
             .namespaces
             .iter()
@@ -95,7 +96,7 @@ fn node(node: &NodeInput, pods: &[&PodInput], drawn: &Drawn) -> TreeItem {
     let mut row = item(id.clone(), "node", node.name.clone(), node.address.clone());
     row.shape = drawn.get(&id).cloned();
     (row.source, row.targets) = shapes::node_ends(node);
-    row.origin.clone_from(&node.origin);
+    row.written = node.written;
     row.children = pods.iter().map(|p| pod(p, drawn)).collect();
     for device in [node.bridge.as_ref(), node.tunnel.as_ref(), Some(&node.uplink)]
         .into_iter()
@@ -124,7 +125,7 @@ fn pod(pod: &PodInput, drawn: &Drawn) -> TreeItem {
     let mut row = item(id.clone(), "pod", pod.label(), value);
     row.shape = drawn.get(&id).cloned();
     (row.source, row.targets) = shapes::pod_ends(pod);
-    row.origin.clone_from(&pod.origin);
+    row.written = pod.written;
     row
 }
 
@@ -177,7 +178,7 @@ fn service(service: &ServiceInput, drawn: &Drawn) -> TreeItem {
     let mut row = item(id.clone(), "service", service.name.clone(), value);
     row.shape = drawn.get(&id).cloned();
     row.targets = shapes::service_targets(service);
-    row.origin.clone_from(&service.origin);
+    row.written = service.written;
     row
 }
 
@@ -188,6 +189,6 @@ fn workload(workload: &WorkloadInput) -> TreeItem {
     );
     let value = format!("{} of {}", workload.ready, workload.wanted);
     let mut row = item(id, "workload", workload.name.clone(), value);
-    row.origin.clone_from(&workload.origin);
+    row.written = workload.written;
     row
 }

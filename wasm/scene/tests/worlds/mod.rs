@@ -32,7 +32,7 @@ pub fn node(name: &str, i: usize, control_plane: bool) -> NodeInput {
         },
         network: "nodes".into(),
         proxy: true,
-        origin: None,
+        written: false,
     }
 }
 
@@ -123,13 +123,13 @@ pub fn shop() -> Input {
             name: "web".into(),
             ready: 3,
             wanted: 3,
-            origin: None,
+            written: false,
         }],
         networks: vec![NetworkInput {
             name: "nodes".into(),
             label: "node network".into(),
             cidrs: vec!["172.18.0.0/16".into()],
-            origin: None,
+            written: false,
         }],
         outside: vec![OutsideInput {
             address: "203.0.113.7".into(),
@@ -253,7 +253,7 @@ pub fn network(name: &str, cidr: &str) -> NetworkInput {
         name: name.into(),
         label: name.into(),
         cidrs: vec![cidr.into()],
-        origin: None,
+        written: false,
     }
 }
 

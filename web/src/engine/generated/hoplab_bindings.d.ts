@@ -99,28 +99,6 @@ export interface Place {
 }
 
 /**
- * A place to choose by name.
- */
-export interface Endpoint {
-    /**
-     * As the request takes it: `shop/client`, `http://cart.shop/`.
-     */
-    value: string;
-    /**
-     * `client`, `cart`.
-     */
-    label: string;
-    /**
-     * `pod in shop on worker-1`, `Service in shop, 10.96.118.52:80`.
-     */
-    detail: string;
-    /**
-     * Shape on the drawing.
-     */
-    shape: string | undefined;
-}
-
-/**
  * A point of the drawing.
  */
 export interface Point {
@@ -211,13 +189,17 @@ export interface TreeItem {
      */
     targets: string[];
     /**
-     * The document.
+     * Whether a document says it: `place` finds where.
      */
-    origin: Place | undefined;
+    written: boolean;
     /**
      * Rows below it.
      */
     children: TreeItem[];
+    /**
+     * The row of this id and all below it are as in the tree that was sent before; nothing else of them is repeated.
+     */
+    same: boolean;
 }
 
 /**
@@ -702,14 +684,6 @@ export interface LoadResult {
      */
     summary: string;
     /**
-     * Places where a request can start: every pod and node, and an outside client.
-     */
-    sources: Endpoint[];
-    /**
-     * Where it can go: every Service port, pod port, and an outside server.
-     */
-    targets: Endpoint[];
-    /**
      * What to offer while nobody has asked anything.
      */
     first: FirstRequest | undefined;
@@ -811,6 +785,10 @@ export class Engine {
      */
     constructor();
     /**
+     * Where a document says what a shape or a row of the tree stands for.
+     */
+    place(id: string): Place | undefined;
+    /**
      * The world laid out.
      */
     scene(options: SceneOptions): Scene;
@@ -833,6 +811,7 @@ export interface InitOutput {
     readonly engine_exec: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
     readonly engine_load: (a: number, b: number, c: number, d: number) => void;
     readonly engine_new: () => number;
+    readonly engine_place: (a: number, b: number, c: number, d: number) => void;
     readonly engine_scene: (a: number, b: number, c: any) => void;
     readonly engine_send: (a: number, b: number, c: any) => void;
     readonly engine_svg: (a: number, b: number, c: any) => void;

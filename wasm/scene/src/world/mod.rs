@@ -2,64 +2,117 @@
 //!
 //! Stacks are built only of the nodes that are drawn opened: their devices are read, not guessed.
 
+mod places;
+mod pods;
+
 use crate::input::{
     DeviceInput, EndpointInput, HostInput, HostInterfaceInput, HostNamespaceInput, Input, NetworkInput,
-    NodeInput, OutsideInput, PodInput, PodState, PortInput, RouterInput, ServiceInput, WorkloadInput,
+    NodeInput, OutsideInput, PortInput, RouterInput, ServiceInput, WorkloadInput,
 };
-use crate::layout::{layout, opened};
+use crate::layout::{layout, opened, targets_of};
 use crate::timeline::{animate, keep};
-use crate::{Options, Place, Scene, Timeline};
-use hoplab_dataplane::plan::{Owner, Plan};
-use hoplab_dataplane::{apps, dns};
+use crate::{Options, Scene, Timeline};
+use hoplab_dataplane::plan::{NodePlan, Owner, Plan};
 use hoplab_engine::World;
 use hoplab_kernel::FabricId;
 use hoplab_kernel::interface::InterfaceKind;
-use hoplab_objects::relate::topmost_owner;
 use hoplab_objects::view::hoplab::{Host, Listen, Network};
 use hoplab_objects::view::{
-    DaemonSet, Deployment, EndpointSlice, Node, ObjectMeta, Pod, Protocol, ReplicationController, Service,
+    DaemonSet, Deployment, EndpointSlice, Node, ObjectMeta, Protocol, ReplicationController, Service,
     ServiceType, StatefulSet,
 };
 use hoplab_objects::{Object, Store};
-use hoplab_source::{FieldPath, ObjectKey, Origin, order};
+use hoplab_source::{FieldPath, ObjectKey};
 use hoplab_trace::{Locate, Trace};
+use pods::Known;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub use places::place;
 
 /// The client outside that a drawing starts with, of the range for documentation (RFC 5737).
 const OUTSIDE: &str = "203.0.113.7";
 
+/// A world as it is drawn: what its drawings have in common, kept so that the next world takes over what an edit does
+/// not touch.
+#[derive(Default)]
+pub struct Drawing {
+    input: Input,
+    /// The objects of `input.pods`, in the same order.
+    pods: Vec<Arc<Object>>,
+}
+
+impl Drawing {
+    /// What is drawn of a world, made anew.
+    pub fn of(world: &World) -> Self {
+        Self::default().after(world)
+    }
+
+    /// The same, taking over from the drawing of an older world what is drawn of objects that are still the very same.
+    pub fn after(self, world: &World) -> Self {
+        let known = Known {
+            pods: self.pods.into_iter().zip(self.input.pods).collect(),
+        };
+        let (input, pods) = input_after(world, known);
+        Self { input, pods }
+    }
+
+    /// The world laid out. It must be the one that the drawing is of.
+    pub fn scene(&mut self, world: &World, options: &Options) -> Scene {
+        let input = &mut self.input;
+        input.outside = outside(world.plan(), &options.keep);
+        input.nodes = nodes(world);
+        for name in opened(input, options) {
+            devices(world, input, &name);
+        }
+        let mut scene = layout(input, options);
+        for shape in &mut scene.shapes {
+            shape.origin = place(world, &shape.id);
+        }
+        scene
+    }
+
+    /// A request's way over the world: the scene with everything on the path kept, and the trace laid over it.
+    pub fn follow(&mut self, world: &World, trace: &Trace, options: &Options) -> (Scene, Timeline) {
+        let mut options = options.clone();
+        let mut ids = keep(trace);
+        ids.append(&mut options.keep);
+        options.keep = ids;
+        let scene = self.scene(world, &options);
+        let timeline = animate(trace, &scene, world);
+        (scene, timeline)
+    }
+}
+
 /// The world laid out.
 pub fn scene(world: &World, options: &Options) -> Scene {
-    let mut input = input(world, &options.keep);
-    for name in opened(&input, options) {
-        devices(world, &mut input, &name);
-    }
-    layout(&input, options)
+    Drawing::of(world).scene(world, options)
 }
 
 /// A request's way over the world: the scene with everything on the path kept, and the trace laid over it.
 pub fn follow(world: &World, trace: &Trace, options: &Options) -> (Scene, Timeline) {
-    let mut options = options.clone();
-    let mut ids = keep(trace);
-    ids.append(&mut options.keep);
-    options.keep = ids;
-    let scene = scene(world, &options);
-    let timeline = animate(trace, &scene, world);
-    (scene, timeline)
+    Drawing::of(world).follow(world, trace, options)
 }
 
 /// Everything that a drawing of the world shows; devices of nodes are added for those that are opened.
 pub fn input(world: &World, keep: &[String]) -> Input {
+    let (mut input, _) = input_after(world, Known::default());
+    input.outside = outside(world.plan(), keep);
+    input.nodes = nodes(world);
+    input
+}
+
+/// The same but for nodes and what is outside, which each layout asks for anew; and the pods' objects, in order.
+fn input_after(world: &World, known: Known) -> (Input, Vec<Arc<Object>>) {
     let (store, settings, plan) = (world.store(), world.settings(), world.plan());
     let network = plan.fabrics().first();
-    let network_name = network.map(|f| f.name.to_string()).unwrap_or_default();
     let mut networks: Vec<NetworkInput> = Vec::new();
     if let Some(fabric) = network.filter(|_| !plan.nodes().is_empty()) {
         networks.push(NetworkInput {
-            name: network_name.clone(),
+            name: fabric.name.to_string(),
             label: "node network".to_owned(),
             cidrs: fabric.cidrs.iter().map(ToString::to_string).collect(),
-            origin: None,
+            written: false,
         });
     }
     for (object, network) in store.all::<Network>() {
@@ -67,63 +120,55 @@ pub fn input(world: &World, keep: &[String]) -> Input {
             name: object.key.name.clone(),
             label: object.key.name.clone(),
             cidrs: fabric_cidrs(plan, &network.metadata.name),
-            origin: of_object(world, object),
+            written: written(store, object),
         });
     }
-    let nodes = plan.nodes();
-    Input {
+    let (pods, counts) = pods::pods(world, known);
+    let (objects, pods) = pods.into_iter().unzip();
+    let input = Input {
         cluster: settings.name.clone(),
-        nodes: nodes
-            .iter()
-            .map(|node| NodeInput {
-                name: node.name.to_string(),
-                address: node.address.map(|a| a.to_string()).unwrap_or_default(),
-                control_plane: node.control_plane,
-                ready: node_ready(store, &node.name),
-                uplink: DeviceInput {
-                    name: "eth0".to_owned(),
-                    detail: node.address.map(|a| a.to_string()).unwrap_or_default(),
-                },
-                network: network_name.clone(),
-                proxy: settings.proxy.mode != "none",
-                origin: place(world, &node.origin),
-                ..NodeInput::default()
-            })
-            .collect(),
-        pods: pods(world),
+        nodes: Vec::new(),
+        pods,
         services: services(world),
-        workloads: workloads(world),
+        workloads: workloads(world, &counts),
         networks,
         router: router(plan),
-        outside: outside(plan, keep),
+        outside: Vec::new(),
         hosts: hosts(world),
-    }
+    };
+    (input, objects)
 }
 
-fn place(world: &World, origin: &Origin) -> Option<Place> {
-    let object = origin.object.as_ref()?;
-    let at = world.locate(origin);
-    Some(Place {
-        object: object.to_string(),
-        field: origin.field.to_string(),
-        writer: origin.writer.to_string(),
-        line: at.as_ref().map(|l| l.line),
-        column: at.as_ref().map(|l| l.column),
-        file: at.map(|l| l.file),
-    })
+fn nodes(world: &World) -> Vec<NodeInput> {
+    let (store, settings, plan) = (world.store(), world.settings(), world.plan());
+    let network = plan.fabrics().first();
+    let network = network.map(|f| f.name.to_string()).unwrap_or_default();
+    let of_node = |node: &NodePlan| NodeInput {
+        name: node.name.to_string(),
+        address: node.address.map(|a| a.to_string()).unwrap_or_default(),
+        control_plane: node.control_plane,
+        ready: node_ready(store, &node.name),
+        uplink: DeviceInput {
+            name: "eth0".to_owned(),
+            detail: node.address.map(|a| a.to_string()).unwrap_or_default(),
+        },
+        network: network.clone(),
+        proxy: settings.proxy.mode != "none",
+        written: world.locate(&node.origin).is_some(),
+        ..NodeInput::default()
+    };
+    plan.nodes().iter().map(of_node).collect()
 }
 
-fn of_object(world: &World, object: &Object) -> Option<Place> {
-    place(world, &object.origin(&FieldPath::root()))
+/// Whether a document says an object, itself or what it was made from.
+fn written(store: &Store, object: &Object) -> bool {
+    object.is_written() || store.place(&object.key, &FieldPath::root()).is_some()
 }
 
 fn node_ready(store: &Store, name: &str) -> bool {
-    let conditions = store
-        .view::<Node>("", name)
-        .map(|n| n.status.conditions.clone())
-        .unwrap_or_default();
+    let node = store.view::<Node>("", name);
+    let mut conditions = node.iter().flat_map(|node| &node.status.conditions);
     conditions
-        .iter()
         .find(|c| c.type_ == "Ready")
         .is_none_or(|c| c.status != "False")
 }
@@ -173,120 +218,6 @@ fn protocol(protocol: Protocol) -> String {
     protocol.as_str().to_owned()
 }
 
-/// `curl` of `docker.io/curlimages/curl:8.10`.
-fn image_name(image: &str) -> Option<String> {
-    let last = image.rsplit('/').next()?;
-    let name = last.split([':', '@']).next()?;
-    (!name.is_empty()).then(|| name.to_owned())
-}
-
-fn pods(world: &World) -> Vec<PodInput> {
-    let plan = world.plan();
-    let names = dns::Names::default();
-    let veths: BTreeMap<&ObjectKey, &str> = order::map(plan.pods().iter().map(|p| (&p.object.key, &*p.veth)));
-    world
-        .store()
-        .all::<Pod>()
-        .filter(|(_, pod)| !pod.has_ended())
-        .map(|(object, pod)| {
-            let address = pod.addresses().first().map(ToString::to_string);
-            let mut listens = declared(pod);
-            if listens.is_empty() && address.is_some() {
-                listens = sockets(world, object, pod, &names);
-            }
-            PodInput {
-                namespace: object.key.namespace.clone(),
-                name: object.key.name.clone(),
-                owner: owner(world.store(), object),
-                node: (!pod.spec.node_name.is_empty()).then(|| pod.spec.node_name.clone()),
-                host_network: pod.spec.host_network,
-                process: pod.spec.containers.first().and_then(|c| image_name(&c.image)),
-                state: state(pod, address.is_some()),
-                veth: veths.get(&object.key).map(|v| (*v).to_owned()),
-                origin: of_object(world, object),
-                address,
-                listens,
-            }
-        })
-        .collect()
-}
-
-/// The workload that a pod is told by: the Deployment above its ReplicaSet.
-fn owner(store: &Store, object: &Object) -> String {
-    let top = topmost_owner(store, object);
-    if top == object.key {
-        String::new()
-    } else {
-        top.name
-    }
-}
-
-fn declared(pod: &Pod) -> Vec<PortInput> {
-    pod.spec
-        .running_containers()
-        .flat_map(|c| &c.ports)
-        .map(|p| PortInput {
-            name: p.name.clone(),
-            protocol: protocol(p.protocol),
-            port: p.container_port,
-            ..PortInput::default()
-        })
-        .collect()
-}
-
-/// What a pod without declared ports listens on all the same.
-fn sockets(world: &World, object: &Object, pod: &Pod, names: &dns::Names) -> Vec<PortInput> {
-    let found = apps::listeners(
-        object,
-        pod,
-        &dns::Around {
-            store: world.store(),
-            relations: world.relations(),
-            names,
-            resolv_conf: "",
-            hosts: "",
-        },
-    );
-    let mut ports: Vec<PortInput> = found
-        .listeners
-        .iter()
-        .filter_map(|l| Some((l.port?, l.protocol)))
-        .map(|(port, protocol)| PortInput {
-            protocol: protocol.name().to_uppercase(),
-            port,
-            ..PortInput::default()
-        })
-        .collect();
-    order::sort_by_key(&mut ports, |p| (p.port, p.protocol.clone()));
-    ports.dedup();
-    ports
-}
-
-fn state(pod: &Pod, addressed: bool) -> PodState {
-    let why = |kind: &str| {
-        let condition = pod
-            .status
-            .conditions
-            .iter()
-            .find(|c| c.type_ == kind && c.status == "False");
-        condition
-            .map(|c| {
-                if c.message.is_empty() {
-                    c.reason.clone()
-                } else {
-                    c.message.clone()
-                }
-            })
-            .unwrap_or_default()
-    };
-    match () {
-        () if pod.spec.node_name.is_empty() => PodState::Pending(why("PodScheduled")),
-        () if !addressed => PodState::Pending(why("Ready")),
-        () if pod.is_ready() => PodState::Ready,
-        () => PodState::NotReady(why("Ready")),
-    }
-}
-
 fn services(world: &World) -> Vec<ServiceInput> {
     let store = world.store();
     let mut endpoints: BTreeMap<(String, String), Vec<EndpointInput>> = BTreeMap::new();
@@ -323,40 +254,44 @@ fn services(world: &World) -> Vec<ServiceInput> {
         .all::<Service>()
         .map(|(object, service)| {
             let key = (object.key.namespace.clone(), object.key.name.clone());
-            let alias = service.spec.type_ == ServiceType::ExternalName;
             ServiceInput {
-                namespace: key.0.clone(),
-                name: key.1.clone(),
-                kind: service.spec.type_.to_string(),
-                cluster_ip: service.addresses().first().map(ToString::to_string),
-                external_name: alias.then(|| service.spec.external_name.clone()),
-                ports: service
-                    .spec
-                    .ports
-                    .iter()
-                    .map(|p| PortInput {
-                        name: p.name.clone(),
-                        protocol: protocol(p.protocol),
-                        port: p.port,
-                        app_protocol: p.app_protocol.clone(),
-                        node_port: p.node_port,
-                    })
-                    .collect(),
                 endpoints: endpoints.remove(&key).unwrap_or_default(),
-                origin: of_object(world, object),
+                written: written(store, object),
+                ..of_service(service)
             }
         })
         .collect()
 }
 
-fn workloads(world: &World) -> Vec<WorkloadInput> {
-    let store = world.store();
-    let mut pods: BTreeMap<ObjectKey, (u32, u32)> = BTreeMap::new();
-    for (object, pod) in store.all::<Pod>().filter(|(_, p)| !p.has_ended()) {
-        let count = pods.entry(topmost_owner(store, object)).or_default();
-        count.1 += 1;
-        count.0 += u32::from(pod.is_ready());
+/// A Service by itself, without its endpoints.
+fn of_service(service: &Service) -> ServiceInput {
+    let ports = service.spec.ports.iter().map(|p| PortInput {
+        name: p.name.clone(),
+        protocol: protocol(p.protocol),
+        port: p.port,
+        app_protocol: p.app_protocol.clone(),
+        node_port: p.node_port,
+    });
+    let alias = service.spec.type_ == ServiceType::ExternalName;
+    ServiceInput {
+        namespace: service.metadata.namespace.clone(),
+        name: service.metadata.name.clone(),
+        kind: service.spec.type_.to_string(),
+        cluster_ip: service.addresses().first().map(ToString::to_string),
+        external_name: alias.then(|| service.spec.external_name.clone()),
+        ports: ports.collect(),
+        endpoints: Vec::new(),
+        written: false,
     }
+}
+
+/// What a request to a Service is sent to, best guess first.
+pub fn service_targets(service: &Service) -> Vec<String> {
+    targets_of(&of_service(service))
+}
+
+fn workloads(world: &World, pods: &BTreeMap<ObjectKey, (u32, u32)>) -> Vec<WorkloadInput> {
+    let store = world.store();
     let mut all = Vec::new();
     let mut add = |object: &Object, metadata: &ObjectMeta, replicas: Option<Option<i32>>| {
         if metadata.controller().is_some() {
@@ -370,7 +305,7 @@ fn workloads(world: &World) -> Vec<WorkloadInput> {
             name: object.key.name.clone(),
             ready,
             wanted,
-            origin: of_object(world, object),
+            written: written(store, object),
         });
     };
     store
@@ -389,8 +324,8 @@ fn workloads(world: &World) -> Vec<WorkloadInput> {
 }
 
 fn hosts(world: &World) -> Vec<HostInput> {
-    world
-        .store()
+    let store = world.store();
+    store
         .all::<Host>()
         .map(|(object, host)| HostInput {
             name: object.key.name.clone(),
@@ -423,7 +358,7 @@ fn hosts(world: &World) -> Vec<HostInput> {
                 .get("net.ipv4.ip_forward")
                 .is_some_and(|v| v == "1"),
             listens: listens(&host.spec.listen, None),
-            origin: of_object(world, object),
+            written: written(store, object),
         })
         .collect()
 }
