@@ -140,6 +140,31 @@ impl<'p> Before<'p> {
         (same && self.fits(pod.view::<Pod>()?, false)).then_some(pod)
     }
 
+    /// Whether documents had pods of the same names.
+    pub(crate) fn had_pods<'k>(&self, keys: impl Iterator<Item = &'k ObjectKey>) -> bool {
+        self.reconciled.is_some_and(|before| {
+            let mut had = before.steps.0.wanted.all::<Pod>();
+            let mut keys = keys;
+            keys.all(|key| had.next().is_some_and(|(pod, _)| pod.key == *key)) && had.next().is_none()
+        })
+    }
+
+    /// All pods that a workload owned, if a controller made every one of them from what it would make them from now,
+    /// and all can stay.
+    pub(crate) fn made_pods(&self, owner: &ObjectKey, made: &Made) -> Option<&'p [Arc<Object>]> {
+        let pods = self.reconciled?.relations.objects_owned_by(owner);
+        let mut last: Option<&Arc<Made>> = None;
+        let kept = |pod: &'p Arc<Object>| {
+            let Provenance::Made(by) = &pod.provenance else {
+                return false;
+            };
+            let same = last.is_some_and(|last| Arc::ptr_eq(last, by)) || **by == *made;
+            last = Some(by);
+            same && pod.view::<Pod>().is_some_and(|view| self.fits(view, false))
+        };
+        pods.iter().all(kept).then_some(pods)
+    }
+
     /// Whether a pod can stay where it is, with its addresses: it has a node that takes it, and nobody else was given
     /// them since. `own`: a document gives it its addresses.
     fn fits(&self, pod: &Pod, own: bool) -> bool {

@@ -6,7 +6,7 @@ use hoplab_objects::codes;
 use hoplab_objects::settings::{ClusterSettings, NodeSettings, nth_address};
 use hoplab_objects::view::{Pod, PodIp};
 use hoplab_objects::{Object, Store};
-use hoplab_source::{Diagnostic, FieldPath, ObjectKey, Severity};
+use hoplab_source::{Diagnostic, FieldPath, Severity};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -22,19 +22,25 @@ pub(crate) fn give_addresses(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let nodes = settings.by_name();
-    let mut taken: BTreeMap<IpAddr, ObjectKey> = BTreeMap::new();
-    for pod in pods
+    // Who has an address, by place in the list.
+    let mut taken: BTreeMap<IpAddr, usize> = BTreeMap::new();
+    for (at, pod) in pods
         .iter()
-        .filter(|pod| !pod.view.spec.host_network && !pod.view.has_ended())
+        .enumerate()
+        .filter(|(_, pod)| !pod.view.spec.host_network && !pod.view.has_ended())
     {
         for address in pod.view.addresses() {
-            if let Some(other) = taken.insert(address, pod.key.clone()) {
+            if let Some(other) = taken.insert(address, at) {
+                let other = pods[other].key();
                 let path = FieldPath::parse("status.podIP");
                 let span = pod
                     .written
                     .as_ref()
                     .and_then(|object: &Arc<Object>| object.span(&path));
-                let message = format!("{path}: {} and {other} both have the address {address}", pod.key);
+                let message = format!(
+                    "{path}: {} and {other} both have the address {address}",
+                    pod.key()
+                );
                 diagnostics
                     .push(Diagnostic::new(codes::ADDRESS_TWICE, Severity::Warning, message, span).at(path));
             }
@@ -44,14 +50,15 @@ pub(crate) fn give_addresses(
         !pod.view.spec.node_name.is_empty() && pod.view.status.pod_ip.is_none() && !pod.view.has_ended()
     };
     if let Some(previous) = previous {
-        for pod in pods
+        for (at, pod) in pods
             .iter_mut()
-            .filter(|pod| placed(pod) && !pod.view.spec.host_network)
+            .enumerate()
+            .filter(|(_, pod)| placed(pod) && !pod.view.spec.host_network)
         {
             let Some(node) = nodes.get(pod.view.spec.node_name.as_str()) else {
                 continue;
             };
-            let Some(before) = previous.view::<Pod>(&pod.key.namespace, &pod.key.name) else {
+            let Some(before) = previous.view::<Pod>(&pod.key().namespace, &pod.key().name) else {
                 continue;
             };
             let addresses = before.addresses();
@@ -64,13 +71,13 @@ pub(crate) fn give_addresses(
                     .all(|(address, range)| range.contains(address))
                 && addresses.iter().all(|address| !taken.contains_key(address));
             if fit {
-                taken.extend(addresses.iter().map(|address| (*address, pod.key.clone())));
+                taken.extend(addresses.iter().map(|address| (*address, at)));
                 set(pod, addresses);
             }
         }
     }
     let mut next: BTreeMap<IpNet, u128> = BTreeMap::new();
-    for pod in pods.iter_mut().filter(|pod| placed(pod)) {
+    for (at, pod) in pods.iter_mut().enumerate().filter(|(_, pod)| placed(pod)) {
         let Some(node) = nodes.get(pod.view.spec.node_name.as_str()) else {
             continue;
         };
@@ -82,7 +89,7 @@ pub(crate) fn give_addresses(
         for range in &node.pod_cidrs {
             match lowest(range, next.entry(*range).or_insert(2), &taken) {
                 Some(address) => {
-                    taken.insert(address, pod.key.clone());
+                    taken.insert(address, at);
                     addresses.push(address);
                 }
                 None => diagnostics.push(full(pod, node, range)),
@@ -95,7 +102,7 @@ pub(crate) fn give_addresses(
 }
 
 /// The lowest free address of a node's range from `next` up; the range's own and its broadcast address are no pod's.
-fn lowest(range: &IpNet, next: &mut u128, taken: &BTreeMap<IpAddr, ObjectKey>) -> Option<IpAddr> {
+fn lowest(range: &IpNet, next: &mut u128, taken: &BTreeMap<IpAddr, usize>) -> Option<IpAddr> {
     loop {
         let address = nth_address(range, *next)?;
         if address.is_ipv4() && address == range.broadcast() {
@@ -121,7 +128,8 @@ fn set(pod: &mut Draft, addresses: Vec<IpAddr>) {
 fn full(pod: &Draft, node: &NodeSettings, range: &IpNet) -> Diagnostic {
     let message = format!(
         "{}: no addresses available in range set {range} of node {}",
-        pod.key, node.name
+        pod.key(),
+        node.name
     );
     let span = pod
         .written

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// A pod that is being worked on.
 pub(crate) struct Draft {
-    /// Its key.
-    pub key: ObjectKey,
+    /// Its key, unless it is kept.
+    new_key: ObjectKey,
     /// The whole object; changes are made to it and to `view` alike.
     pub value: Value,
     /// The view.
@@ -18,7 +18,7 @@ pub(crate) struct Draft {
     /// The whole pod as it was before, where nothing has changed: then `value` is not made.
     pub kept: Option<Arc<Object>>,
     /// The workload that it is one of, for spreading.
-    pub owner: Option<ObjectKey>,
+    pub owner: Option<Arc<ObjectKey>>,
     /// Where it comes from.
     pub provenance: Provenance,
     /// The document's object, whose cluster stays.
@@ -27,7 +27,7 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// A pod that a controller makes.
-    pub(crate) fn made(value: Value, view: Pod, owner: ObjectKey, made: Arc<Made>) -> Self {
+    pub(crate) fn made(value: Value, view: Pod, owner: Arc<ObjectKey>, made: Arc<Made>) -> Self {
         let key = ObjectKey::new(
             "",
             "Pod",
@@ -36,7 +36,7 @@ impl Draft {
         );
         let provenance = Provenance::Made(made);
         Self {
-            key,
+            new_key: key,
             value,
             view: Arc::new(view),
             kept: None,
@@ -47,9 +47,10 @@ impl Draft {
     }
 
     /// A pod that stays as it was before.
-    pub(crate) fn kept(pod: &Arc<Object>, view: &Arc<Pod>, owner: Option<ObjectKey>) -> Self {
+    pub(crate) fn kept(pod: &Arc<Object>, view: &Arc<Pod>, owner: Option<Arc<ObjectKey>>) -> Self {
         Self {
-            key: pod.key.clone(),
+            // Texts that are empty take no room.
+            new_key: ObjectKey::new("", "", "", ""),
             value: Value::Null,
             view: Arc::clone(view),
             kept: Some(Arc::clone(pod)),
@@ -57,6 +58,11 @@ impl Draft {
             provenance: pod.provenance.clone(),
             written: pod.is_written().then(|| Arc::clone(pod)),
         }
+    }
+
+    /// Its key.
+    pub(crate) fn key(&self) -> &ObjectKey {
+        self.kept.as_ref().map_or(&self.new_key, |pod| &pod.key)
     }
 
     /// The view, to change it.
@@ -77,19 +83,19 @@ pub(crate) fn written(store: &Store, before: &Before<'_>) -> Vec<Draft> {
         .map(|(object, view)| {
             let owner = view.metadata.controller().map(|owner| {
                 let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
-                ObjectKey::new(
+                Arc::new(ObjectKey::new(
                     group,
                     owner.kind.clone(),
                     object.key.namespace.clone(),
                     owner.name.clone(),
-                )
+                ))
             });
             if let Some(pod) = before.written_pod(object) {
                 let view = pod.view::<Pod>().expect("a pod's view is a Pod");
                 return Draft::kept(&pod, view, owner);
             }
             Draft {
-                key: object.key.clone(),
+                new_key: object.key.clone(),
                 value: (*object.value).clone(),
                 view: Arc::clone(view),
                 kept: None,
@@ -110,7 +116,7 @@ pub(crate) fn keep(drafts: Vec<Draft>, store: &mut Store) {
         }
         let typed = Typed::Pod(draft.view);
         let gvk = Gvk::new("v1", "Pod");
-        let mut object = Object::assembled(draft.key, gvk, draft.value, typed, draft.provenance);
+        let mut object = Object::assembled(draft.new_key, gvk, draft.value, typed, draft.provenance);
         object.cluster = draft.written.and_then(|written| written.cluster.clone());
         store.insert(object);
     }

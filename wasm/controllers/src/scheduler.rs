@@ -27,6 +27,12 @@ pub(crate) fn place(
 ) {
     let mut nodes: Vec<&NodeSettings> = settings.nodes.iter().collect();
     order::sort_by(&mut nodes, |a, b| a.name.cmp(&b.name));
+    let waiting: Vec<usize> = (0..pods.len())
+        .filter(|index| pods[*index].view.spec.node_name.is_empty() && !pods[*index].view.has_ended())
+        .collect();
+    if waiting.is_empty() {
+        return;
+    }
     let mut tally = Tally::of(&nodes);
     let places = tally.places.clone();
     for pod in pods.iter().filter(|pod| !pod.view.spec.node_name.is_empty()) {
@@ -34,12 +40,9 @@ pub(crate) fn place(
     }
     // Pods that have a node already in the world before, first: they stay where they fit.
     let before = |pod: &Draft| -> Option<&NodeSettings> {
-        let view = previous?.view::<Pod>(&pod.key.namespace, &pod.key.name)?;
+        let view = previous?.view::<Pod>(&pod.key().namespace, &pod.key().name)?;
         places.get(&view.spec.node_name).map(|place| nodes[*place])
     };
-    let waiting: Vec<usize> = (0..pods.len())
-        .filter(|index| pods[*index].view.spec.node_name.is_empty() && !pods[*index].view.has_ended())
-        .collect();
     let mut rest = Vec::new();
     for index in waiting {
         match before(&pods[index]).filter(|node| refusal(&pods[index].view.spec, node, false).is_none()) {
@@ -66,7 +69,7 @@ pub(crate) fn place(
 struct Tally {
     places: BTreeMap<String, usize>,
     total: Vec<usize>,
-    of_owner: BTreeMap<ObjectKey, Vec<usize>>,
+    of_owner: BTreeMap<Arc<ObjectKey>, Vec<usize>>,
 }
 
 impl Tally {
@@ -187,7 +190,7 @@ fn pending(
         Diagnostic::new(
             codes::UNSCHEDULABLE,
             Severity::Warning,
-            format!("{} stays Pending: {message}", pod.key),
+            format!("{} stays Pending: {message}", pod.key()),
             span,
         )
         .at(FieldPath::parse("spec"))
@@ -311,9 +314,9 @@ fn neighbours(pod: &Draft, pods: &[Draft], node: &NodeSettings, nodes: &[&NodeSe
 
 fn term_selects(term: &PodAffinityTerm, pod: &Draft, other: &Draft) -> bool {
     let namespace = if term.namespaces.is_empty() {
-        other.key.namespace == pod.key.namespace
+        other.key().namespace == pod.key().namespace
     } else {
-        term.namespaces.contains(&other.key.namespace)
+        term.namespaces.contains(&other.key().namespace)
     };
     namespace
         && term
@@ -375,7 +378,7 @@ fn uneven(pod: &Draft, pods: &[Draft], node: &NodeSettings, nodes: &[&NodeSettin
             };
             let here = pods.iter().filter(|other| {
                 other.view.spec.node_name == node.name
-                    && other.key.namespace == pod.key.namespace
+                    && other.key().namespace == pod.key().namespace
                     && !other.view.is_terminating()
                     && selector.matches(&other.view.metadata.labels)
             });

@@ -6,6 +6,7 @@ use crate::store::Store;
 use crate::view::{IntOrString, Pod, Service, ServicePort, ServiceType};
 use hoplab_source::{Diagnostic, ObjectKey, Severity, order};
 use indexmap::IndexMap;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -61,6 +62,11 @@ impl Relations {
     /// What an object owns, by key.
     pub fn owned_by(&self, owner: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
         self.owned(owner).iter().map(|object| &object.key)
+    }
+
+    /// The objects that an object owns, by key.
+    pub fn objects_owned_by(&self, owner: &ObjectKey) -> &[Arc<Object>] {
+        self.owned(owner)
     }
 
     /// Goes through the pods that an object owns, directly or through others.
@@ -178,23 +184,27 @@ fn owned(store: &Store) -> Vec<(ObjectKey, Vec<Arc<Object>>)> {
 
 /// The topmost owner that an object's ownerReferences lead to, as far as the store or the references name one.
 pub fn topmost_owner(store: &Store, object: &Object) -> ObjectKey {
-    let mut key = object.key.clone();
-    let mut current = Some(object.metadata().into_owned());
+    let mut key = Cow::Borrowed(&object.key);
+    let mut current = Some(object);
     for _ in 0..8 {
-        let Some(owner) = current
-            .as_ref()
-            .and_then(|metadata| metadata.controller().cloned())
-        else {
+        let metadata = current.map(Object::metadata);
+        let Some(owner) = metadata.as_ref().and_then(|metadata| metadata.controller()) else {
             break;
         };
         if owner.kind.is_empty() {
             break;
         }
         let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
-        key = ObjectKey::new(group, owner.kind, key.namespace, owner.name);
-        current = store.find(&key).map(|object| object.metadata().into_owned());
+        let above = ObjectKey::new(
+            group,
+            owner.kind.clone(),
+            key.namespace.clone(),
+            owner.name.clone(),
+        );
+        current = store.find(&above).map(|object| &**object);
+        key = Cow::Owned(above);
     }
-    key
+    key.into_owned()
 }
 
 /// The pods of a workload, a Service or a pod itself, by name: what `namespace/name` or `namespace/kind/name` means in

@@ -67,7 +67,7 @@ fn exported_hash(object: &Object, deployment: &Deployment, pods: &[Draft]) -> Op
     pods.iter().find_map(|pod| {
         let owner = pod.view.metadata.controller()?;
         let hash = pod.view.metadata.labels.get(TEMPLATE_HASH)?;
-        (pod.key.namespace == object.key.namespace
+        (pod.key().namespace == object.key.namespace
             && owner.kind == "ReplicaSet"
             && owner.name == format!("{}-{hash}", object.key.name)
             && selector.matches(&pod.view.metadata.labels))

@@ -13,6 +13,7 @@ use hoplab_objects::Store;
 use hoplab_objects::settings::ClusterSettings;
 use hoplab_source::{ObjectKey, order};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Makes what the workloads of the store want and the documents do not hold: ReplicaSets and Jobs into the store, pods
 /// into `pods`. Afterwards the pods are in order: those of add-ons, then by namespace and name.
@@ -24,38 +25,42 @@ pub(crate) fn make(
 ) {
     deployment::make_replica_sets(store, before, pods);
     job::make_jobs(store);
-    let exported = Exported::of(pods);
+    let exported = Exported::of(pods, before);
     replicas::make_pods(store, &exported, before, pods);
     statefulset::make_pods(store, &exported, before, pods);
     job::make_pods(store, &exported, before, pods);
     daemonset::make_pods(store, settings, &exported, before, pods);
     order::sort_by(pods, |a, b| {
-        let addon = |draft: &Draft| draft.key.namespace != "kube-system";
-        (addon(a), &a.key.namespace, &a.key.name).cmp(&(addon(b), &b.key.namespace, &b.key.name))
+        let (a, b) = (a.key(), b.key());
+        let addon = |key: &ObjectKey| key.namespace != "kube-system";
+        (addon(a), &a.namespace, &a.name).cmp(&(addon(b), &b.namespace, &b.name))
     });
 }
 
 /// The pods that the documents hold already, as controllers look them up.
 struct Exported {
     keys: BTreeSet<ObjectKey>,
-    active: BTreeMap<ObjectKey, usize>,
+    active: BTreeMap<Arc<ObjectKey>, usize>,
     on_node: BTreeSet<(ObjectKey, String)>,
+    /// Whether pods of the same names were there before.
+    as_before: bool,
 }
 
 impl Exported {
-    fn of(pods: &[Draft]) -> Self {
+    fn of(pods: &[Draft], before: &Before<'_>) -> Self {
         let mut exported = Self {
             keys: BTreeSet::new(),
             active: BTreeMap::new(),
             on_node: BTreeSet::new(),
+            as_before: before.had_pods(pods.iter().map(Draft::key)),
         };
         for pod in pods {
-            exported.keys.insert(pod.key.clone());
+            exported.keys.insert(pod.key().clone());
             if let Some(owner) = pod.owner.as_ref().filter(|_| pod.is_active()) {
                 *exported.active.entry(owner.clone()).or_default() += 1;
                 exported
                     .on_node
-                    .insert((owner.clone(), pod.view.spec.node_name.clone()));
+                    .insert((ObjectKey::clone(owner), pod.view.spec.node_name.clone()));
             }
         }
         exported

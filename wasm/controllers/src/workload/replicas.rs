@@ -45,10 +45,14 @@ pub(super) fn missing(
     exported: &Exported,
 ) -> Vec<Draft> {
     let wanted = usize::try_from(replicas.unwrap_or(1)).unwrap_or(0);
+    let wanted = wanted.saturating_sub(exported.active(&owner.key));
+    if let Some(pods) = template.pods_before(wanted, exported) {
+        return pods;
+    }
     let base = format!("{}-", owner.key.name);
     names(owner, &base)
         .filter(|name| !exported.has(&owner.key.namespace, name))
-        .take(wanted.saturating_sub(exported.active(&owner.key)))
+        .take(wanted)
         .map(|name| template.pod(name, Some(base.clone()), &[], |_, _| {}))
         .collect()
 }

@@ -1,10 +1,11 @@
 //! A pod template becomes a pod.
 
+use super::Exported;
 use crate::before::Before;
 use crate::pods::Draft;
 use hoplab_objects::view::{OwnerReference, Pod, PodTemplateSpec};
 use hoplab_objects::{Copied, Made, Object};
-use hoplab_source::FieldPath;
+use hoplab_source::{FieldPath, ObjectKey};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub(super) struct Template<'o> {
     /// The workload.
     pub owner: &'o Arc<Object>,
+    /// Its key, for its pods.
+    key: Arc<ObjectKey>,
     /// Its template as it is read.
     pub view: &'o PodTemplateSpec,
     /// Where the template stands in the workload.
@@ -40,6 +43,7 @@ impl<'o> Template<'o> {
         ];
         Self {
             owner,
+            key: Arc::new(owner.key.clone()),
             view,
             path: FieldPath::parse(path),
             made: Arc::new(Made { writer, copied }),
@@ -50,6 +54,22 @@ impl<'o> Template<'o> {
     /// The template as it is written.
     pub(super) fn value(&self) -> Value {
         self.owner.at(&self.path).cloned().unwrap_or_else(|| json!({}))
+    }
+
+    /// The pods that the workload made before, if it is the same and would make just these: so many, under names that
+    /// nobody else had or has.
+    pub(super) fn pods_before(&self, wanted: usize, exported: &Exported) -> Option<Vec<Draft>> {
+        let pods = self
+            .before
+            .filter(|_| exported.as_before)?
+            .made_pods(&self.key, &self.made)?;
+        let kept = |pod: &Arc<Object>| {
+            let view = pod.view::<Pod>()?;
+            Some(Draft::kept(pod, view, Some(Arc::clone(&self.key))))
+        };
+        (pods.len() == wanted)
+            .then(|| pods.iter().map(kept).collect())
+            .flatten()
     }
 
     /// A pod with this name and, beside the template's, these labels. `adapt` changes the spec.
@@ -65,7 +85,7 @@ impl<'o> Template<'o> {
             .and_then(|before| before.made_pod(&self.owner.key.namespace, &name, &self.made))
         {
             let view = pod.view::<Pod>().expect("a pod's view is a Pod");
-            return Draft::kept(pod, view, Some(self.owner.key.clone()));
+            return Draft::kept(pod, view, Some(Arc::clone(&self.key)));
         }
         let mut template = self.value();
         let namespace = self.owner.key.namespace.clone();
@@ -115,7 +135,7 @@ impl<'o> Template<'o> {
         value.insert("metadata".to_owned(), Value::Object(metadata));
         value.insert("spec".to_owned(), Value::Object(spec));
         let value = Value::Object(value);
-        Draft::made(value, view, self.owner.key.clone(), Arc::clone(&self.made))
+        Draft::made(value, view, Arc::clone(&self.key), Arc::clone(&self.made))
     }
 }
 
