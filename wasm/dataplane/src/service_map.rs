@@ -21,7 +21,7 @@ const SERVICE_PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ServiceMap {
     /// Them.
-    pub ports: Vec<ServicePort>,
+    pub ports: Vec<Arc<ServicePort>>,
 }
 
 /// One port of one Service.
@@ -124,25 +124,16 @@ pub fn transport(protocol: Protocol) -> L4Protocol {
 }
 
 impl ServiceMap {
+    /// Those of a list, which is in order.
+    pub fn new(ports: impl IntoIterator<Item = ServicePort>) -> Self {
+        Self {
+            ports: ports.into_iter().map(Arc::new).collect(),
+        }
+    }
+
     /// Those of a store.
     pub fn of(store: &Store) -> Self {
-        let mut endpoints = endpoints_by_port(store);
-        let mut ports = Vec::new();
-        for (object, service) in store.all::<Service>() {
-            ports.extend(ports_of(object, service, &mut endpoints));
-        }
-        order::sort_by(&mut ports, |a: &ServicePort, b| {
-            let key = |p: &ServicePort| {
-                (
-                    p.service.namespace.clone(),
-                    p.service.name.clone(),
-                    p.port_name.clone(),
-                    p.protocol,
-                )
-            };
-            key(a).cmp(&key(b))
-        });
-        Self { ports }
+        Served::of(store, &Served::default()).map()
     }
 
     /// How many endpoints all ports have together.
@@ -151,13 +142,80 @@ impl ServiceMap {
     }
 }
 
-/// Namespace, Service, port name and protocol: what joins a Service's port and a slice's.
-type PortKey = (String, String, String, L4Protocol);
+/// Every Service with the slices that belong to it and what came of them, in the order of the Services' keys.
+#[derive(Clone, Debug, Default)]
+pub struct Served(Vec<One>);
 
-fn endpoints_by_port(store: &Store) -> BTreeMap<PortKey, Vec<Endpoint>> {
+#[derive(Clone, Debug)]
+struct One {
+    service: Arc<Object>,
+    slices: Vec<Arc<Object>>,
+    ports: Vec<Arc<ServicePort>>,
+}
+
+impl Served {
+    /// Those of a store. The ports of a Service are those of `before` where it and its slices are still the very same.
+    pub fn of(store: &Store, before: &Self) -> Self {
+        let mut slices: BTreeMap<(&str, &str), Vec<&Arc<Object>>> = BTreeMap::new();
+        for (object, slice) in store.all::<EndpointSlice>() {
+            if let Some(service) = slice.metadata.labels.get(SERVICE_NAME) {
+                slices
+                    .entry((&object.key.namespace, service))
+                    .or_default()
+                    .push(object);
+            }
+        }
+        let mut known = before.0.iter().peekable();
+        let mut all = Vec::new();
+        for (object, service) in store.all::<Service>() {
+            let key = &object.key;
+            let slices = slices
+                .get(&(key.namespace.as_str(), key.name.as_str()))
+                .map_or(&[][..], Vec::as_slice);
+            while known
+                .peek()
+                .is_some_and(|one| !one.service.shares_value(object) && one.service.key < *key)
+            {
+                known.next();
+            }
+            let same = |one: &&One| {
+                one.service.shares_value(object)
+                    && one.slices.len() == slices.len()
+                    && one
+                        .slices
+                        .iter()
+                        .zip(slices)
+                        .all(|(old, new)| old.shares_value(new))
+            };
+            let ports = match known.peek().copied().filter(same) {
+                Some(one) => one.ports.clone(),
+                None => ports_of(object, service, &mut endpoints_by_port(slices)),
+            };
+            all.push(One {
+                service: Arc::clone(object),
+                slices: slices.iter().map(|slice| Arc::clone(slice)).collect(),
+                ports,
+            });
+        }
+        Self(all)
+    }
+
+    /// Their ports.
+    pub fn map(&self) -> ServiceMap {
+        let ports = self.0.iter().flat_map(|one| one.ports.iter().cloned());
+        ServiceMap {
+            ports: ports.collect(),
+        }
+    }
+}
+
+/// Port name and protocol: what joins a Service's port and a slice's.
+type PortKey = (String, L4Protocol);
+
+fn endpoints_by_port(slices: &[&Arc<Object>]) -> BTreeMap<PortKey, Vec<Endpoint>> {
     let mut found: BTreeMap<PortKey, BTreeMap<String, Endpoint>> = BTreeMap::new();
-    for (object, slice) in store.all::<EndpointSlice>() {
-        let Some(service) = slice.metadata.labels.get(SERVICE_NAME) else {
+    for object in slices {
+        let Some(slice) = object.view::<EndpointSlice>() else {
             continue;
         };
         if slice.address_type == "FQDN" {
@@ -168,12 +226,7 @@ fn endpoints_by_port(store: &Store) -> BTreeMap<PortKey, Vec<Endpoint>> {
             // Models endpointslicecache.go endpointInfoByServicePort: a port without a number is left out.
             let Some(number) = port.port else { continue };
             let of_port = found
-                .entry((
-                    object.key.namespace.clone(),
-                    service.clone(),
-                    port.name.clone(),
-                    transport(port.protocol),
-                ))
+                .entry((port.name.clone(), transport(port.protocol)))
                 .or_default();
             for (index, endpoint) in slice.endpoints.iter().enumerate() {
                 let Some(address) = endpoint.addresses.first().and_then(|a| a.parse::<IpAddr>().ok()) else {
@@ -206,11 +259,12 @@ fn endpoints_by_port(store: &Store) -> BTreeMap<PortKey, Vec<Endpoint>> {
         .collect()
 }
 
-fn ports_of<'e>(
-    object: &'e Arc<Object>,
-    service: &'e Service,
-    endpoints: &'e mut BTreeMap<PortKey, Vec<Endpoint>>,
-) -> impl Iterator<Item = ServicePort> + use<'e> {
+/// The ports of a Service, by name and protocol.
+fn ports_of(
+    object: &Object,
+    service: &Service,
+    endpoints: &mut BTreeMap<PortKey, Vec<Endpoint>>,
+) -> Vec<Arc<ServicePort>> {
     // Models proxy/util.ShouldSkipService: ExternalName and headless Services have nothing to proxy.
     let skipped = service.spec.type_ == ServiceType::ExternalName
         || service.is_headless()
@@ -229,14 +283,9 @@ fn ports_of<'e>(
     let (balancer_ips, load_balancer_ips) = (addresses(proxied), addresses(unchanged));
     let externally_visible = matches!(spec.type_, ServiceType::NodePort | ServiceType::LoadBalancer)
         || !spec.external_ips.is_empty();
-    spec.ports.iter().enumerate().filter_map(move |(index, port)| {
+    let ports = spec.ports.iter().enumerate().filter_map(|(index, port)| {
         let protocol = transport(port.protocol);
-        let key = (
-            object.key.namespace.clone(),
-            object.key.name.clone(),
-            port.name.clone(),
-            protocol,
-        );
+        let key = (port.name.clone(), protocol);
         Some(ServicePort {
             service: object.key.clone(),
             port_name: port.name.clone(),
@@ -270,7 +319,12 @@ fn ports_of<'e>(
             has_selector: !spec.selector.is_empty(),
             endpoints: endpoints.remove(&key).unwrap_or_default(),
         })
-    })
+    });
+    let mut ports: Vec<ServicePort> = ports.collect();
+    order::sort_by(&mut ports, |a, b| {
+        (&a.port_name, a.protocol).cmp(&(&b.port_name, b.protocol))
+    });
+    ports.into_iter().map(Arc::new).collect()
 }
 
 impl Categorized<'_> {

@@ -170,12 +170,12 @@ impl World {
         let mut pods = pods_met(&trace);
         // A policy of the pod that was asked for counts although no route led there.
         let asked = report.peer.and_then(|peer| self.plan().owner_of(peer.ip()));
-        if let Some(Owner::Pod(key)) = asked
+        if let Some(Owner::Pod(key)) = &asked
             && !pods.contains(key)
         {
             pods.push(key.clone());
         }
-        let service = match asked {
+        let service = match &asked {
             Some(Owner::ClusterIp(key)) => Some(key),
             _ => None,
         };

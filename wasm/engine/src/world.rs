@@ -32,7 +32,6 @@ pub struct World {
     options: Options,
     settings: Arc<ClusterSettings>,
     plan: Plan,
-    stacks: Arc<BTreeMap<Place, NetNsId>>,
     pub(crate) undecided: Arc<Vec<Arc<Object>>>,
     /// As the documents say.
     planned: Net,
@@ -40,6 +39,8 @@ pub struct World {
     net: Net,
     typed: Arc<Vec<Typed>>,
     edits: u32,
+    /// Namespaces made by hand, with their stacks; and those of the documents that were deleted by hand.
+    by_hand: Arc<BTreeMap<Place, Option<NetNsId>>>,
     seen: Seen,
     pub(crate) overlay: Overlay,
 }
@@ -131,21 +132,20 @@ impl World {
         let reconciled = reconciled.value;
         let store = &reconciled.store;
         let settings = Arc::new(settings);
-        let plan = Plan::related(store, &settings, reconciled.relations.clone());
+        let plan = Plan::related(
+            store,
+            &settings,
+            reconciled.relations.clone(),
+            previous.map(|p| &p.plan),
+        );
         let net = match previous {
             Some(p) => plan.net_after(&p.plan, &p.planned),
             None => plan.net(),
         };
-        let stacks: BTreeMap<Place, NetNsId> = hoplab_source::order::map(
-            (0..)
-                .map(NetNsId)
-                .take(plan.stack_count())
-                .map(|id| (plan.place(id), id)),
-        );
         let overlay = previous.map_or_else(Overlay::default, |p| {
             p.overlay.renumbered(|old| {
                 let planned = (old.0 as usize) < p.plan.stack_count();
-                planned.then(|| stacks.get(&p.plan.place(old)).copied()).flatten()
+                planned.then(|| plan.stack_at(&p.plan.place(old))).flatten()
             })
         });
         let mut documents = documents;
@@ -159,12 +159,12 @@ impl World {
                 options,
                 settings,
                 plan,
-                stacks: Arc::new(stacks),
                 undecided,
                 planned: net.clone(),
                 net,
                 typed: Arc::default(),
                 edits: 0,
+                by_hand: Arc::default(),
                 seen: Seen::default(),
                 overlay,
             },
@@ -183,7 +183,7 @@ impl World {
         for (id, netns) in edit.changed() {
             self.overlay.prune(id, netns);
             if id.0 as usize >= self.net.len() {
-                Arc::make_mut(&mut self.stacks).insert(netns.place.clone(), id);
+                Arc::make_mut(&mut self.by_hand).insert(netns.place.clone(), Some(id));
             }
         }
         if let Some(net) = edit.finish() {
@@ -194,14 +194,23 @@ impl World {
 
     /// A namespace has lost its name: no place of the world any more.
     pub fn forget_place(&mut self, place: &Place) {
-        if let Some(id) = Arc::make_mut(&mut self.stacks).remove(place) {
-            self.overlay.forget(id);
+        let Some(id) = self.stack_at(place) else { return };
+        let by_hand = Arc::make_mut(&mut self.by_hand);
+        if self.plan.stack_at(place).is_some() {
+            by_hand.insert(place.clone(), None);
+        } else {
+            by_hand.remove(place);
         }
+        self.overlay.forget(id);
     }
 
     /// Every place that has a stack of its own.
-    pub fn places(&self) -> impl Iterator<Item = (&Place, NetNsId)> {
-        self.stacks.iter().map(|(place, id)| (place, *id))
+    pub fn places(&self) -> impl Iterator<Item = (Place, NetNsId)> {
+        let planned = (0..).map(NetNsId).take(self.plan.stack_count());
+        let planned = planned.map(|id| (self.plan.place(id), id));
+        let untouched = planned.filter(|(place, _)| !self.by_hand.contains_key(place));
+        let made = self.by_hand.iter();
+        untouched.chain(made.filter_map(|(place, id)| Some((place.clone(), (*id)?))))
     }
 
     /// How often the network was changed by hand.
@@ -245,16 +254,16 @@ impl World {
         world.net = world.planned.clone();
         world.typed = Arc::default();
         let count = world.plan.stack_count();
-        let added: Vec<Place> = world
-            .places()
-            .filter(|(_, id)| id.0 as usize >= count)
-            .map(|(place, _)| place.clone())
-            .collect();
-        added.iter().for_each(|place| world.forget_place(place));
-        for id in (0..).map(NetNsId).take(count) {
-            // A namespace of the documents that was deleted by hand is back.
-            Arc::make_mut(&mut world.stacks).insert(world.plan.place(id), id);
+        let made = world.by_hand.values().flatten();
+        for id in made
+            .copied()
+            .filter(|id| id.0 as usize >= count)
+            .collect::<Vec<_>>()
+        {
+            world.overlay.forget(id);
         }
+        // A namespace of the documents that was deleted by hand is back.
+        world.by_hand = Arc::default();
         world
     }
 
@@ -291,7 +300,10 @@ impl World {
 
     /// The stack at a place.
     pub fn stack_at(&self, place: &Place) -> Option<NetNsId> {
-        self.stacks.get(place).copied()
+        match self.by_hand.get(place) {
+            Some(by_hand) => *by_hand,
+            None => self.plan.stack_at(place),
+        }
     }
 
     /// All network state before a run; stacks are built when first asked for.

@@ -94,15 +94,17 @@ impl At<'_> {
         };
         let files = self.world.stack_at(&root).map(|id| self.netns_of(id));
         let all = self.world.places();
-        all.filter_map(|(place, id)| match place {
+        let named = all.filter_map(|(place, id)| match place {
             Place::HostNetNs(on, name)
-                if *on == machine && !files.is_some_and(|root| crate::docker::is_container(root, name)) =>
+                if on == machine && !files.is_some_and(|root| crate::docker::is_container(root, &name)) =>
             {
-                Some((name.clone(), id))
+                Some((name, id))
             }
             _ => None,
-        })
-        .collect()
+        });
+        let mut named: Vec<(Name, NetNsId)> = named.collect();
+        hoplab_source::order::sort(&mut named);
+        named
     }
 
     /// The same in a namespace of this machine.

@@ -61,7 +61,7 @@ impl PlanData {
     /// client's address is kept, but for clients on the nodes' own network, whose answers would take a shorter way.
     pub(super) fn cloud_balancer(&self, stack: &mut StackBuilder) {
         let ports = self.services.ports.iter();
-        let balanced: Vec<&ServicePort> = ports.filter(|port| !port.balancer_ips.is_empty()).collect();
+        let balanced: Vec<&Arc<ServicePort>> = ports.filter(|port| !port.balancer_ips.is_empty()).collect();
         if balanced.is_empty() {
             return;
         }

@@ -1,9 +1,9 @@
 //! Gives out stacks, addresses and cables.
 
-use super::{HostNetworkPod, HostPlan, NodePlan, Owner, PlanData, PodPlan, Role, outside, v4_address};
+use super::{HostNetworkPod, HostPlan, NodePlan, PlanData, PodPlan, Role, outside, v4_address};
 use crate::dns::Names;
 use crate::proxy;
-use crate::service_map::ServiceMap;
+use crate::service_map::Served;
 use crate::{cni, made_up};
 use hoplab_kernel::ipvs::Scheduler;
 use hoplab_kernel::{Fabric, FabricId, NetNsId, PortRef};
@@ -23,34 +23,35 @@ use std::sync::{Arc, OnceLock};
 /// MTU of a network that says nothing, in bytes.
 const MTU_BYTES: u32 = 1500;
 
-/// Makes the plan.
-pub(super) fn plan(store: &Store, settings: &ClusterSettings, relations: Relations) -> PlanData {
+/// Makes the plan. What of `before` was made from the very same objects is taken over.
+pub(super) fn plan(
+    store: &Store,
+    settings: &Arc<ClusterSettings>,
+    relations: Relations,
+    before: Option<&PlanData>,
+) -> PlanData {
     let mut unknown = Vec::new();
     let node_network = node_network(settings);
     let gateway = gateway(node_network, settings);
     let mut roles = vec![Role::Router];
     let nodes = nodes(settings, gateway, &mut roles);
-    let (pods, host_network) = pods(store, &nodes, &mut roles, &mut unknown);
+    let (pods, host_network) = pods(store, &nodes, &mut roles, &mut unknown, before);
     let hosts = hosts(store, &mut roles);
-    let services = Arc::new(ServiceMap::of(store));
-    let by_pod = pods
-        .iter()
-        .map(|pod| (pod.object.key.clone(), pod.netns))
-        .chain(
-            host_network
-                .iter()
-                .map(|pod| (pod.object.key.clone(), nodes[pod.node].netns)),
-        )
-        .collect();
+    let none = Served::default();
+    let served = Served::of(store, before.map_or(&none, |before| &before.served));
+    let services = Arc::new(served.map());
     let fabrics = fabrics(store, node_network, gateway, &nodes, &hosts);
-    let owners = owners(&nodes, &pods, &hosts, &services, gateway);
     let cni = cni::by_name(&settings.cni.name);
     what_is_not_modelled(store, settings, cni.is_some(), &mut unknown);
     PlanData {
-        proxy: proxy::of(settings, &services),
+        proxy: proxy::of(
+            settings,
+            &services,
+            before.and_then(|before| before.proxy.as_ref()),
+        ),
         cni,
         cni_settings: settings.cni.clone(),
-        settings: Arc::new(settings.clone()),
+        settings: Arc::clone(settings),
         dns_server: dns_server(store, settings),
         store: store.clone(),
         nodes,
@@ -64,8 +65,8 @@ pub(super) fn plan(store: &Store, settings: &ClusterSettings, relations: Relatio
         services,
         relations,
         names: Names::default(),
-        owners,
-        by_pod,
+        served,
+        by_address: OnceLock::new(),
         unknown,
         all_unknown: OnceLock::new(),
         names_hash: OnceLock::new(),
@@ -154,10 +155,12 @@ fn pods(
     nodes: &[NodePlan],
     roles: &mut Vec<Role>,
     unknown: &mut Vec<Unknown>,
+    before: Option<&PlanData>,
 ) -> (Vec<PodPlan>, Vec<HostNetworkPod>) {
     let by_name: BTreeMap<&str, usize> =
         hoplab_source::order::map(nodes.iter().enumerate().map(|(i, node)| (&*node.name, i)));
     let (mut pods, mut host_network) = (Vec::new(), Vec::new());
+    let mut known = before.map_or(&[][..], |before| &before.pods).iter().peekable();
     for (object, pod) in store.all::<Pod>() {
         let Some(&node) = by_name.get(pod.spec.node_name.as_str()) else {
             continue;
@@ -183,18 +186,29 @@ fn pods(
             }
             continue;
         };
-        let full_name: Name = object.key.namespaced_name().into();
         let netns = next_id(roles);
         roles.push(Role::Pod(pods.len()));
+        // What is made of the name alone.
+        while known.peek().is_some_and(|old| old.object.key < object.key) {
+            known.next();
+        }
+        let (full_name, veth, mac) = match known.next_if(|old| old.object.key == object.key) {
+            Some(old) => (Arc::clone(&old.full_name), Arc::clone(&old.veth), old.mac),
+            None => {
+                let full_name: Name = object.key.namespaced_name().into();
+                let (veth, mac) = (made_up::veth_name(&full_name), made_up::mac(&full_name, "eth0"));
+                (full_name, veth, mac)
+            }
+        };
         pods.push(PodPlan {
-            veth: made_up::veth_name(&full_name),
-            mac: made_up::mac(&full_name, "eth0"),
             object: Arc::clone(object),
             pod: Arc::clone(pod),
             full_name,
             netns,
             node,
             address,
+            veth,
+            mac,
         });
     }
     (pods, host_network)
@@ -330,47 +344,6 @@ fn plug(
 pub(super) fn fabric_id(fabrics: &[Fabric], name: &str) -> Option<FabricId> {
     let at = fabrics.iter().position(|fabric| &*fabric.name == name)?;
     u32::try_from(at).ok().map(FabricId)
-}
-
-fn owners(
-    nodes: &[NodePlan],
-    pods: &[PodPlan],
-    hosts: &[HostPlan],
-    services: &ServiceMap,
-    gateway: IpAddr,
-) -> IndexMap<IpAddr, Owner> {
-    let mut owners = IndexMap::new();
-    let mut own = |address: IpAddr, owner: Owner| {
-        owners.entry(address).or_insert(owner);
-    };
-    for node in nodes {
-        node.address
-            .into_iter()
-            .for_each(|address| own(address, Owner::Node(Arc::clone(&node.name))));
-    }
-    for pod in pods {
-        own(pod.address, Owner::Pod(pod.object.key.clone()));
-    }
-    for host in hosts {
-        for interface in super::hosts::interfaces(host) {
-            for address in &interface.addresses {
-                own(address.addr(), Owner::Host(Arc::clone(&host.name)));
-            }
-        }
-    }
-    own(gateway, Owner::Router);
-    own(IpAddr::V4(outside::OUTER_ADDRESS), Owner::Router);
-    for port in &services.ports {
-        own(port.cluster_ip, Owner::ClusterIp(port.service.clone()));
-        port.load_balancer_ips
-            .iter()
-            .chain(&port.balancer_ips)
-            .for_each(|ip| own(*ip, Owner::LoadBalancer(port.service.clone())));
-        port.external_ips
-            .iter()
-            .for_each(|ip| own(*ip, Owner::ExternalIp(port.service.clone())));
-    }
-    owners
 }
 
 /// The address that the kubelet gives to pods: that of the Service kube-system/kube-dns where there is one.

@@ -7,12 +7,13 @@ mod hosts;
 mod inputs;
 mod layout;
 mod outside;
+mod owners;
 mod pods;
 
 use crate::cni::{self, ClusterView, Cni};
 use crate::dns::Names;
 use crate::proxy::Proxy;
-use crate::service_map::{NodeView, ServiceMap};
+use crate::service_map::{NodeView, Served, ServiceMap};
 use hoplab_kernel::{Fabric, FabricId, Net, NetNs, NetNsId, StackSource};
 use hoplab_objects::relate::Relations;
 use hoplab_objects::settings::{ClusterSettings, CniSettings, NodeSettings};
@@ -21,7 +22,6 @@ use hoplab_objects::{Object, Store};
 use hoplab_source::{ObjectKey, Origin};
 use hoplab_trace::{Name, Place, Unknown};
 use hoplab_wire::MacAddr;
-use indexmap::IndexMap;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -157,8 +157,9 @@ struct PlanData {
     names: Names,
     store: Store,
     dns_server: Option<IpAddr>,
-    owners: IndexMap<IpAddr, Owner>,
-    by_pod: BTreeMap<ObjectKey, NetNsId>,
+    served: Served,
+    /// Pods by address, then by place in the plan: an index that is made when it is first asked.
+    by_address: OnceLock<Vec<(IpAddr, usize)>>,
     unknown: Vec<Unknown>,
     /// The same, with what only a look at every pod shows.
     all_unknown: OnceLock<Vec<Unknown>>,
@@ -169,13 +170,20 @@ struct PlanData {
 impl Plan {
     /// The plan of a reconciled store.
     pub fn new(store: &Store, settings: &ClusterSettings) -> Self {
-        Self::related(store, settings, Relations::of(store))
+        Self::related(store, &Arc::new(settings.clone()), Relations::of(store), None)
     }
 
-    /// The same, with the relations of the store, which were worked out before.
-    pub fn related(store: &Store, settings: &ClusterSettings, relations: Relations) -> Self {
+    /// The same, with the relations of the store, which were worked out before. What `before` made from the very same
+    /// objects is taken over.
+    pub fn related(
+        store: &Store,
+        settings: &Arc<ClusterSettings>,
+        relations: Relations,
+        before: Option<&Self>,
+    ) -> Self {
+        let before = before.map(|plan| &*plan.data);
         Self {
-            data: Arc::new(layout::plan(store, settings, relations)),
+            data: Arc::new(layout::plan(store, settings, relations, before)),
         }
     }
 
@@ -195,10 +203,14 @@ impl Plan {
             .map(NetNsId)
             .take(old_plan.stack_count())
             .filter(|id| old.is_built(*id));
-        let built: BTreeMap<Place, NetNsId> =
-            hoplab_source::order::map(built.map(|id| (old_plan.place(id), id)));
+        let mut taken: Vec<Option<NetNsId>> = vec![None; self.stack_count()];
+        for before in built {
+            if let Some(id) = self.stack_at(&old_plan.place(before)) {
+                taken[id.0 as usize] = Some(before);
+            }
+        }
         let same = |id: NetNsId| {
-            let before = built.get(&self.place(id)).copied()?;
+            let before = taken[id.0 as usize]?;
             (self.input_hash(id) == old_plan.input_hash(before)).then_some(before)
         };
         Net::rebuilt(
@@ -257,7 +269,7 @@ impl Plan {
 
     /// The stack that a pod is in: its own, or its node's.
     pub fn netns_of_pod(&self, key: &ObjectKey) -> Option<NetNsId> {
-        self.data.by_pod.get(key).copied()
+        self.data.netns_of_pod(key)
     }
 
     /// A node's stack.
@@ -280,8 +292,13 @@ impl Plan {
     }
 
     /// Who has an address.
-    pub fn owner_of(&self, address: IpAddr) -> Option<&Owner> {
-        self.data.owners.get(&address)
+    pub fn owner_of(&self, address: IpAddr) -> Option<Owner> {
+        self.data.owner_of(address)
+    }
+
+    /// The stack at a place.
+    pub fn stack_at(&self, place: &Place) -> Option<NetNsId> {
+        self.data.stack_at(place)
     }
 
     /// The files that a pod's processes read: /etc/resolv.conf and /etc/hosts.

@@ -194,7 +194,7 @@ impl PlanData {
             || ip.octets()[0] >= 240
             || ip.octets()[0] == 0
             || balanced
-            || self.owners.contains_key(&address)
+            || self.owner_of(address).is_some()
             || ranges.chain(declared).any(|range| range.contains(&address))
     }
 }

@@ -45,13 +45,20 @@ impl PlanData {
     /// The first pod with an address, by place in the plan.
     fn pod_with(&self, address: IpAddr) -> Option<usize> {
         let index = self.by_address.get_or_init(|| {
-            let mut index: Vec<(IpAddr, usize)> =
-                self.pods.iter().enumerate().map(|(at, pod)| (pod.address, at)).collect();
+            let mut index: Vec<(IpAddr, usize)> = self
+                .pods
+                .iter()
+                .enumerate()
+                .map(|(at, pod)| (pod.address, at))
+                .collect();
             order::sort(&mut index);
             index
         });
         let first = index.partition_point(|(other, _)| *other < address);
-        index.get(first).filter(|(other, _)| *other == address).map(|(_, pod)| *pod)
+        index
+            .get(first)
+            .filter(|(other, _)| *other == address)
+            .map(|(_, pod)| *pod)
     }
 
     /// The stack that a pod is in: its own, or its node's.
@@ -67,7 +74,11 @@ impl PlanData {
     /// The stack at a place.
     pub(super) fn stack_at(&self, place: &Place) -> Option<NetNsId> {
         match place {
-            Place::Node(name) => self.nodes.iter().find(|node| node.name == *name).map(|node| node.netns),
+            Place::Node(name) => self
+                .nodes
+                .iter()
+                .find(|node| node.name == *name)
+                .map(|node| node.netns),
             Place::Pod(name) => {
                 let (namespace, name) = name.split_once('/')?;
                 let key = ObjectKey::new("", "Pod", namespace, name);

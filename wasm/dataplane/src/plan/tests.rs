@@ -431,7 +431,7 @@ fn the_router_sends_balanced_addresses_to_nodes() {
     );
     assert_eq!(
         plan.owner_of("198.51.100.10".parse().unwrap()),
-        Some(&Owner::LoadBalancer(ObjectKey::new("", "Service", "shop", "web")))
+        Some(Owner::LoadBalancer(ObjectKey::new("", "Service", "shop", "web")))
     );
 }
 
@@ -609,12 +609,7 @@ fn many_services_on_many_nodes_are_written_once() {
             .collect(),
     });
     let settings = Settings::default();
-    let proxy = IptablesProxy::new(
-        Arc::new(ServiceMap {
-            ports: ports.collect(),
-        }),
-        settings,
-    );
+    let proxy = IptablesProxy::new(Arc::new(ServiceMap::new(ports)), settings);
     let stacks: Vec<NetNs> = (0..100)
         .map(|n| {
             let name: Name = format!("n{n}").into();

@@ -13,6 +13,7 @@ use hoplab_kernel::nf::Match;
 use hoplab_objects::settings::ClusterSettings;
 use ipnet::IpNet;
 use serde_json::Value;
+use std::any::Any;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use std::sync::Arc;
 pub const WRITER: &str = "kube-proxy";
 
 /// One mode, over the Services of a whole cluster.
-pub trait Proxy: Send + Sync {
+pub trait Proxy: Any + Send + Sync {
     /// Writes what belongs on a node.
     fn program(&self, node: &NodeView<'_>, stack: &mut StackBuilder);
 
@@ -33,20 +34,21 @@ pub trait Proxy: Send + Sync {
     fn program_pod(&self, _node: &NodeView<'_>, _stack: &mut StackBuilder) {}
 }
 
-type Make = fn(Arc<ServiceMap>, Settings) -> Arc<dyn Proxy>;
+type Make = fn(Arc<ServiceMap>, Settings, Option<&Arc<dyn Proxy>>) -> Arc<dyn Proxy>;
 
 /// The modes that are modelled.
 static MODES: &[(&str, Make)] = &[
-    ("ebpf", |services, settings| {
+    ("ebpf", |services, settings, _| {
         Arc::new(ebpf::EbpfProxy::new(services, settings))
     }),
-    ("iptables", |services, settings| {
-        Arc::new(iptables::IptablesProxy::new(services, settings))
+    ("iptables", |services, settings, before| {
+        let before = before.and_then(|before| (&**before as &dyn Any).downcast_ref());
+        Arc::new(iptables::IptablesProxy::after(services, settings, before))
     }),
-    ("ipvs", |services, settings| {
+    ("ipvs", |services, settings, _| {
         Arc::new(ipvs::IpvsProxy::new(services, settings))
     }),
-    ("nftables", |services, settings| {
+    ("nftables", |services, settings, _| {
         Arc::new(nftables::NftablesProxy::new(services, settings))
     }),
 ];
@@ -56,10 +58,15 @@ pub fn is_known(mode: &str) -> bool {
     mode == "none" || MODES.iter().any(|(name, _)| *name == mode)
 }
 
-/// The proxy that a cluster's settings ask for.
-pub fn of(settings: &ClusterSettings, services: &Arc<ServiceMap>) -> Option<Arc<dyn Proxy>> {
+/// The proxy that a cluster's settings ask for. What the one before wrote for Service ports that are still the very same
+/// may be taken over.
+pub fn of(
+    settings: &ClusterSettings,
+    services: &Arc<ServiceMap>,
+    before: Option<&Arc<dyn Proxy>>,
+) -> Option<Arc<dyn Proxy>> {
     let (_, make) = MODES.iter().find(|(name, _)| *name == settings.proxy.mode)?;
-    Some(make(Arc::clone(services), Settings::of(settings)))
+    Some(make(Arc::clone(services), Settings::of(settings), before))
 }
 
 /// How traffic of the node's own pods is known. Source: kube-proxy --detect-local-mode.

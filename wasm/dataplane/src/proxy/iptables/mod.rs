@@ -23,11 +23,12 @@ use crate::rules::{MASQUERADE_MARK, RuleBuilder, chain, host, or_mark, rule, xor
 use crate::service_map::{NodeView, ServiceMap, ServicePort};
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::nf::{Chain, CtStateName, Rule, TableName, Target};
-use hoplab_source::Origin;
+use hoplab_source::{Origin, order};
 use hoplab_trace::Name;
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 use service::Written;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, OnceLock};
 
@@ -138,6 +139,15 @@ pub struct IptablesProxy {
     /// Whether comments on endpoints are left out.
     large_cluster: bool,
     alike: OnceLock<Alike>,
+    /// What was written before for Service ports that may still be the same.
+    known: Known,
+}
+
+/// What was written for Service ports, by their place in memory, where they are kept.
+type Known = BTreeMap<usize, (Arc<ServicePort>, Arc<Written>)>;
+
+fn address_of(port: &Arc<ServicePort>) -> usize {
+    Arc::as_ptr(port) as usize
 }
 
 /// What all nodes have alike.
@@ -155,18 +165,43 @@ struct Alike {
 impl IptablesProxy {
     /// The proxy of these Services.
     pub fn new(services: Arc<ServiceMap>, settings: Settings) -> Self {
+        Self::after(services, settings, None)
+    }
+
+    /// The same, taking over what the one before wrote for Service ports that are still the very same.
+    pub fn after(services: Arc<ServiceMap>, settings: Settings, before: Option<&Self>) -> Self {
+        let large_cluster = services.total_endpoints() > LARGE_CLUSTER_ENDPOINTS;
+        let alike = |before: &&Self| before.settings == settings && before.large_cluster == large_cluster;
         Self {
-            large_cluster: services.total_endpoints() > LARGE_CLUSTER_ENDPOINTS,
+            known: before.filter(alike).map(Self::written).unwrap_or_default(),
+            large_cluster,
             services,
             settings,
             alike: OnceLock::new(),
         }
     }
 
+    /// What is written for Service ports so far.
+    fn written(&self) -> Known {
+        let Some(alike) = self.alike.get() else {
+            return self.known.clone();
+        };
+        let ports = self.services.ports.iter().zip(&alike.written);
+        order::map(ports.filter_map(|(port, written)| {
+            Some((
+                address_of(port),
+                (Arc::clone(port), Arc::clone(written.as_ref()?)),
+            ))
+        }))
+    }
+
     fn write_alike(&self) -> Alike {
         let anywhere = NodeView::default();
-        let write = |port: &ServicePort| {
+        let write = |port: &Arc<ServicePort>| {
             (self.settings.is_alike_on_all_nodes() && port.is_alike_on_all_nodes()).then(|| {
+                if let Some((_, written)) = self.known.get(&address_of(port)) {
+                    return Arc::clone(written);
+                }
                 Arc::new(service::write(
                     port,
                     &self.settings,

@@ -18,7 +18,7 @@ fn settings() -> Settings {
 }
 
 fn proxied(ports: Vec<ServicePort>, node: &str) -> hoplab_kernel::NetNs {
-    let proxy = IptablesProxy::new(Arc::new(ServiceMap { ports }), settings());
+    let proxy = IptablesProxy::new(Arc::new(ServiceMap::new(ports)), settings());
     let mut stack = StackBuilder::new(Place::Node(node.into()));
     crate::kubelet::program_node(&mut stack);
     proxy.program(&view(node), &mut stack);
@@ -238,12 +238,7 @@ fn a_large_cluster_has_no_comments_on_endpoints() {
 
 #[test]
 fn nodes_share_what_is_alike() {
-    let proxy = IptablesProxy::new(
-        Arc::new(ServiceMap {
-            ports: vec![port(1, 3)],
-        }),
-        settings(),
-    );
+    let proxy = IptablesProxy::new(Arc::new(ServiceMap::new([port(1, 3)])), settings());
     let shared = |node: &str| {
         let mut stack = StackBuilder::new(Place::Node(node.into()));
         proxy.program(&view(node), &mut stack);
@@ -343,9 +338,7 @@ fn rules_are_those_of_upstreams_overall_test() {
         localhost_node_ports: true,
         ..Settings::default()
     };
-    let services = ServiceMap {
-        ports: vec![balanced, node_port, external, guarded],
-    };
+    let services = ServiceMap::new([balanced, node_port, external, guarded]);
     let mut stack = StackBuilder::new(Place::Node("test-node".into()));
     IptablesProxy::new(Arc::new(services), settings).program(&view("test-node"), &mut stack);
     let stack = stack.finish();

@@ -12,7 +12,7 @@ fn proxied(ports: Vec<ServicePort>, node: &str) -> NetNs {
         detect_local: DetectLocal::ClusterCidr("10.244.0.0/16".parse().expect("a range")),
         ..Settings::default()
     };
-    let proxy = IpvsProxy::new(Arc::new(ServiceMap { ports }), settings);
+    let proxy = IpvsProxy::new(Arc::new(ServiceMap::new(ports)), settings);
     let mut stack = StackBuilder::new(Place::Node(node.into()));
     let addresses = [
         IpAddr::V4(Ipv4Addr::LOCALHOST),

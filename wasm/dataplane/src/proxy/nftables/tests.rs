@@ -14,7 +14,7 @@ fn proxied(ports: Vec<ServicePort>, node: &str) -> NftTable {
         service_cidrs: vec!["10.96.0.0/12".parse().expect("a range")],
         ..Settings::default()
     };
-    let proxy = NftablesProxy::new(Arc::new(ServiceMap { ports }), settings);
+    let proxy = NftablesProxy::new(Arc::new(ServiceMap::new(ports)), settings);
     let mut stack = StackBuilder::new(Place::Node(node.into()));
     proxy.program(&view(node), &mut stack);
     stack.finish().nftables.remove(0)
