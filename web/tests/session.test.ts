@@ -65,7 +65,7 @@ describe('Session', () => {
     await settle()
     expect(session.load?.fresh).toBe(true)
     expect(session.view.scene?.shapes.length).toBeGreaterThan(10)
-    expect(session.ask.from).toBe('node:worker-1')
+    expect(session.ask.from).toBe('shop/client')
   })
 
   it('keeps a request that was sent before the engine was there', async () => {

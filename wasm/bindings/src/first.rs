@@ -65,7 +65,10 @@ fn target(service: &Service, port: Option<u16>) -> Option<String> {
     let mut targets = targets(service);
     let exact = |target: &String| authority(target).is_some_and(|(_, p)| Some(p) == port);
     let any = |target: &String| authority(target).is_some();
-    let at = targets.iter().position(exact).or_else(|| targets.iter().position(any))?;
+    let at = targets
+        .iter()
+        .position(exact)
+        .or_else(|| targets.iter().position(any))?;
     Some(targets.swap_remove(at))
 }
 
