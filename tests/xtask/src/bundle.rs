@@ -11,7 +11,8 @@ use wasm_bindgen_cli_support::Bindgen;
 
 /// The least Node.js that Vite runs on.
 const NODE: (u32, u32) = (20, 19);
-const WASM: &str = "wasm32-unknown-unknown";
+/// What the engine is built for.
+pub const WASM: &str = "wasm32-unknown-unknown";
 
 /// Builds the engine and writes its module for the browser; `true`: the committed declarations were up to date.
 pub fn engine(workspace: &Workspace) -> Result<bool, Failure> {
@@ -48,15 +49,7 @@ pub fn engine(workspace: &Workspace) -> Result<bool, Failure> {
     }
     say("engine: JavaScript module and TypeScript declarations");
     let scratch = workspace.target.join("xtask/bindings");
-    let failed = |error| Failure(format!("wasm-bindgen: {error:#}"));
-    Bindgen::new()
-        .input_path(&wasm)
-        .out_name("hoplab_bindings")
-        .web(true)
-        .map_err(failed)?
-        .typescript(true)
-        .generate(&scratch)
-        .map_err(failed)?;
+    bindgen(&wasm, &scratch)?;
     let mut current = true;
     for output in &outputs {
         let name = output.file_name().unwrap_or_default();
@@ -71,6 +64,19 @@ pub fn engine(workspace: &Workspace) -> Result<bool, Failure> {
     }
     stamp.set(&format!("{inputs} {}", hash_of(&outputs)?))?;
     Ok(current)
+}
+
+/// Writes the module for the browser, its glue and its declarations into a folder.
+pub fn bindgen(wasm: &Path, folder: &Path) -> Result<(), Failure> {
+    let failed = |error| Failure(format!("wasm-bindgen: {error:#}"));
+    Bindgen::new()
+        .input_path(wasm)
+        .out_name("hoplab_bindings")
+        .web(true)
+        .map_err(failed)?
+        .typescript(true)
+        .generate(folder)
+        .map_err(failed)
 }
 
 /// Installs a target of Rust's standard library when it is missing.

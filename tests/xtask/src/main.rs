@@ -8,6 +8,7 @@ mod http;
 mod process;
 mod report;
 mod server;
+mod size;
 mod steps;
 mod workspace;
 
@@ -21,6 +22,7 @@ usage: cargo xtask COMMAND
   serve [--addr ADDRESS:PORT] [--lessons DIR]   build everything and serve it (default 127.0.0.1:8080)
   build                                         build everything: engine, client, server
   static FILE                                   the same as one static program that needs nothing of its system
+  size                                          the engine's biggest crates, generics and functions
   test [--quick]                                everything that can be tested; --quick leaves out the browser,
                                                 the static binary and the slow properties
   ci                                            formatting, lints and docs, then test
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["serve", rest @ ..] => server::serve(&workspace, rest),
         ["build"] => server::build(&workspace).map(|_| true),
         ["static", file] => server::static_program(&workspace, file).map(|()| true),
+        ["size"] => size::print(&workspace).map(|()| true),
         ["test"] => Ok(steps::test(&workspace, false)),
         ["test", "--quick"] => Ok(steps::test(&workspace, true)),
         ["ci"] => Ok(steps::ci(&workspace)),
