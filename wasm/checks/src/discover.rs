@@ -2,7 +2,7 @@
 
 use hoplab_objects::SourceText;
 use hoplab_objects::scenario::{Folder, folder};
-use std::collections::BTreeSet;
+use hoplab_source::collections::BTreeSet;
 
 /// Something to test.
 #[derive(Clone, Debug)]
@@ -42,12 +42,11 @@ fn visit<'t>(path: &str, files: &[SourceText<'t>], cases: &mut Vec<Case<'t>>) {
         });
         return;
     }
-    let below: BTreeSet<&str> = hoplab_source::order::set(
-        files
-            .iter()
-            .filter_map(|file| file.name.split_once('/').map(|(name, _)| name))
-            .filter(|name| !name.starts_with('.')),
-    );
+    let below: BTreeSet<&str> = files
+        .iter()
+        .filter_map(|file| file.name.split_once('/').map(|(name, _)| name))
+        .filter(|name| !name.starts_with('.'))
+        .collect();
     for name in below {
         let inside: Vec<SourceText<'t>> = files
             .iter()

@@ -3,7 +3,7 @@
 use crate::report::{Check, ScenarioReport};
 use crate::steps::{Settings, run_scenario};
 use hoplab_objects::SourceText;
-use std::collections::BTreeSet;
+use hoplab_source::collections::BTreeSet;
 
 /// The world of one part of a lesson (`start`, `solution`, `cheats/NAME`) together with the checks, as files of a world.
 pub fn part<'t>(files: &[SourceText<'t>], part: &str) -> Vec<SourceText<'t>> {

@@ -25,7 +25,7 @@ pub(crate) fn dynamic_band(size: u64, least: u64, most: u64, step: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use hoplab_source::collections::BTreeSet;
 
     #[test]
     fn every_offset_is_found_once_and_then_none() {

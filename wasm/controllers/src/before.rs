@@ -8,8 +8,8 @@ use crate::status::Count;
 use hoplab_objects::settings::{ClusterSettings, NodeSettings};
 use hoplab_objects::view::{Pod, Service};
 use hoplab_objects::{Made, Object, Provenance, Store};
-use hoplab_source::{ObjectKey, order};
-use std::collections::{BTreeMap, BTreeSet};
+use hoplab_source::ObjectKey;
+use hoplab_source::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -77,12 +77,11 @@ impl<'p> Before<'p> {
             store: reconciled.map(|before| &before.store),
             reconciled: same_cluster,
             nodes: settings.by_name(),
-            written: order::set(
-                documents
-                    .all::<Pod>()
-                    .filter(|(object, _)| object.is_written())
-                    .flat_map(|(_, pod)| pod.addresses()),
-            ),
+            written: documents
+                .all::<Pod>()
+                .filter(|(object, _)| object.is_written())
+                .flat_map(|(_, pod)| pod.addresses())
+                .collect(),
         }
     }
 

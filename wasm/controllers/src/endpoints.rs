@@ -10,8 +10,8 @@ use hoplab_objects::settings::{ClusterSettings, NodeSettings};
 use hoplab_objects::view::{EndpointSlice, Endpoints, IpFamily, Pod, Service, ServiceType};
 use hoplab_objects::{Copied, Object, Store};
 use hoplab_source::ObjectKey;
+use hoplab_source::collections::BTreeMap;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 

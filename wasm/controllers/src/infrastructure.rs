@@ -3,8 +3,8 @@
 use hoplab_objects::settings::{ClusterSettings, NodeSettings};
 use hoplab_objects::{Copied, Object, Store};
 use hoplab_source::ObjectKey;
+use hoplab_source::collections::BTreeSet;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 
 /// Namespaces that every cluster has.
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
@@ -18,8 +18,7 @@ pub(crate) fn imply(store: &mut Store, settings: &ClusterSettings) {
 }
 
 fn namespaces(store: &mut Store) {
-    let mut names: BTreeSet<String> =
-        hoplab_source::order::set(NAMESPACES.iter().map(|name| (*name).to_owned()));
+    let mut names: BTreeSet<String> = NAMESPACES.iter().map(|name| (*name).to_owned()).collect();
     names.extend(
         store
             .iter()

@@ -6,10 +6,10 @@ use hoplab_objects::codes;
 use hoplab_objects::settings::{ClusterSettings, NodeSettings, nth_address};
 use hoplab_objects::view::{Pod, PodIp};
 use hoplab_objects::{Object, Store};
+use hoplab_source::collections::BTreeMap;
 use hoplab_source::{Diagnostic, FieldPath, Severity};
 use ipnet::IpNet;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -13,9 +13,9 @@ use hoplab_objects::view::{
     NodeSelectorRequirement, NodeSelectorTerm, Pod, PodAffinityTerm, PodSpec, Taint, Toleration,
 };
 use hoplab_objects::{Object, Selector, Store};
+use hoplab_source::collections::BTreeMap;
 use hoplab_source::{Diagnostic, FieldPath, ObjectKey, Severity, order};
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Gives every pod that has none a node; pods that fit on none stay without, with a condition that says why.

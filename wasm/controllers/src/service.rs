@@ -6,9 +6,9 @@ use crate::infrastructure::{default, put};
 use hoplab_objects::settings::{ClusterSettings, nth_address};
 use hoplab_objects::view::{IpFamily, IpFamilyPolicy, Service, ServiceType};
 use hoplab_objects::{Object, Store, codes};
+use hoplab_source::collections::BTreeSet;
 use hoplab_source::{Diagnostic, ObjectKey, Severity};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 

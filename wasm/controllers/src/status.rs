@@ -8,8 +8,8 @@ use hoplab_objects::view::{
 };
 use hoplab_objects::{Object, Store};
 use hoplab_source::ObjectKey;
+use hoplab_source::collections::BTreeMap;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Writes the statuses.

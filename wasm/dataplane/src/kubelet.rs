@@ -152,7 +152,7 @@ pub fn resolv_conf(
         }
     }
     for list in [&mut parts.nameservers, &mut parts.searches] {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = hoplab_source::collections::BTreeSet::new();
         list.retain(|item| seen.insert(item.clone()));
     }
     parts.nameservers.truncate(MOST_NAMESERVERS);

@@ -3,12 +3,12 @@
 
 use hoplab_objects::view::{EndpointSlice, IngressPoint, Protocol, Service, ServiceType};
 use hoplab_objects::{Object, Store};
+use hoplab_source::collections::BTreeMap;
 use hoplab_source::{FieldPath, ObjectKey, Origin, order};
 use hoplab_trace::Name;
 use hoplab_wire::L4Protocol;
 use ipnet::IpNet;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 

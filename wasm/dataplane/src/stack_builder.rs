@@ -7,9 +7,9 @@ use hoplab_kernel::netns::{Listener, Neighbour};
 use hoplab_kernel::nf::{Chain, Policy, Rule, Table, TableName};
 use hoplab_kernel::{FabricId, NetNs};
 use hoplab_source::Origin;
+use hoplab_source::collections::IndexMap;
 use hoplab_trace::{HookName, Name, Place};
 use hoplab_wire::MacAddr;
-use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -174,12 +174,9 @@ impl Stamp<'_> {
             hairpin: false,
             origin: Some(Arc::clone(&self.origin)),
         };
-        self.builder
-            .netns
-            .interfaces
-            .entry(Arc::clone(name))
-            .insert_entry(interface)
-            .into_mut()
+        let interfaces = &mut self.builder.netns.interfaces;
+        interfaces.insert(Arc::clone(name), interface);
+        interfaces.get_mut(name).expect("it was put in just now")
     }
 
     /// Adds one end of a veth pair.

@@ -3,8 +3,9 @@
 use crate::Run;
 use hoplab_kernel::NetNsId;
 use hoplab_kernel::sim::Flight;
+use hoplab_source::collections::BTreeMap;
 use hoplab_trace::StepKind;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Runs whose packets are kept.

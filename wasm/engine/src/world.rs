@@ -10,10 +10,10 @@ use hoplab_kernel::{Net, NetNsId};
 use hoplab_objects::relate::Relations;
 use hoplab_objects::settings::ClusterSettings;
 use hoplab_objects::{Change, ChangeError, Known, Object, SourceText, Store, scenario};
+use hoplab_source::collections::BTreeMap;
 use hoplab_source::{Diagnostic, Origin, Warned};
 use hoplab_trace::{Locate, Located, Place};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a caller sets beside the documents.

@@ -11,9 +11,9 @@ use hoplab_kernel::{Net, NetNsId};
 use hoplab_objects::settings::ClusterSettings;
 use hoplab_objects::{SourceText, Store, scenario};
 use hoplab_source::Diagnostic;
+use hoplab_source::collections::BTreeSet;
 use hoplab_trace::{Leg, Nowhere, Place, StepKind, Trace, Verdict, json, print};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
 
 const CLIENT: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: client, namespace: shop}\nspec: {nodeName: worker-1, containers: [{name: c, image: busybox}]}\n";
 

@@ -5,8 +5,8 @@
 //! carries the Service's address.
 
 use hoplab_source::Origin;
+use hoplab_source::collections::IndexMap;
 use hoplab_wire::L4Protocol;
-use indexmap::IndexMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 

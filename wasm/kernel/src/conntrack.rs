@@ -12,10 +12,9 @@ pub use sctp::SctpState;
 pub use tcp::TcpState;
 pub use tuple::Tuple;
 
+use hoplab_source::collections::{BTreeMap, IndexMap};
 use hoplab_trace::Micros;
 use hoplab_wire::L4Protocol;
-use indexmap::IndexMap;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// An entry's key, unique in its table; never used twice.

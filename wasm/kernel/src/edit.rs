@@ -24,9 +24,9 @@ use crate::interface::{Interface, InterfaceKind};
 use crate::net::{Fabric, FabricId};
 use crate::{Net, NetNs, NetNsId};
 use hoplab_source::Origin;
+use hoplab_source::collections::BTreeMap;
 use hoplab_trace::{Name, Place};
 use hoplab_wire::MacAddr;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
 

@@ -2,9 +2,9 @@
 
 use crate::net::{FabricId, PortRef};
 use hoplab_source::Origin;
+use hoplab_source::collections::IndexMap;
 use hoplab_trace::Name;
 use hoplab_wire::MacAddr;
-use indexmap::IndexMap;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

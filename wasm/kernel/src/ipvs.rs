@@ -4,9 +4,9 @@
 //! with the method of `ipvsadm -m` (masquerading), the only one that kube-proxy uses.
 
 use hoplab_source::Origin;
+use hoplab_source::collections::IndexMap;
 use hoplab_trace::Micros;
 use hoplab_wire::L4Protocol;
-use indexmap::IndexMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,11 +1,10 @@
 //! All stacks and the cables between them. A stack is built when it is first needed.
 
 use crate::NetNs;
+use hoplab_source::collections::{BTreeMap, IndexMap};
 use hoplab_trace::Name;
 use hoplab_wire::MacAddr;
-use indexmap::IndexMap;
 use ipnet::IpNet;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 

@@ -9,9 +9,9 @@ pub mod save;
 pub mod set;
 
 use hoplab_source::Origin;
+use hoplab_source::collections::IndexMap;
 use hoplab_trace::{HookName, Name};
 use hoplab_wire::L4Protocol;
-use indexmap::IndexMap;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -6,10 +6,9 @@ use crate::names::did_you_mean;
 use crate::object::{Object, Provenance, Written};
 use crate::view::{Cause, Problem, Typed, describe, strip_nulls, typed};
 use crate::yaml::{self, Chunk, Limits, Shift, SpanTree};
+use hoplab_source::collections::BTreeMap;
 use hoplab_source::{Diagnostic, FieldPath, Gvk, ObjectKey, Severity, SourceId, Span, Warned};
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// A text to read, and what it is called.
@@ -218,16 +217,17 @@ impl Reader {
         let diagnostics = &mut self.diagnostics;
         self.objects.retain(|object| {
             let span = object.span(&name);
-            match first.entry((object.cluster.clone(), object.key.clone())) {
-                Entry::Vacant(entry) => {
-                    entry.insert(span);
+            let key = (object.cluster.clone(), object.key.clone());
+            match first.get(&key) {
+                None => {
+                    first.insert(key, span);
                     true
                 }
-                Entry::Occupied(entry) => {
+                Some(before) => {
                     let message = format!("{} is there twice", object.key);
                     let problem = Diagnostic::new(codes::DUPLICATE_OBJECT, Severity::Error, message, span)
                         .at(name.clone())
-                        .note("the first is here", *entry.get())
+                        .note("the first is here", *before)
                         .help("give one of them another name or namespace, or take it out");
                     diagnostics.push(problem);
                     false

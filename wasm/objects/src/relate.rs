@@ -4,10 +4,9 @@ use crate::codes;
 use crate::object::Object;
 use crate::store::Store;
 use crate::view::{IntOrString, Pod, Service, ServicePort, ServiceType};
+use hoplab_source::collections::{BTreeSet, IndexMap};
 use hoplab_source::{Diagnostic, ObjectKey, Severity, order};
-use indexmap::IndexMap;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How many levels of owners are followed: references may go round.
@@ -109,7 +108,7 @@ impl Selected {
             })
         };
         // Pods by namespace and one label, so that a selector looks only at pods that have its first label.
-        let asked: BTreeSet<&str> = order::set(selecting().map(|(_, _, key, _)| key.as_str()));
+        let asked: BTreeSet<&str> = selecting().map(|(_, _, key, _)| key.as_str()).collect();
         let pods: Vec<(&Arc<Object>, &Arc<Pod>)> = store.all::<Pod>().collect();
         let mut by_label: IndexMap<(&str, &str, &str), Vec<usize>> = IndexMap::new();
         for (at, (object, pod)) in pods.iter().enumerate() {

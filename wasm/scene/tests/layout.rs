@@ -2,8 +2,8 @@
 
 use hoplab_scene::input::*;
 use hoplab_scene::{Density, EdgeKind, Options, Point, Scene, Shape, ShapeKind, layout};
+use hoplab_source::collections::BTreeSet;
 use proptest::prelude::*;
-use std::collections::BTreeSet;
 
 mod worlds;
 

@@ -6,10 +6,10 @@ mod filter;
 use crate::at::At;
 use crate::output::Output;
 use filter::Filter;
+use hoplab_source::collections::BTreeMap;
 use hoplab_trace::{Micros, StepKind};
 use hoplab_wire::dns::{Message, Rcode, RecordData};
 use hoplab_wire::{ArpOp, Header, IcmpKind, L4Protocol, Packet, Tcp};
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 

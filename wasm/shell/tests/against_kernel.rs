@@ -3,7 +3,7 @@
 
 use hoplab_engine::{Options, World};
 use hoplab_objects::SourceText;
-use std::collections::BTreeSet;
+use hoplab_source::collections::BTreeSet;
 use std::process::Command;
 
 const HOST: &str = "{apiVersion: hoplab.dev/v1, kind: Host, metadata: {name: host}, spec: {}}";

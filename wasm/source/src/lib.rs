@@ -1,5 +1,6 @@
 //! Where things come from: sources, spans, field paths, object keys, origins and diagnostics. Values only.
 
+pub mod collections;
 mod diagnostic;
 mod key;
 pub mod order;

@@ -1,9 +1,8 @@
-//! Sorting and sorted collections whose code is small: the standard library's sort is some four kilobytes for each type
-//! that is sorted, and collecting into its maps and sets sorts too. Here only comparing and swapping is compiled for
-//! each type. For lists that are long, and sorted often, take the standard library's.
+//! Sorting whose code is small: the standard library's sort is some four kilobytes for each type that is sorted. Here
+//! only comparing and swapping is compiled for each type. For lists that are long, and sorted often, take the standard
+//! library's.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Sorts, leaving equal items in their order.
 pub fn sort_by<T>(items: &mut [T], mut compare: impl FnMut(&T, &T) -> Ordering) {
@@ -29,24 +28,6 @@ pub fn sort_by_key<T, K: Ord>(items: &mut [T], mut key: impl FnMut(&T) -> K) {
 /// Sorts by the items' own order.
 pub fn sort<T: Ord>(items: &mut [T]) {
     sort_by(items, T::cmp);
-}
-
-/// A map of these pairs; of two with one key the later stays.
-pub fn map<K: Ord, V>(pairs: impl IntoIterator<Item = (K, V)>) -> BTreeMap<K, V> {
-    let mut map = BTreeMap::new();
-    for (key, value) in pairs {
-        map.insert(key, value);
-    }
-    map
-}
-
-/// A set of these.
-pub fn set<T: Ord>(items: impl IntoIterator<Item = T>) -> BTreeSet<T> {
-    let mut set = BTreeSet::new();
-    for item in items {
-        set.insert(item);
-    }
-    set
 }
 
 /// The places of so many items in order: a merge sort from the bottom up.

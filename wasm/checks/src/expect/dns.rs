@@ -2,9 +2,9 @@
 
 use crate::facts::{Facts, addresses_of_pods};
 use hoplab_objects::view::hoplab::{DnsExpect, SameAs};
+use hoplab_source::collections::BTreeSet;
 use hoplab_source::order;
 use hoplab_trace::{Direction, Trace};
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Whether a record is the wanted one: word by word, `*` is any word; names ignore case.
@@ -121,18 +121,16 @@ fn same(facts: &dyn Facts, wanted: &SameAs, answers: &[String]) -> Option<String
         Ok(addresses) => addresses.into_iter().collect(),
         Err(why) => return Some(format!("dns.sameAs: {why}")),
     };
-    let found: BTreeSet<IpAddr> = order::set(
-        answers
-            .iter()
-            .filter_map(|record| record.split_whitespace().next_back()?.parse().ok()),
-    );
+    let found: BTreeSet<IpAddr> = answers
+        .iter()
+        .filter_map(|record| record.split_whitespace().next_back()?.parse().ok())
+        .collect();
     // A look-up of one type has addresses of one family only.
     let family = found.iter().next().map(IpAddr::is_ipv4);
-    let expected: BTreeSet<IpAddr> = order::set(
-        expected
-            .into_iter()
-            .filter(|ip| family.is_none_or(|v4| v4 == ip.is_ipv4())),
-    );
+    let expected: BTreeSet<IpAddr> = expected
+        .into_iter()
+        .filter(|ip| family.is_none_or(|v4| v4 == ip.is_ipv4()))
+        .collect();
     let list = |set: &BTreeSet<IpAddr>| set.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
     (expected != found).then(|| {
         format!(

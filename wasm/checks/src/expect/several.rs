@@ -3,8 +3,8 @@
 use super::{judge, place_name};
 use crate::facts::{Facts, is_backend};
 use hoplab_objects::view::hoplab::Expect;
+use hoplab_source::collections::{BTreeMap, BTreeSet};
 use hoplab_trace::Trace;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// How far a share may be from what is expected.
 const TOLERANCE: f64 = 0.05;
@@ -32,11 +32,10 @@ pub(crate) fn judge_all(facts: &dyn Facts, expect: &Expect, traces: &[Trace]) ->
         })
         .collect();
     if let Some(wanted) = expect.distinct_backends {
-        let answered: BTreeSet<String> = hoplab_source::order::set(
-            traces
-                .iter()
-                .filter_map(|trace| Some(place_name(trace.backend.as_ref()?))),
-        );
+        let answered: BTreeSet<String> = traces
+            .iter()
+            .filter_map(|trace| Some(place_name(trace.backend.as_ref()?)))
+            .collect();
         if answered.len() != wanted as usize {
             let names: Vec<&str> = answered.iter().map(String::as_str).collect();
             let who = if names.is_empty() {

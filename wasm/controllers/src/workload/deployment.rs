@@ -6,9 +6,9 @@ use crate::hash::template_hash;
 use crate::pods::Draft;
 use hoplab_objects::view::{Deployment, ReplicaSet};
 use hoplab_objects::{Copied, Object, Selector, Store};
+use hoplab_source::collections::BTreeSet;
 use hoplab_source::{FieldPath, ObjectKey};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The label that ties a ReplicaSet's pods to one version of a template.

@@ -11,8 +11,8 @@ use crate::before::Before;
 use crate::pods::Draft;
 use hoplab_objects::Store;
 use hoplab_objects::settings::ClusterSettings;
+use hoplab_source::collections::{BTreeMap, BTreeSet};
 use hoplab_source::{ObjectKey, order};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Makes what the workloads of the store want and the documents do not hold: ReplicaSets and Jobs into the store, pods

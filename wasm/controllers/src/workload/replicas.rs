@@ -7,7 +7,7 @@ use crate::hash::generated_name;
 use crate::pods::Draft;
 use hoplab_objects::view::{ReplicaSet, ReplicationController};
 use hoplab_objects::{Object, Store};
-use std::collections::BTreeSet;
+use hoplab_source::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Makes the pods that are missing.

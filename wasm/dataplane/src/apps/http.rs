@@ -1,7 +1,7 @@
 //! What servers answer to an HTTP request.
 
+use hoplab_source::collections::IndexMap;
 use hoplab_wire::http::{Request, Response};
-use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;

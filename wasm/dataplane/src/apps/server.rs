@@ -3,9 +3,9 @@
 use super::behavior::Fault;
 use super::http::{Answer, Failures, Identity, Page, answer};
 use hoplab_kernel::process::{Action, Event, Process, Program, SocketId};
+use hoplab_source::collections::IndexMap;
 use hoplab_trace::Name;
 use hoplab_wire::http::Request;
-use indexmap::IndexMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -13,10 +13,9 @@ use hoplab_objects::settings::ClusterSettings;
 use hoplab_objects::view::hoplab::{Host, Network};
 use hoplab_objects::view::{EndpointSlice, Pod, Service};
 use hoplab_source::ObjectKey;
+use hoplab_source::collections::{BTreeMap, IndexMap};
 use hoplab_trace::{Name, Unknown};
-use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, OnceLock};
 
@@ -157,8 +156,11 @@ fn pods(
     unknown: &mut Vec<Unknown>,
     before: Option<&PlanData>,
 ) -> (Vec<PodPlan>, Vec<HostNetworkPod>) {
-    let by_name: BTreeMap<&str, usize> =
-        hoplab_source::order::map(nodes.iter().enumerate().map(|(i, node)| (&*node.name, i)));
+    let by_name: BTreeMap<&str, usize> = nodes
+        .iter()
+        .enumerate()
+        .map(|(i, node)| (&*node.name, i))
+        .collect();
     let (mut pods, mut host_network) = (Vec::new(), Vec::new());
     let mut known = before.map_or(&[][..], |before| &before.pods).iter().peekable();
     for (object, pod) in store.all::<Pod>() {

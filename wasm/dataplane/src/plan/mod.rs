@@ -19,11 +19,11 @@ use hoplab_objects::relate::Relations;
 use hoplab_objects::settings::{ClusterSettings, CniSettings, NodeSettings};
 use hoplab_objects::view::Pod;
 use hoplab_objects::{Object, Store};
+use hoplab_source::collections::BTreeMap;
 use hoplab_source::{ObjectKey, Origin};
 use hoplab_trace::{Name, Place, Unknown};
 use hoplab_wire::MacAddr;
 use ipnet::IpNet;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 

@@ -7,8 +7,8 @@ use crate::kubelet;
 use hoplab_objects::Object;
 use hoplab_objects::view::Pod;
 use hoplab_source::ObjectKey;
+use hoplab_source::collections::BTreeMap;
 use hoplab_trace::Unknown;
-use std::collections::BTreeMap;
 
 impl PlanData {
     /// What a pod listens on.
@@ -64,10 +64,13 @@ impl PlanData {
             let (hostname, of_pod) = kubelet::hostname_and_domain(&key.namespace, pod, domain);
             kubelet::hosts_file(&pod.addresses(), &hostname, &of_pod, pod)
         };
-        Some(hoplab_source::order::map([
-            ("/etc/resolv.conf".to_owned(), resolv),
-            ("/etc/hosts".to_owned(), hosts),
-        ]))
+        Some(
+            [
+                ("/etc/resolv.conf".to_owned(), resolv),
+                ("/etc/hosts".to_owned(), hosts),
+            ]
+            .into(),
+        )
     }
 }
 

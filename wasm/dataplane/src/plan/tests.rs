@@ -219,7 +219,7 @@ fn flannel_vxlan_joins_nodes_by_a_tunnel() {
         (1, 8472, false, 1)
     );
     let other = stack(&plan, plan.netns_of_node("n2"));
-    let (mac, entry) = vxlan.fdb.first().expect("one other node");
+    let (mac, entry) = vxlan.fdb.iter().next().expect("one other node");
     assert_eq!(
         (*mac, entry.remote),
         (other.interfaces["flannel.1"].mac, "172.18.0.3".parse().ok())

@@ -86,8 +86,8 @@ impl Edit {
     /// Link-local addresses, in a stack that has an IPv6 address. Differs: a kernel has them without one too; here they
     /// are left out of what speaks IPv4 alone.
     pub(super) fn speak_ipv6(&mut self, netns: NetNsId) {
-        let mut interfaces = self.netns(netns).interfaces.values();
-        if interfaces.any(|i| i.addresses.iter().any(|a| a.net.addr().is_ipv6())) {
+        let has_ipv6 = |i: &crate::interface::Interface| i.addresses.iter().any(|a| a.net.addr().is_ipv6());
+        if self.netns(netns).interfaces.values().any(has_ipv6) {
             self.netns_mut(netns).add_ipv6_basics();
         }
     }

@@ -3,9 +3,9 @@
 use super::{EXISTS, Edit, NO_ENTRY, NOT_SUPPORTED, Refused};
 use crate::NetNsId;
 use crate::interface::{FdbEntry, InterfaceKind};
+use hoplab_source::collections::IndexMap;
 use hoplab_trace::Name;
 use hoplab_wire::MacAddr;
-use indexmap::IndexMap;
 use std::net::IpAddr;
 
 /// An entry to be written.

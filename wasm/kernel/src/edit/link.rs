@@ -379,9 +379,10 @@ impl Edit {
             }
         };
         let stack = self.netns_mut(netns);
-        let (at, _, mut device) = stack
+        let at = stack.interfaces.get_index_of(&name).expect("it was just found");
+        let (_, mut device) = stack
             .interfaces
-            .shift_remove_full(&name)
+            .shift_remove_index(at)
             .expect("it was just found");
         device.name = Arc::clone(&new);
         let kind = device.kind.clone();

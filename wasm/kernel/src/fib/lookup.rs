@@ -269,7 +269,9 @@ mod tests {
         let stack = stack(|ns| {
             ns.tables
                 .insert(MAIN, vec![route("0.0.0.0/0", &[("10.0.0.2", 1)], 0)]);
-            ns.interfaces[0].up = false;
+            for interface in ns.interfaces.values_mut() {
+                interface.up = false;
+            }
         });
         assert_eq!(via(&stack, "10.0.0.1", "8.8.8.8", 0), None);
     }

@@ -5,8 +5,8 @@
 
 use super::set::{Element, Key, Part, Set, prefix};
 use super::{Chain, MarkOp, Match, RejectWith, Rule, Table, Target};
+use hoplab_source::collections::IndexMap;
 use hoplab_trace::{HookName, Name};
-use indexmap::IndexMap;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 

@@ -5,9 +5,9 @@
 
 use super::Target;
 use hoplab_source::Origin;
+use hoplab_source::collections::IndexMap;
 use hoplab_trace::Name;
 use hoplab_wire::L4Protocol;
-use indexmap::IndexMap;
 use ipnet::IpNet;
 use std::fmt::{self, Write};
 use std::net::IpAddr;

@@ -6,9 +6,9 @@ use crate::netns::Listener;
 use crate::process::{Purpose, SocketError, SocketId};
 use crate::stack::Stack;
 use hoplab_source::Origin;
+use hoplab_source::collections::IndexMap;
 use hoplab_trace::Name;
 use hoplab_wire::L4Protocol;
-use indexmap::IndexMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 

@@ -7,9 +7,9 @@ use hoplab_kernel::interface::{
 };
 use hoplab_kernel::netns::{Listener, Neighbour};
 use hoplab_kernel::{Fabric, FabricId, Net, NetNs, NetNsId, PortRef, StackSource};
+use hoplab_source::collections::IndexMap;
 use hoplab_trace::{Name, Place};
 use hoplab_wire::{L4Protocol, MacAddr};
-use indexmap::IndexMap;
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;

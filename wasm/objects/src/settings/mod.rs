@@ -13,11 +13,11 @@ use crate::names::did_you_mean;
 use crate::object::Object;
 use crate::store::Store;
 use crate::view::hoplab::{Cluster, ClusterSpec};
+use hoplab_source::collections::{BTreeMap, BTreeSet};
 use hoplab_source::{Diagnostic, FieldPath, ObjectKey, Origin, Severity, Warned};
 use ipnet::IpNet;
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -130,8 +130,10 @@ impl ClusterSettings {
                     .help("keep one Cluster document"),
             );
         }
-        let tags: BTreeSet<&str> =
-            hoplab_source::order::set(store.iter().filter_map(|object| object.cluster.as_deref()));
+        let tags: BTreeSet<&str> = store
+            .iter()
+            .filter_map(|object| object.cluster.as_deref())
+            .collect();
         if tags.len() > 1 {
             let names: Vec<&str> = tags.into_iter().collect();
             let message = format!(
@@ -226,7 +228,7 @@ impl ClusterSettings {
 
     /// Its nodes by name, for those who look up many.
     pub fn by_name(&self) -> BTreeMap<&str, &NodeSettings> {
-        hoplab_source::order::map(self.nodes.iter().map(|node| (node.name.as_str(), node)))
+        self.nodes.iter().map(|node| (node.name.as_str(), node)).collect()
     }
 
     /// The nodes of the control plane.

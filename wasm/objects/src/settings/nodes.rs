@@ -8,11 +8,10 @@ use crate::object::Object;
 use crate::store::Store;
 use crate::view::hoplab::{ClusterNode, ClusterSpec};
 use crate::view::{EndpointSlice, Labels, Node, Pod, Taint};
+use hoplab_source::collections::{BTreeSet, IndexMap};
 use hoplab_source::{Diagnostic, FieldPath, Origin, Severity, order};
-use indexmap::IndexMap;
 use ipnet::IpNet;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -228,13 +227,12 @@ fn default_nodes() -> Vec<NodeSettings> {
 /// Gives each node that has none an address of each of the cluster's families: 172.18.0.2 and on, and with IPv6
 /// fd00:172:18::2 and on.
 fn give_addresses(nodes: &mut [NodeSettings], settings: &ClusterSettings) {
-    let families: BTreeSet<bool> = order::set(
-        settings
-            .pod_cidrs
-            .iter()
-            .chain(&settings.service_cidrs)
-            .map(|range| range.addr().is_ipv4()),
-    );
+    let families: BTreeSet<bool> = settings
+        .pod_cidrs
+        .iter()
+        .chain(&settings.service_cidrs)
+        .map(|range| range.addr().is_ipv4())
+        .collect();
     for v4 in [true, false] {
         if !families.contains(&v4) {
             continue;
@@ -244,8 +242,10 @@ fn give_addresses(nodes: &mut [NodeSettings], settings: &ClusterSettings) {
         } else {
             v6_nodes()
         };
-        let mut taken: BTreeSet<IpAddr> =
-            order::set(nodes.iter().flat_map(|node| node.addresses.iter().copied()));
+        let mut taken: BTreeSet<IpAddr> = nodes
+            .iter()
+            .flat_map(|node| node.addresses.iter().copied())
+            .collect();
         let mut next = 2;
         for node in nodes.iter_mut() {
             // A node whose addresses are written has those alone.

@@ -4,7 +4,7 @@ use super::Check;
 use crate::codes;
 use crate::names;
 use crate::view::{EndpointSlice, Endpoints};
-use std::collections::BTreeSet;
+use hoplab_source::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Checks an EndpointSlice.

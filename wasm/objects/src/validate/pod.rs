@@ -5,7 +5,7 @@ use crate::codes;
 use crate::names;
 use crate::view::{Container, PodSpec, Probe};
 use hoplab_source::Severity;
-use std::collections::BTreeSet;
+use hoplab_source::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Checks a pod's spec at this path.

@@ -4,8 +4,8 @@ use super::{Check, meta};
 use crate::codes;
 use crate::names;
 use crate::view::{ClusterIp, IntOrString, IpFamily, IpFamilyPolicy, Service, ServiceType};
+use hoplab_source::collections::BTreeSet;
 use ipnet::IpNet;
-use std::collections::BTreeSet;
 
 /// First and last node port. Source: kube-apiserver --service-node-port-range.
 const NODE_PORTS: std::ops::RangeInclusive<u16> = 30_000..=32_767;

@@ -6,9 +6,9 @@ use crate::object::Object;
 use crate::read::{key_of, step_objects};
 use crate::view::hoplab::{Assert, Probe, Step};
 use crate::view::{Service, Typed};
+use hoplab_source::collections::{BTreeMap, BTreeSet};
 use hoplab_source::{Diagnostic, FieldPath, ObjectKey, Severity};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that is wrong between the objects of a world, in document order.
 pub fn world(objects: &[Object]) -> Vec<Diagnostic> {
@@ -65,12 +65,11 @@ fn allocations(objects: &[Object], found: &mut Vec<Diagnostic>) {
 }
 
 fn steps(objects: &[Object], found: &mut Vec<Diagnostic>) {
-    let checks: BTreeSet<&str> = hoplab_source::order::set(
-        objects
-            .iter()
-            .filter(|object| object.view::<Probe>().is_some() || object.view::<Assert>().is_some())
-            .map(|object| object.key.name.as_str()),
-    );
+    let checks: BTreeSet<&str> = objects
+        .iter()
+        .filter(|object| object.view::<Probe>().is_some() || object.view::<Assert>().is_some())
+        .map(|object| object.key.name.as_str())
+        .collect();
     let mut now: BTreeMap<ObjectKey, Object> = BTreeMap::new();
     if objects.iter().any(|object| object.view::<Step>().is_some()) {
         now.extend(objects.iter().map(|object| (object.key.clone(), object.clone())));

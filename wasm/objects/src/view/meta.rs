@@ -1,8 +1,8 @@
 //! Metadata and label selectors.
 
 use crate::view::fields::fields;
+use hoplab_source::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Labels or annotations, ordered by key.
 pub type Labels = BTreeMap<String, String>;

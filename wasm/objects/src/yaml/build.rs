@@ -5,11 +5,11 @@ use super::split::Chunk;
 use super::tree::{Inside, SpanTree};
 use super::{Document, Limits};
 use crate::codes;
+use hoplab_source::collections::BTreeMap;
 use hoplab_source::{Diagnostic, FieldPath, Severity, SourceId, Span};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput, Tag};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Appends the documents of one chunk to `documents`; one that cannot be read is reported and left out.

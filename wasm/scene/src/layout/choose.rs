@@ -3,8 +3,8 @@
 use super::keep::Keep;
 use crate::Density;
 use crate::input::{Input, NodeInput, PodInput, ServiceInput};
+use hoplab_source::collections::BTreeMap;
 use hoplab_source::order;
-use std::collections::BTreeMap;
 
 /// At most so many nodes are drawn with their kernel.
 const OPENED: usize = 3;
@@ -33,7 +33,7 @@ impl<'a> Pods<'a> {
         order::sort_by_key(&mut sorted, |pod| order(pod));
         let mut by_node: BTreeMap<&str, Vec<&PodInput>> = BTreeMap::new();
         let mut homeless = Vec::new();
-        let index: std::collections::BTreeSet<&str> = order::set(known);
+        let index: hoplab_source::collections::BTreeSet<&str> = known.into_iter().collect();
         for pod in sorted {
             match pod.node.as_deref().filter(|n| index.contains(n)) {
                 Some(node) => by_node.entry(node).or_default().push(pod),

@@ -1,8 +1,8 @@
 //! A drawing while it is made: shapes, wires and rectangles.
 
 use crate::{Edge, EdgeKind, Point, Shape, ShapeKind};
+use hoplab_source::collections::BTreeMap;
 use hoplab_source::order;
-use std::collections::BTreeMap;
 
 /// A rectangle; edges lie on whole pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

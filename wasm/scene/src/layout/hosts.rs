@@ -6,7 +6,8 @@ use super::ground::{self, DROP};
 use super::machine::{CARD, Foot, Machine};
 use crate::input::{HostInput, Input};
 use crate::{EdgeKind, ShapeKind};
-use std::collections::{BTreeSet, VecDeque};
+use hoplab_source::collections::BTreeSet;
+use std::collections::VecDeque;
 
 const GAP: f64 = 24.0;
 const LEFT: f64 = 10.0;

@@ -1,7 +1,7 @@
 //! What a path or a person wants to see, as the layout asks for it.
 
+use hoplab_source::collections::BTreeMap;
 use hoplab_trace::HookName;
-use std::collections::BTreeMap;
 
 /// After a hook's id: it is met on the way from the wire up to the pods.
 pub(crate) const UP: &str = "@up";
@@ -43,7 +43,7 @@ impl Keep {
     /// Whether anything is kept whose id begins so.
     pub(crate) fn below(&self, start: &str) -> bool {
         self.ids
-            .range(start.to_owned()..)
+            .range_from(start)
             .next()
             .is_some_and(|(id, _)| id.starts_with(start))
     }

@@ -5,8 +5,8 @@ use super::services::sorted;
 use super::shapes::{self, counted};
 use crate::TreeItem;
 use crate::input::{Input, NodeInput, PodInput, PodState, ServiceInput, WorkloadInput};
+use hoplab_source::collections::{BTreeMap, BTreeSet};
 use hoplab_source::order;
-use std::collections::{BTreeMap, BTreeSet};
 
 type Drawn = BTreeMap<String, String>;
 

@@ -3,7 +3,7 @@
 use super::markup::{Markup, number};
 use crate::text::{Face, fitted, width};
 use crate::{Health, LegKind, Shape, ShapeKind, ShapeLine};
-use std::collections::BTreeSet;
+use hoplab_source::collections::BTreeSet;
 
 /// What a trace did to a shape.
 #[derive(Clone, Debug, Default)]

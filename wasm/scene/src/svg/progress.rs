@@ -4,7 +4,7 @@ use super::boxes::{Mark, hue};
 use super::markup::{Markup, number};
 use crate::text::{Face, width};
 use crate::{LayerField, LegKind, Point, Scene, ShapeKind, Stop, Timeline};
-use std::collections::{BTreeMap, BTreeSet};
+use hoplab_source::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// The state of the drawing at a stop.

@@ -8,10 +8,10 @@ mod words;
 use crate::layout::{DIRECT, UP};
 use crate::{LegKind, Scene, Stop, Timeline, TimelineLeg};
 use fold::{Raw, What, fold};
+use hoplab_source::collections::BTreeSet;
 use hoplab_source::order;
 use hoplab_trace::{Direction, DropCause, Leg, LegEnd, Locate, Outcome, Place, StepKind, Trace};
 use place::Placer;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Lays a trace over a scene.

@@ -5,8 +5,8 @@ use super::services;
 use super::way::{Way, Ways, cut, distance, length, through};
 use crate::layout::Rect;
 use crate::{Point, Scene, ShapeKind, TreeItem};
+use hoplab_source::collections::BTreeMap;
 use hoplab_trace::{RuleVerdict, StepKind};
-use std::collections::BTreeMap;
 
 /// How far from a box a packet parks.
 const PARK: f64 = 9.0;

@@ -2,8 +2,9 @@
 
 use crate::layout::Rect;
 use crate::{Edge, EdgeKind, Point, Scene, Shape, ShapeKind};
+use hoplab_source::collections::BTreeMap;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
 /// The scene's wires as a graph. A vertex is one end of an edge: `2 * edge` its start, `2 * edge + 1` its end.
 pub(crate) struct Ways<'s> {

@@ -22,10 +22,10 @@ use hoplab_objects::view::{
     ServiceType, StatefulSet,
 };
 use hoplab_objects::{Object, Store};
+use hoplab_source::collections::{BTreeMap, BTreeSet};
 use hoplab_source::{FieldPath, ObjectKey};
 use hoplab_trace::{Locate, Trace};
 use pods::Known;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use places::place;

@@ -7,8 +7,8 @@ use hoplab_engine::World;
 use hoplab_objects::relate::topmost_owner;
 use hoplab_objects::view::{OwnerReference, Pod};
 use hoplab_objects::{Object, Store};
+use hoplab_source::collections::BTreeMap;
 use hoplab_source::{ObjectKey, order};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What of an older world is drawn: taken over for what is still the very same. In the order of the pods' keys.

@@ -1,12 +1,11 @@
 //! Messages to bytes.
 
 use super::{Edns, Message, Name, Record, RecordData, RecordType};
-use indexmap::IndexMap;
 
 struct Writer {
     out: Vec<u8>,
     /// Where each name (by its key) stands; `None`: no compression.
-    known: Option<IndexMap<String, u16>>,
+    known: Option<Vec<(String, u16)>>,
 }
 
 impl Writer {
@@ -23,14 +22,16 @@ impl Writer {
         while let Some(name) = rest.take().filter(|name| !name.is_root()) {
             let key = name.key();
             if let Some(known) = &mut self.known {
-                if let Some(&offset) = known.get(&key).filter(|_| compress) {
+                let before = known.iter().find(|(name, _)| *name == key);
+                if let Some((_, offset)) = before.filter(|_| compress) {
                     self.out.extend_from_slice(&(0xc000 | offset).to_be_bytes());
                     return;
                 }
-                if let Ok(offset) = u16::try_from(self.out.len())
+                if before.is_none()
+                    && let Ok(offset) = u16::try_from(self.out.len())
                     && offset < 0x4000
                 {
-                    known.entry(key).or_insert(offset);
+                    known.push((key, offset));
                 }
             }
             let label = &name.labels()[0];
@@ -149,7 +150,7 @@ impl Message {
     fn encode(&self, compress: bool) -> Vec<u8> {
         let mut writer = Writer {
             out: Vec::with_capacity(512),
-            known: compress.then(IndexMap::new),
+            known: compress.then(Vec::new),
         };
         writer.u16(self.id);
         let flags = self.flags;

@@ -10,7 +10,7 @@ use crate::made_up;
 use crate::plan::NodePlan;
 use crate::stack_builder::{RouteSpec, StackBuilder};
 use hoplab_kernel::interface::{InterfaceKind, VxlanDevice};
-use indexmap::IndexMap;
+use hoplab_source::collections::IndexMap;
 use ipnet::IpNet;
 use std::sync::Arc;
 

@@ -2,9 +2,9 @@
 //! plugin/pkg/response of CoreDNS 1.14.
 
 use super::chain::{Ask, Context, Plugin, Served, next, question, zone_of};
+use hoplab_source::collections::BTreeMap;
 use hoplab_trace::Micros;
 use hoplab_wire::dns::{Message, Name, Rcode, Record, RecordData, RecordType};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long an answer without records is kept. Source: plugin/pkg/dnsutil/ttl.go.
@@ -152,7 +152,7 @@ impl Cache {
         }
         let full = cx
             .caches
-            .range(first(self.id)..)
+            .range_from(&first(self.id))
             .filter(|(k, item)| k.cache == self.id && item.denial == denial);
         if full.count() >= kept.capacity {
             // CoreDNS throws out any one of a full shard; here the oldest goes.

@@ -5,7 +5,7 @@ use hoplab_objects::view::{
 };
 use hoplab_objects::{Object, Store};
 use hoplab_source::ObjectKey;
-use indexmap::{IndexMap, IndexSet};
+use hoplab_source::collections::{IndexMap, IndexSet};
 use serde_json::Value;
 use std::net::IpAddr;
 

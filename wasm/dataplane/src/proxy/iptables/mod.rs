@@ -23,12 +23,11 @@ use crate::rules::{MASQUERADE_MARK, RuleBuilder, chain, host, or_mark, rule, xor
 use crate::service_map::{NodeView, ServiceMap, ServicePort};
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::nf::{Chain, CtStateName, Rule, TableName, Target};
-use hoplab_source::{Origin, order};
+use hoplab_source::Origin;
+use hoplab_source::collections::{BTreeMap, IndexMap};
 use hoplab_trace::Name;
-use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 use service::Written;
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, OnceLock};
 
@@ -187,12 +186,14 @@ impl IptablesProxy {
             return self.known.clone();
         };
         let ports = self.services.ports.iter().zip(&alike.written);
-        order::map(ports.filter_map(|(port, written)| {
-            Some((
-                address_of(port),
-                (Arc::clone(port), Arc::clone(written.as_ref()?)),
-            ))
-        }))
+        ports
+            .filter_map(|(port, written)| {
+                Some((
+                    address_of(port),
+                    (Arc::clone(port), Arc::clone(written.as_ref()?)),
+                ))
+            })
+            .collect()
     }
 
     fn write_alike(&self) -> Alike {

@@ -2,9 +2,9 @@
 
 use hoplab_kernel::nf::set::{Element, Key, Part, Set};
 use hoplab_source::Origin;
+use hoplab_source::collections::IndexMap;
 use hoplab_trace::Name;
 use hoplab_wire::L4Protocol;
-use indexmap::IndexMap;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -25,8 +25,8 @@ use hoplab_kernel::nf::nft::{BaseChain, NftTable};
 use hoplab_kernel::nf::set::{Element, Key, Part, Set};
 use hoplab_kernel::nf::{Chain, CtStateName, MarkOp, Match, RejectWith, Table, Target};
 use hoplab_source::Origin;
+use hoplab_source::collections::IndexMap;
 use hoplab_trace::{HookName, Name};
-use indexmap::IndexMap;
 use service::Written;
 use std::sync::{Arc, OnceLock};
 

@@ -3,8 +3,8 @@
 use super::probe::{HeaderList, optional_text, text_map};
 use super::{ObjectRef, Source};
 use crate::view::fields::fields;
+use hoplab_source::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What must become of a request; all that is given must hold.

@@ -4,8 +4,8 @@ use super::super::scalars::{optional_port, port};
 use super::super::{ObjectMeta, ScalarText};
 use super::Expect;
 use crate::view::fields::fields;
+use hoplab_source::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ impl<'de> Deserialize<'de> for HeaderList {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Shape {
-            Map(indexmap::IndexMap<String, ScalarText>),
+            Map(hoplab_source::collections::IndexMap<String, ScalarText>),
             List(Vec<Header>),
         }
         Ok(HeaderList(match Shape::deserialize(deserializer) {

@@ -4,10 +4,10 @@ use super::super::ScalarText;
 use super::super::scalars::port;
 use super::super::{Labels, ObjectMeta, Protocol, Taint};
 use crate::view::fields::fields;
+use hoplab_source::collections::BTreeMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A cluster's settings; every field is optional.
