@@ -413,6 +413,18 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         DNS,
+        "dig, host and nslookup of BIND, nslookup of busybox, getent of glibc and of musl",
+        Modelled,
+        "each asks and prints as the real one; images of busybox and of Alpine without BIND's tools have busybox's",
+        &[
+            "wasm/shell/tests/lookups.rs#dig_asks_for_the_name_as_it_is",
+            "wasm/shell/tests/lookups.rs#nslookup_is_the_one_of_the_image",
+            "wasm/shell/tests/lookups.rs#getent_follows_the_c_library",
+            "wasm/shell/tests/lookups.rs#host_says_it_in_words",
+        ],
+    ),
+    row(
+        DNS,
         "CoreDNS's plug-ins health, ready, prometheus, loop, reload, debug, trace, cancel, geoip, nsid, transfer",
         Kept,
         "they change no answer that the model gives",

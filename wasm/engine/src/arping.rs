@@ -72,6 +72,7 @@ impl World {
             trace,
             overlay: before,
             flights,
+            queries: Vec::new(),
         };
         (run, answers)
     }

@@ -1,6 +1,6 @@
 //! The process that asks: it resolves the name as the pod's resolver does, opens the connection, sends, waits, closes.
 
-use crate::resolver::{Resolved, Resolver};
+use crate::resolver::{LookUp, Resolved};
 use hoplab_kernel::process::{Action, Event, Process, Purpose, SocketError, SocketId};
 use hoplab_trace::Micros;
 use hoplab_wire::{L4Protocol, http};
@@ -75,7 +75,7 @@ pub struct Report {
 
 /// The process.
 pub struct Client {
-    resolver: Option<Resolver>,
+    resolver: Option<Box<dyn LookUp>>,
     address: Option<IpAddr>,
     port: u16,
     source_port: Option<u16>,
@@ -86,7 +86,7 @@ pub struct Client {
 impl Client {
     /// A client that resolves first, if there is a resolver, else goes to `address`.
     pub fn new(
-        resolver: Option<Resolver>,
+        resolver: Option<Box<dyn LookUp>>,
         address: Option<IpAddr>,
         port: u16,
         source_port: Option<u16>,

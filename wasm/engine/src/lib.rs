@@ -20,6 +20,7 @@ mod lookup;
 mod resolver;
 mod run;
 mod seen;
+mod tools;
 mod unmodelled;
 mod world;
 
@@ -29,6 +30,7 @@ pub use choose::{Sample, next_script, weight};
 pub use hoplab_controllers::returned;
 pub use lookup::Around;
 pub use resolver::Query;
-pub use run::{Run, RunOptions};
+pub use run::{Means, Run, RunOptions};
 pub use seen::Seen;
+pub use tools::Questions;
 pub use world::{Options, Typed, World};

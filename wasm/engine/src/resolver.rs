@@ -6,7 +6,7 @@
 //! Differs: musl asks all servers from one socket; here each server has a socket of its own.
 
 use hoplab_dataplane::dns::resolv::{Libc, ResolvConf};
-use hoplab_kernel::process::{Action, Event, Purpose, SocketId};
+use hoplab_kernel::process::{Action, Event, Purpose, SocketError, SocketId};
 use hoplab_trace::Micros;
 use hoplab_wire::L4Protocol;
 use hoplab_wire::dns::{Edns, Message, Name, Rcode, RecordData, RecordType};
@@ -27,6 +27,24 @@ pub struct Query {
     pub server: SocketAddr,
     /// The answer; `None`: none came.
     pub answer: Option<Message>,
+    /// When it was sent.
+    pub sent: Micros,
+    /// When the answer, or the error, came.
+    pub came: Micros,
+    /// Size of the answer, in bytes.
+    pub bytes: usize,
+    /// Over TCP.
+    pub stream: bool,
+    /// What came instead of an answer.
+    pub error: Option<SocketError>,
+}
+
+/// Who looks something up before it goes on: a C library, or a tool by itself.
+pub(crate) trait LookUp {
+    /// The result, once there is one.
+    fn result(&mut self) -> Option<Resolved>;
+    /// Something happened to the process; `Some(now)` once the look-up is over.
+    fn on(&mut self, event: &Event<'_>, actions: &mut Vec<Action>) -> Option<Micros>;
 }
 
 /// What a look-up gave.
@@ -87,13 +105,19 @@ pub struct Resolver {
     any_record: bool,
     seed: u16,
     sent: u16,
+    now: Micros,
 }
 
 impl Resolver {
     /// A look-up of the addresses of `name` by the settings of `conf`, whose candidates `names` gives in order.
     /// `hosts`: what `/etc/hosts` says.
     pub fn addresses(conf: ResolvConf, name: &str, hosts: Option<IpAddr>) -> Self {
-        Self::new(conf, name, vec![RecordType::A, RecordType::Aaaa], hosts, false)
+        Self::addresses_of(conf, name, vec![RecordType::A, RecordType::Aaaa], hosts)
+    }
+
+    /// The same of some types only, as gethostbyname2 looks them up.
+    pub fn addresses_of(conf: ResolvConf, name: &str, types: Vec<RecordType>, hosts: Option<IpAddr>) -> Self {
+        Self::new(conf, name, types, hosts, false)
     }
 
     /// A look-up of one record type, as `dig +search` does: the answer counts, not an address.
@@ -125,6 +149,7 @@ impl Resolver {
             any_record,
             seed: 0,
             sent: 0,
+            now: Micros(0),
         }
     }
 
@@ -132,66 +157,6 @@ impl Resolver {
     pub fn seeded(mut self, seed: u64) -> Self {
         self.seed = u16::try_from(seed % 65_536).unwrap_or(0);
         self
-    }
-
-    /// The result, once there is one.
-    pub fn result(&mut self) -> Option<Resolved> {
-        self.finished.then(|| std::mem::take(&mut self.resolved))
-    }
-
-    /// Something happened to the process; `Some(now)` once the look-up is over.
-    pub fn on(&mut self, event: &Event<'_>, actions: &mut Vec<Action>) -> Option<Micros> {
-        let of = |socket: SocketId| move |talk: &Talk| talk.socket == Some(socket);
-        let at = match event {
-            Event::Start { at } => {
-                if let Some(address) = self.hosts {
-                    self.resolved.address = Some(address);
-                    self.resolved.from_hosts = true;
-                    self.finished = true;
-                    return Some(*at);
-                }
-                self.ask(actions);
-                *at
-            }
-            Event::Opened { token, socket } => {
-                let index = self.talks.iter().position(|talk| talk.token == *token)?;
-                self.talks[index].socket = Some(*socket);
-                if self.talks[index].stream.is_none() {
-                    self.send_next(index, actions);
-                }
-                return None;
-            }
-            Event::Connected { socket, .. } => {
-                let index = self.talks.iter().position(of(*socket))?;
-                self.send_next(index, actions);
-                return None;
-            }
-            Event::Data {
-                socket, bytes, at, ..
-            } => {
-                let index = self.talks.iter().position(of(*socket))?;
-                self.said(index, bytes, actions);
-                *at
-            }
-            Event::Failed { socket, at, .. } | Event::Closed { socket, at } => {
-                let index = self.talks.iter().position(of(*socket))?;
-                self.talks[index].socket = None;
-                self.talks[index]
-                    .outstanding
-                    .iter_mut()
-                    .for_each(|o| o.done = true);
-                self.settle(actions);
-                *at
-            }
-            Event::Timer { token, at } if *token == self.round => {
-                if !self.finished {
-                    self.next_server(actions);
-                }
-                *at
-            }
-            _ => return None,
-        };
-        self.finished.then_some(at)
     }
 
     /// Sends the questions of this candidate: glibc to one server, musl to all of them at once.
@@ -295,6 +260,11 @@ impl Resolver {
                 record: asked.record,
                 server: talk.server,
                 answer: None,
+                sent: self.now,
+                came: self.now,
+                bytes: 0,
+                stream: talk.stream.is_some(),
+                error: None,
             });
         }
         let mut message = Message::query(asked.id, wire_name, asked.record);
@@ -341,6 +311,16 @@ impl Resolver {
         }
     }
 
+    /// An error came instead of answers.
+    fn failed(&mut self, talk: usize, error: SocketError) {
+        for asked in self.talks[talk].outstanding.iter().filter(|o| !o.done) {
+            if let Some(query) = asked.query.and_then(|q| self.resolved.queries.get_mut(q)) {
+                query.error = Some(error);
+                query.came = self.now;
+            }
+        }
+    }
+
     /// Bytes came from a server.
     fn said(&mut self, talk: usize, bytes: &[u8], actions: &mut Vec<Action>) {
         let mut whole = vec![bytes.to_vec()];
@@ -356,7 +336,10 @@ impl Resolver {
                 buffer.drain(..length + 2);
             }
         }
-        for message in whole.iter().filter_map(|bytes| Message::parse(bytes).ok()) {
+        for (message, bytes) in whole
+            .iter()
+            .filter_map(|b| Some((Message::parse(b).ok()?, b.len())))
+        {
             let asked = &self.talks[talk].outstanding;
             let Some(index) = asked.iter().position(|o| o.id == message.id && !o.done) else {
                 continue;
@@ -393,7 +376,10 @@ impl Resolver {
             asked.done = true;
             asked.usable = usable;
             if let Some(query) = asked.query {
-                self.resolved.queries[query].answer = Some(message);
+                let query = &mut self.resolved.queries[query];
+                query.answer = Some(message);
+                query.came = self.now;
+                query.bytes = bytes;
             }
             self.send_next(talk, actions);
         }
@@ -513,6 +499,77 @@ impl Resolver {
         } else {
             self.finished = true;
         }
+    }
+}
+
+impl LookUp for Resolver {
+    fn result(&mut self) -> Option<Resolved> {
+        self.finished.then(|| std::mem::take(&mut self.resolved))
+    }
+
+    fn on(&mut self, event: &Event<'_>, actions: &mut Vec<Action>) -> Option<Micros> {
+        let of = |socket: SocketId| move |talk: &Talk| talk.socket == Some(socket);
+        if let Event::Start { at }
+        | Event::Connected { at, .. }
+        | Event::Data { at, .. }
+        | Event::Failed { at, .. }
+        | Event::Timer { at, .. } = event
+        {
+            self.now = *at;
+        }
+        let at = match event {
+            Event::Start { at } => {
+                if let Some(address) = self.hosts {
+                    self.resolved.address = Some(address);
+                    self.resolved.from_hosts = true;
+                    self.finished = true;
+                    return Some(*at);
+                }
+                self.ask(actions);
+                *at
+            }
+            Event::Opened { token, socket } => {
+                let index = self.talks.iter().position(|talk| talk.token == *token)?;
+                self.talks[index].socket = Some(*socket);
+                if self.talks[index].stream.is_none() {
+                    self.send_next(index, actions);
+                }
+                return None;
+            }
+            Event::Connected { socket, .. } => {
+                let index = self.talks.iter().position(of(*socket))?;
+                self.send_next(index, actions);
+                return None;
+            }
+            Event::Data {
+                socket, bytes, at, ..
+            } => {
+                let index = self.talks.iter().position(of(*socket))?;
+                self.said(index, bytes, actions);
+                *at
+            }
+            Event::Failed { socket, at, .. } | Event::Closed { socket, at } => {
+                let index = self.talks.iter().position(of(*socket))?;
+                if let Event::Failed { error, .. } = event {
+                    self.failed(index, *error);
+                }
+                self.talks[index].socket = None;
+                self.talks[index]
+                    .outstanding
+                    .iter_mut()
+                    .for_each(|o| o.done = true);
+                self.settle(actions);
+                *at
+            }
+            Event::Timer { token, at } if *token == self.round => {
+                if !self.finished {
+                    self.next_server(actions);
+                }
+                *at
+            }
+            _ => return None,
+        };
+        self.finished.then_some(at)
     }
 }
 

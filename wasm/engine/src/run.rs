@@ -4,7 +4,8 @@ use crate::client::{Client, Message, Report};
 use crate::judge::judge;
 use crate::legs::leg;
 use crate::lookup::Around;
-use crate::resolver::Resolver;
+use crate::resolver::{LookUp, Query, Resolver};
+use crate::tools::{Questions, Tool};
 use crate::unmodelled::unknowns;
 use crate::{AskError, From, Http, Request, Sample, Target, World};
 use hoplab_dataplane::dns::resolv::{Libc, ResolvConf, hosts_lookup};
@@ -18,6 +19,7 @@ use hoplab_source::ObjectKey;
 use hoplab_source::collections::BTreeMap;
 use hoplab_trace::{Exchange, Leg, MessageSeen, Micros, Outcome, Place, SubTrace, Trace, Unknown, Verdict};
 use hoplab_wire::L4Protocol;
+use hoplab_wire::dns::RecordType;
 use hoplab_wire::http;
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -37,6 +39,17 @@ pub struct RunOptions {
     pub after: Duration,
     /// TTL of what the request's own sockets send; `None`: the kernel's default.
     pub ttl_hops: Option<u8>,
+    /// For a request of DNS: asked by these means instead of one look-up of the C library.
+    pub means: Option<Means>,
+}
+
+/// How a name is looked up.
+#[derive(Clone, Debug)]
+pub enum Means {
+    /// As a tool does that asks name servers by itself.
+    Tool(Questions),
+    /// By the C library: addresses of these types, as getaddrinfo and gethostbyname2 look them up.
+    Addresses(Vec<RecordType>),
 }
 
 impl Default for RunOptions {
@@ -47,6 +60,7 @@ impl Default for RunOptions {
             source_port: None,
             after: Duration::ZERO,
             ttl_hops: None,
+            means: None,
         }
     }
 }
@@ -60,11 +74,21 @@ pub struct Run {
     pub overlay: Overlay,
     /// Every packet, for captures.
     pub flights: Vec<Flight>,
+    /// Every question that who asked sent to name servers.
+    pub queries: Vec<Query>,
+}
+
+/// Who asks, and what it reads.
+struct Asks<'a> {
+    files: &'a BTreeMap<String, String>,
+    libc: Libc,
+    seed: u64,
+    means: Option<&'a Means>,
 }
 
 /// What a client needs to know before it starts.
 struct Plan {
-    resolver: Option<Resolver>,
+    resolver: Option<Box<dyn LookUp>>,
     address: Option<IpAddr>,
     port: u16,
     message: Message,
@@ -103,18 +127,22 @@ impl World {
         let stack = sim.netns(source).ok_or_else(|| AskError::NotModelled {
             what: from.to_string(),
         })?;
-        // A pod on its node's network has files of its own.
-        let pod = match from {
-            From::Pod(pod) => Some(Around::pod(self, pod)?),
-            _ => None,
+        let of_pod = self.files_of_pod(from)?;
+        let asks = Asks {
+            files: of_pod.as_ref().unwrap_or(&stack.files),
+            libc: self.libc(from)?,
+            seed: options.seed,
+            means: options.means.as_ref(),
         };
-        let of_pod = pod.as_ref().and_then(|key| self.plan().files_of_pod(key));
-        let libc = pod.as_ref().map_or(Libc::Glibc, |key| self.libc_of(key));
-        let plan = self.planned(of_pod.as_ref().unwrap_or(&stack.files), libc, request)?;
+        let plan = self.planned(&asks, request)?;
         let report = Rc::new(RefCell::new(Report::default()));
-        let name = process_name(request);
+        let name = match &options.means {
+            Some(Means::Tool(questions)) => questions.tool,
+            Some(Means::Addresses(_)) => "getent",
+            None => process_name(request),
+        };
         let client = Client::new(
-            plan.resolver.map(|r| r.seeded(options.seed)),
+            plan.resolver,
             plan.address,
             plan.port,
             options.source_port,
@@ -192,27 +220,57 @@ impl World {
             trace,
             overlay,
             flights,
+            queries: report.resolved.map(|r| r.queries).unwrap_or_default(),
         })
     }
 
-    /// The C library of a pod's first container, by its image.
-    fn libc_of(&self, key: &ObjectKey) -> Libc {
+    /// The image of the first container where something is asked from; `None`: no pod.
+    pub fn image(&self, from: &From) -> Result<Option<&str>, AskError> {
+        let From::Pod(pod) = from else { return Ok(None) };
+        let key = Around::pod(self, pod)?;
         let pod = self.store().view::<Pod>(&key.namespace, &key.name);
-        let image = pod.and_then(|pod| pod.spec.containers.first());
-        image.map_or(Libc::Glibc, |container| Libc::of_image(&container.image))
+        Ok(pod
+            .and_then(|pod| pod.spec.containers.first())
+            .map(|c| c.image.as_str()))
     }
 
-    fn planned(
-        &self,
-        files: &BTreeMap<String, String>,
-        libc: Libc,
-        request: &Request,
-    ) -> Result<Plan, AskError> {
-        let conf = || ResolvConf::parse_as(libc, files.get("/etc/resolv.conf").map_or("", String::as_str));
+    /// The C library there, by the image.
+    fn libc(&self, from: &From) -> Result<Libc, AskError> {
+        Ok(self.image(from)?.map_or(Libc::Glibc, Libc::of_image))
+    }
+
+    /// The files of a pod: one on its node's network has its own.
+    fn files_of_pod(&self, from: &From) -> Result<Option<BTreeMap<String, String>>, AskError> {
+        let From::Pod(pod) = from else { return Ok(None) };
+        Ok(self.plan().files_of_pod(&Around::pod(self, pod)?))
+    }
+
+    /// What `/etc/resolv.conf` and `/etc/hosts` say there, the first as the C library there reads it.
+    pub fn names_at(&self, from: &From) -> Result<(ResolvConf, String), AskError> {
+        let mut files = self.files_of_pod(from)?;
+        if files.is_none() {
+            files = self
+                .stack_of(from)?
+                .and_then(|id| self.stack(id))
+                .map(|s| s.files.clone());
+        }
+        let mut files = files.unwrap_or_default();
+        let hosts = files.remove("/etc/hosts").unwrap_or_default();
+        let text = files.remove("/etc/resolv.conf").unwrap_or_default();
+        Ok((ResolvConf::parse_as(self.libc(from)?, &text), hosts))
+    }
+
+    fn planned(&self, asks: &Asks<'_>, request: &Request) -> Result<Plan, AskError> {
+        let files = asks.files;
+        let conf = || {
+            let text = files.get("/etc/resolv.conf").map_or("", String::as_str);
+            ResolvConf::parse_as(asks.libc, text)
+        };
+        let seeded = |resolver: Resolver| Some(Box::new(resolver.seeded(asks.seed)) as Box<dyn LookUp>);
         let resolver = |target: &Target| match target {
             Target::Name(name) => {
                 let hosts = files.get("/etc/hosts").and_then(|text| hosts_lookup(text, name));
-                Some(Resolver::addresses(conf(), name, hosts))
+                seeded(Resolver::addresses(conf(), name, hosts))
             }
             _ => None,
         };
@@ -297,7 +355,15 @@ impl World {
                     expected: "a record type such as A, AAAA, SRV, PTR, CNAME or TXT",
                 })?;
                 Ok(Plan {
-                    resolver: Some(Resolver::records(conf, name, record)),
+                    resolver: match asks.means {
+                        None => seeded(Resolver::records(conf, name, record)),
+                        Some(Means::Addresses(types)) => {
+                            seeded(Resolver::addresses_of(conf, name, types.clone(), None))
+                        }
+                        Some(Means::Tool(questions)) => {
+                            Some(Box::new(Tool::new(questions.clone(), asks.seed)))
+                        }
+                    },
                     address: None,
                     port: 0,
                     message: Message::Nothing,

@@ -1,12 +1,12 @@
 //! What commands that send packets have in common: asking the world, and reading the answer off its packets.
 
-use hoplab_engine::{Around, AskError, From, Request, Run, RunOptions, World};
+use hoplab_dataplane::dns::resolv::{ResolvConf, hosts_lookup};
+use hoplab_engine::{Around, AskError, From, Means, Query, Questions, Request, Run, RunOptions, World};
 use hoplab_kernel::NetNsId;
-use hoplab_kernel::sim::Flight;
 use hoplab_trace::{LegEnd, Micros};
-use hoplab_wire::dns::Message;
-use hoplab_wire::{Header, IcmpKind, L4Protocol, Packet};
-use std::net::{IpAddr, SocketAddr};
+use hoplab_wire::dns::{Name, RecordData, RecordType};
+use hoplab_wire::{Header, Packet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Where a command runs.
@@ -18,10 +18,22 @@ pub(crate) struct Asker<'w> {
     pub seed: u64,
 }
 
+/// Addresses that the C library found.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// In the order of the answers, those of the first type first.
+    pub addresses: Vec<IpAddr>,
+    /// The name at the end of its aliases, and the aliases.
+    pub name: String,
+    pub aliases: Vec<String>,
+    /// Whether any name server said anything.
+    pub answered: bool,
+}
+
 impl Asker<'_> {
     /// Asks, and keeps what the packets left behind.
     pub fn ask(&mut self, request: &Request, after: Duration) -> Result<Run, AskError> {
-        self.ask_with(request, after, None)
+        self.ask_by(request, after, None, None)
     }
 
     /// The same with another TTL than the kernel's.
@@ -31,10 +43,21 @@ impl Asker<'_> {
         after: Duration,
         ttl_hops: Option<u8>,
     ) -> Result<Run, AskError> {
+        self.ask_by(request, after, ttl_hops, None)
+    }
+
+    fn ask_by(
+        &mut self,
+        request: &Request,
+        after: Duration,
+        ttl_hops: Option<u8>,
+        means: Option<Means>,
+    ) -> Result<Run, AskError> {
         let options = RunOptions {
             seed: self.seed,
             after,
             ttl_hops,
+            means,
             ..RunOptions::default()
         };
         self.seed = self.seed.wrapping_add(0x9e37_79b9);
@@ -42,19 +65,88 @@ impl Asker<'_> {
         self.world.commit(&run);
         Ok(run)
     }
-}
 
-impl Asker<'_> {
+    fn dns(name: &str, record: RecordType) -> Request {
+        Request::Dns {
+            name: name.to_owned(),
+            record: record.to_string(),
+            server: None,
+        }
+    }
+
+    /// Asks name servers as a tool does.
+    pub fn tool(&mut self, plan: &Questions) -> Result<Vec<Query>, AskError> {
+        let name = plan.names.first().map_or("", String::as_str);
+        for name in &plan.names {
+            Name::parse(name).map_err(|_| AskError::Malformed {
+                found: name.clone(),
+                expected: "a name",
+            })?;
+        }
+        let record = plan.types.first().copied().unwrap_or(RecordType::A);
+        let request = Self::dns(name, record);
+        let run = self.ask_by(&request, Duration::ZERO, None, Some(Means::Tool(plan.clone())))?;
+        Ok(run.queries)
+    }
+
+    /// Looks a name up as the C library does.
+    pub fn addresses(&mut self, name: &str, types: &[RecordType]) -> Result<Found, AskError> {
+        let request = Self::dns(name, types.first().copied().unwrap_or(RecordType::A));
+        let run = self.ask_by(
+            &request,
+            Duration::ZERO,
+            None,
+            Some(Means::Addresses(types.to_vec())),
+        )?;
+        let mut found = Found {
+            answered: run.queries.iter().any(|q| q.answer.is_some()),
+            ..Found::default()
+        };
+        for record in types {
+            let of_type = run.queries.iter().rev().filter(|q| q.record == *record);
+            let Some(message) = of_type.filter_map(|q| q.answer.as_ref()).next() else {
+                continue;
+            };
+            for answer in &message.answers {
+                let owner = answer.name.to_string().trim_end_matches('.').to_owned();
+                match answer.data {
+                    RecordData::A(ip) => found.addresses.push(IpAddr::V4(ip)),
+                    RecordData::Aaaa(ip) => found.addresses.push(IpAddr::V6(ip)),
+                    RecordData::Cname(_) if !found.aliases.contains(&owner) => {
+                        found.aliases.push(owner);
+                        continue;
+                    }
+                    _ => continue,
+                }
+                found.name = owner;
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the C library here reads of names: `/etc/resolv.conf`, and the text of `/etc/hosts`.
+    pub fn names(&self) -> Result<(ResolvConf, String), AskError> {
+        self.world.names_at(&self.from)
+    }
+
+    /// Whether an interface here has an IPv6 address beside the loopback's; `global`: one that leads beyond its link.
+    pub fn speaks_v6(&self, global: bool) -> bool {
+        let stack = self.netns.and_then(|id| Around::stack(&*self.world, id));
+        let mut addresses = stack
+            .into_iter()
+            .flat_map(|stack| stack.interfaces.values())
+            .flat_map(|interface| &interface.addresses)
+            .map(|address| address.net.addr());
+        addresses.any(|ip| match ip {
+            IpAddr::V6(v6) => !(v6.is_loopback() || global && v6.is_unicast_link_local()),
+            IpAddr::V4(_) => false,
+        })
+    }
+
     /// What `/etc/hosts` says of a name.
     pub fn hosts(&self, name: &str) -> Option<IpAddr> {
-        let stack = Around::stack(&*self.world, self.netns?)?;
-        stack.files.get("/etc/hosts")?.lines().find_map(|line| {
-            let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
-            let address = words.next()?.parse().ok()?;
-            words
-                .any(|known| known.eq_ignore_ascii_case(name))
-                .then_some(address)
-        })
+        let (_, hosts) = self.names().ok()?;
+        hosts_lookup(&hosts, name)
     }
 }
 
@@ -62,93 +154,6 @@ impl Asker<'_> {
 pub(crate) struct Answer<'r> {
     pub packet: &'r Packet,
     pub at: Micros,
-}
-
-fn first(flight: &Flight) -> Option<(NetNsId, &Packet, Micros)> {
-    flight
-        .steps
-        .first()
-        .map(|(netns, step)| (*netns, &*step.packet, step.at))
-}
-
-fn last(flight: &Flight) -> Option<(NetNsId, &Packet, Micros)> {
-    flight
-        .steps
-        .last()
-        .map(|(netns, step)| (*netns, &*step.packet, step.at))
-}
-
-/// One question to a name server, and its answer.
-pub(crate) struct Question {
-    /// Who was asked.
-    pub server: SocketAddr,
-    /// When the question was sent.
-    pub sent: Micros,
-    /// The answer, its size in bytes, and when it came.
-    pub answer: Option<(Message, usize, Micros)>,
-    /// What an ICMP error that came instead says.
-    pub refused: Option<&'static str>,
-    /// The question.
-    pub asked: Message,
-}
-
-/// Every question that the asking stack sent in a run, in order.
-pub(crate) fn questions(run: &Run) -> Vec<Question> {
-    let Some(own) = run
-        .flights
-        .iter()
-        .find_map(|flight| first(flight).map(|(netns, ..)| netns))
-    else {
-        return Vec::new();
-    };
-    let mut questions = Vec::new();
-    for flight in &run.flights {
-        let Some((netns, packet, sent)) = first(flight) else {
-            continue;
-        };
-        let Ok(asked) = Message::parse(&packet.payload.0) else {
-            continue;
-        };
-        if netns != own
-            || !flight.forward
-            || asked.flags.response
-            || packet.protocol() != Some(L4Protocol::Udp)
-        {
-            continue;
-        }
-        let (Some(ip), Some((_, port))) = (packet.dst_ip(), packet.ports()) else {
-            continue;
-        };
-        let mut question = Question {
-            server: SocketAddr::new(ip, port),
-            sent,
-            answer: None,
-            refused: None,
-            asked,
-        };
-        let back = run
-            .flights
-            .iter()
-            .filter(|other| other.conversation == flight.conversation && !other.forward);
-        for reply in back.filter(|reply| reply.end == LegEnd::Delivered) {
-            let Some((_, packet, at)) = last(reply) else {
-                continue;
-            };
-            if let Some(error) = icmp(packet) {
-                question.refused = Some(match error.kind {
-                    IcmpKind::HostUnreachable => "host unreachable",
-                    IcmpKind::NetUnreachable => "network unreachable",
-                    _ => "connection refused",
-                });
-            } else if let Ok(message) = Message::parse(&packet.payload.0)
-                && message.id == question.asked.id
-            {
-                question.answer = Some((message, packet.payload.0.len(), at));
-            }
-        }
-        questions.push(question);
-    }
-    questions
 }
 
 /// What came back on the request's own conversation, delivered to who asked.

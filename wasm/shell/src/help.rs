@@ -16,7 +16,10 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
         "curl URL",
         "an HTTP request; -s -v -i -I -o -X -H -d -w -m --connect-timeout --connect-to",
     ),
-    ("dig NAME [TYPE]", "a look-up; @SERVER -x ADDRESS +short +search"),
+    (
+        "dig NAME [TYPE]",
+        "a look-up by BIND; @SERVER -x ADDRESS +short +search +trace +tcp +bufsize= +norecurse +noall +answer",
+    ),
     (
         "docker run|ps|rm|exec|port|inspect|network",
         "containers of a declared host: their bridges, cables and published ports",
@@ -25,7 +28,11 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
         "echo TEXT, tee FILE",
         "with > FILE and | tee: writes a file or a setting",
     ),
-    ("getent hosts NAME", "a look-up as programs make it"),
+    (
+        "getent hosts|ahosts|ahostsv4|ahostsv6 NAME",
+        "a look-up as programs make it",
+    ),
+    ("host NAME [SERVER]", "a look-up in a few words; -t TYPE"),
     ("hostname", "the name of this place; -I its addresses"),
     (
         "ip addr|link|route|neigh|rule|netns",
@@ -56,7 +63,10 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
         "nft list ruleset|tables|table|chain|set|map",
         "tables of nftables; nft list table ip kube-proxy",
     ),
-    ("nslookup NAME", "a look-up; -type=TYPE"),
+    (
+        "nslookup NAME [SERVER]",
+        "a look-up, by BIND or busybox as the image has it; -type=TYPE",
+    ),
     ("ping HOST", "ICMP echo; -c -s -M do -W -i -q"),
     ("python3 -m http.server PORT &", "a web server"),
     ("ss -ltnu", "sockets that wait for connections"),

@@ -8,6 +8,7 @@ mod arping;
 mod asked;
 mod at;
 mod bridge;
+mod busybox;
 mod conntrack;
 mod curl;
 mod dig;
@@ -16,6 +17,7 @@ mod files;
 #[cfg(test)]
 mod fixture;
 pub mod get;
+mod getent;
 mod help;
 mod ip;
 mod ipvs;
@@ -127,7 +129,7 @@ fn asks(
 ) -> Option<Output> {
     if !matches!(
         command,
-        "dig" | "nslookup" | "curl" | "ping" | "getent" | "traceroute" | "tracepath"
+        "dig" | "nslookup" | "host" | "curl" | "ping" | "getent" | "traceroute" | "tracepath"
     ) {
         return None;
     }
@@ -139,9 +141,17 @@ fn asks(
     };
     Some(match command {
         "dig" => dig::run(&mut asker, args),
-        "nslookup" => nslookup::run(&mut asker, args),
+        "nslookup" => {
+            let image = asker.world.image(&asker.from).ok().flatten();
+            if image.is_some_and(busybox::is_in) {
+                busybox::nslookup(&mut asker, args)
+            } else {
+                nslookup::run(&mut asker, args)
+            }
+        }
+        "host" => nslookup::host(&mut asker, args),
         "curl" => curl::run(&mut asker, args),
-        "getent" => nslookup::getent(&mut asker, args),
+        "getent" => getent::run(&mut asker, args),
         "traceroute" => traceroute::run(&mut asker, args),
         "tracepath" => traceroute::path(&mut asker, args),
         _ => ping::run(&mut asker, args),

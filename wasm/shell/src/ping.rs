@@ -1,11 +1,12 @@
 //! `ping`, as iputils 20221126 prints it. Differs: without `-c` it stops after four, as if interrupted.
 
-use crate::asked::{Asker, icmp, questions, replies, sent};
+use crate::asked::{Asker, icmp, replies, sent};
 use crate::dig;
 use crate::output::Output;
 use hoplab_engine::{Request, Run, Target};
 use hoplab_trace::{DropCause, Outcome, StepKind};
 use hoplab_wire::IcmpKind;
+use hoplab_wire::dns::RecordType;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -225,27 +226,13 @@ pub(crate) fn address(asker: &mut Asker<'_>, host: &str) -> Result<(Target, IpAd
     if let Some(address) = from_hosts {
         return Ok((Target::Address(address), address));
     }
-    let request = Request::Dns {
-        name: host.to_owned(),
-        record: "A".to_owned(),
-        server: None,
-    };
-    let run = asker
-        .ask(&request, Duration::ZERO)
+    let found = asker
+        .addresses(host, &[RecordType::A, RecordType::Aaaa])
         .map_err(|error| wrong(&error.to_string()))?;
-    let answers = questions(&run);
-    let message = answers.iter().rev().find_map(|q| q.answer.as_ref());
-    let found = message
-        .iter()
-        .flat_map(|(message, ..)| &message.answers)
-        .find_map(|record| match record.data {
-            hoplab_wire::dns::RecordData::A(ip) => Some(IpAddr::V4(ip)),
-            _ => None,
-        });
-    match (found, message) {
-        (Some(address), _) => Ok((Target::Address(address), address)),
-        (None, Some(_)) => Err(wrong("Name or service not known")),
-        (None, None) => Err(wrong("Temporary failure in name resolution")),
+    match found.addresses.iter().find(|ip| ip.is_ipv4()) {
+        Some(address) => Ok((Target::Address(*address), *address)),
+        None if found.answered => Err(wrong("Name or service not known")),
+        None => Err(wrong("Temporary failure in name resolution")),
     }
 }
 

@@ -63,58 +63,86 @@ fn look_ups() {
             "getent hosts nope",
         ],
         expect![[r#"
-        $ dig web.shop.svc.cluster.local
+            $ dig web.shop.svc.cluster.local
 
-        ; <<>> DiG 9.20.11 <<>> web.shop.svc.cluster.local
-        ;; global options: +cmd
-        ;; Got answer:
-        ;; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 50510
-        ;; flags: qr aa rd; QUERY: 1, ANSWER: 1, AUTHORITY: 0, ADDITIONAL: 0
-        ;; WARNING: recursion requested but not available
+            ; <<>> DiG 9.20.11 <<>> web.shop.svc.cluster.local
+            ;; global options: +cmd
+            ;; Got answer:
+            ;; WARNING: .local is reserved for Multicast DNS
+            ;; You are currently testing what happens when an mDNS query is leaked to DNS
+            ;; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 50510
+            ;; flags: qr aa rd; QUERY: 1, ANSWER: 1, AUTHORITY: 0, ADDITIONAL: 1
+            ;; WARNING: recursion requested but not available
 
-        ;; QUESTION SECTION:
-        ;web.shop.svc.cluster.local.	IN	A
+            ;; OPT PSEUDOSECTION:
+            ; EDNS: version: 0, flags:; udp: 1232
+            ; COOKIE: 9e3779b97f4a7c15 (echoed)
+            ;; QUESTION SECTION:
+            ;web.shop.svc.cluster.local.	IN	A
 
-        ;; ANSWER SECTION:
-        web.shop.svc.cluster.local. 30	IN	A	10.96.7.7
+            ;; ANSWER SECTION:
+            web.shop.svc.cluster.local. 30	IN	A	10.96.7.7
 
-        ;; Query time: 0 msec
-        ;; SERVER: 10.96.0.10#53(10.96.0.10) (UDP)
-        ;; MSG SIZE  rcvd: 86
+            ;; Query time: 0 msec
+            ;; SERVER: 10.96.0.10#53(10.96.0.10) (UDP)
+            ;; MSG SIZE  rcvd: 109
 
-        $ dig +short +search web
-        10.96.7.7
-        $ nslookup web
-        Server:		10.96.0.10
-        Address:	10.96.0.10#53
+            $ dig +short +search web
+            10.96.7.7
+            $ nslookup web
+            Server:		10.96.0.10
+            Address:	10.96.0.10:53
 
-        Name:	web.shop.svc.cluster.local
-        Address: 10.96.7.7
+            Name:	web.shop.svc.cluster.local
+            Address: 10.96.7.7
 
-        $ nslookup nope
-        Server:		10.96.0.10
-        Address:	10.96.0.10#53
+            ** server can't find web.svc.cluster.local: NXDOMAIN
 
-        ** server can't find nope: NXDOMAIN
+            ** server can't find web.cluster.local: NXDOMAIN
 
-        [1]
-        $ getent hosts web
-        10.96.7.7       web.shop.svc.cluster.local
-        $ getent hosts nope
-        [2]
-    "#]],
+
+            ** server can't find web.svc.cluster.local: NXDOMAIN
+
+            ** server can't find web.cluster.local: NXDOMAIN
+
+            [1]
+            $ nslookup nope
+            Server:		10.96.0.10
+            Address:	10.96.0.10:53
+
+            ** server can't find nope.shop.svc.cluster.local: NXDOMAIN
+
+            ** server can't find nope.svc.cluster.local: NXDOMAIN
+
+            ** server can't find nope.cluster.local: NXDOMAIN
+
+            ** server can't find nope.shop.svc.cluster.local: NXDOMAIN
+
+            ** server can't find nope.svc.cluster.local: NXDOMAIN
+
+            ** server can't find nope.cluster.local: NXDOMAIN
+
+            [1]
+            $ getent hosts web
+            10.96.7.7         web.shop.svc.cluster.local
+            $ getent hosts nope
+            [2]
+        "#]],
     );
     check(
         "shop/client",
         &["dig @10.244.2.99 web", "dig", "dig +tcp web"],
         expect![[r#"
             $ dig @10.244.2.99 web
-            ;; communications error to 10.244.2.99#53: host unreachable
-            ;; communications error to 10.244.2.99#53: host unreachable
+            ;; communications error to 10.244.2.99#53: timed out
+            ;; communications error to 10.244.2.99#53: timed out
+            ;; communications error to 10.244.2.99#53: timed out
 
             ; <<>> DiG 9.20.11 <<>> @10.244.2.99 web
+            ; (1 server found)
             ;; global options: +cmd
             ;; no servers could be reached
+
             [9]
             $ dig
 
@@ -122,18 +150,36 @@ fn look_ups() {
             ;; global options: +cmd
             ;; Got answer:
             ;; ->>HEADER<<- opcode: QUERY, status: NXDOMAIN, id: 50510
-            ;; flags: qr rd ra; QUERY: 1, ANSWER: 0, AUTHORITY: 0, ADDITIONAL: 0
+            ;; flags: qr rd ra; QUERY: 1, ANSWER: 0, AUTHORITY: 0, ADDITIONAL: 1
 
+            ;; OPT PSEUDOSECTION:
+            ; EDNS: version: 0, flags:; udp: 1232
+            ; COOKIE: 9e3779b97f4a7c15 (echoed)
             ;; QUESTION SECTION:
             ;.				IN	NS
 
             ;; Query time: 0 msec
             ;; SERVER: 10.96.0.10#53(10.96.0.10) (UDP)
-            ;; MSG SIZE  rcvd: 17
+            ;; MSG SIZE  rcvd: 40
 
             $ dig +tcp web
-            dig: option '+tcp' is not modelled by hoplab's shell
-            [1]
+
+            ; <<>> DiG 9.20.11 <<>> +tcp web
+            ;; global options: +cmd
+            ;; Got answer:
+            ;; ->>HEADER<<- opcode: QUERY, status: NXDOMAIN, id: 50510
+            ;; flags: qr rd ra; QUERY: 1, ANSWER: 0, AUTHORITY: 0, ADDITIONAL: 1
+
+            ;; OPT PSEUDOSECTION:
+            ; EDNS: version: 0, flags:; udp: 1232
+            ; COOKIE: 9e3779b97f4a7c15 (echoed)
+            ;; QUESTION SECTION:
+            ;web.				IN	A
+
+            ;; Query time: 0 msec
+            ;; SERVER: 10.96.0.10#53(10.96.0.10) (TCP)
+            ;; MSG SIZE  rcvd: 44
+
         "#]],
     );
 }

@@ -30,11 +30,19 @@ pub fn whole_messages(buffer: &mut Vec<u8>, bytes: &[u8]) -> Vec<Vec<u8>> {
     messages
 }
 
+/// Options that go back as they came: NSID, EXPIRE, COOKIE, TCP keepalive, padding. Source: CoreDNS
+/// plugin/pkg/edns and request/edns0.go supportedOptions.
+const SENT_BACK: [u16; 5] = [3, 9, 10, 11, 12];
+
 /// Sends an answer with the client's own EDNS record.
 pub fn send(socket: SocketId, query: &Message, mut answer: Message, stream: bool, actions: &mut Vec<Action>) {
-    answer.edns = query.edns.as_ref().map(|edns| Edns {
-        options: Vec::new(),
-        ..edns.clone()
+    let own = answer.edns.as_ref().map_or(0, |edns| edns.extended_rcode);
+    answer.edns = query.edns.clone().map(|mut edns| {
+        edns.options.retain(|(code, _)| SENT_BACK.contains(code));
+        Edns {
+            extended_rcode: own,
+            ..edns
+        }
     });
     send_as_it_is(socket, query, &answer, stream, actions);
 }

@@ -1,0 +1,377 @@
+//! Look-ups by the tools of images, each with the tool's own way of asking and printing.
+
+use expect_test::{Expect, expect};
+use hoplab_engine::{Options, World};
+use hoplab_objects::SourceText;
+
+const WORLD: &str = r#"
+{apiVersion: v1, kind: Pod, metadata: {name: alpine, namespace: shop}, spec: {nodeName: worker-1, containers: [{name: c, image: "alpine:3.22"}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: debian, namespace: shop}, spec: {nodeName: worker-1, containers: [{name: c, image: "debian:13"}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: netshoot, namespace: shop}, spec: {nodeName: worker-1, containers: [{name: c, image: nicolaka/netshoot}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: nowhere, namespace: shop}, spec: {nodeName: worker-1, dnsPolicy: None, dnsConfig: {nameservers: [10.244.1.99]}, containers: [{name: c, image: "debian:13"}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web-0, namespace: shop, labels: {app: web}}, spec: {hostname: web-0, subdomain: peers, nodeName: worker-2, containers: [{name: c, image: hashicorp/http-echo, args: ["-text=hi", "-listen=:80"]}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {clusterIP: 10.96.7.7, selector: {app: web}, ports: [{name: http, port: 80}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: peers, namespace: shop}, spec: {clusterIP: None, selector: {app: web}, ports: [{name: http, port: 80}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: docs, namespace: shop}, spec: {type: ExternalName, externalName: docs.example.com}}
+---
+{apiVersion: hoplab.dev/v1, kind: Zone, metadata: {name: example.com}, spec: {records: ["docs 300 A 203.0.113.7"]}}
+"#;
+
+fn check(place: &str, lines: &[&str], expected: Expect) {
+    let mut world = World::load(
+        &[SourceText {
+            name: "world.yaml",
+            text: WORLD,
+        }],
+        &Options::default(),
+    )
+    .value;
+    let mut out = String::new();
+    for line in lines {
+        let words = hoplab_shell::line::words(line).expect("a line that reads");
+        let output = hoplab_shell::exec(&mut world, place, &words);
+        let status = if output.status == 0 {
+            String::new()
+        } else {
+            format!("[{}]\n", output.status)
+        };
+        out.push_str(&format!("$ {line}\n{}{}{status}", output.stdout, output.stderr));
+    }
+    expected.assert_eq(&out);
+}
+
+#[test]
+fn dig_asks_for_the_name_as_it_is() {
+    check(
+        "shop/netshoot",
+        &[
+            "dig web",
+            "dig +short +search web",
+            "dig +noall +answer +tcp web.shop.svc.cluster.local",
+            "dig +norec +noedns +noall +comments web.shop.svc.cluster.local",
+            "dig +showsearch +noall +question +ndots=1 docs",
+            "dig +trace docs.example.com",
+            "dig +nocmd +noall +answer +nottlid +noclass _http._tcp.web.shop.svc.cluster.local SRV",
+        ],
+        expect![[r#"
+            $ dig web
+
+            ; <<>> DiG 9.20.11 <<>> web
+            ;; global options: +cmd
+            ;; Got answer:
+            ;; ->>HEADER<<- opcode: QUERY, status: NXDOMAIN, id: 50510
+            ;; flags: qr rd ra; QUERY: 1, ANSWER: 0, AUTHORITY: 0, ADDITIONAL: 1
+
+            ;; OPT PSEUDOSECTION:
+            ; EDNS: version: 0, flags:; udp: 1232
+            ; COOKIE: 9e3779b97f4a7c15 (echoed)
+            ;; QUESTION SECTION:
+            ;web.				IN	A
+
+            ;; Query time: 0 msec
+            ;; SERVER: 10.96.0.10#53(10.96.0.10) (UDP)
+            ;; MSG SIZE  rcvd: 44
+
+            $ dig +short +search web
+            10.96.7.7
+            $ dig +noall +answer +tcp web.shop.svc.cluster.local
+            web.shop.svc.cluster.local. 30	IN	A	10.96.7.7
+            $ dig +norec +noedns +noall +comments web.shop.svc.cluster.local
+
+            ;; Got answer:
+            ;; WARNING: .local is reserved for Multicast DNS
+            ;; You are currently testing what happens when an mDNS query is leaked to DNS
+            ;; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 50510
+            ;; flags: qr aa; QUERY: 1, ANSWER: 1, AUTHORITY: 0, ADDITIONAL: 0
+
+            $ dig +showsearch +noall +question +ndots=1 docs
+            ;docs.shop.svc.cluster.local.	IN	A
+            $ dig +trace docs.example.com
+
+            ; <<>> DiG 9.20.11 <<>> +trace docs.example.com
+            ;; global options: +cmd
+            ;; Received 40 bytes from 10.96.0.10#53(10.96.0.10) in 0 ms
+
+            $ dig +nocmd +noall +answer +nottlid +noclass _http._tcp.web.shop.svc.cluster.local SRV
+            _http._tcp.web.shop.svc.cluster.local. SRV	0 100 80 web.shop.svc.cluster.local.
+        "#]],
+    );
+    check(
+        "shop/nowhere",
+        &[
+            "dig +time=1 +tries=2 web",
+            "dig +tcp +noall web",
+            "host web",
+            "nslookup web",
+        ],
+        expect![[r#"
+            $ dig +time=1 +tries=2 web
+            ;; communications error to 10.244.1.99#53: timed out
+            ;; communications error to 10.244.1.99#53: timed out
+
+            ; <<>> DiG 9.20.11 <<>> +time=1 +tries=2 web
+            ;; global options: +cmd
+            ;; no servers could be reached
+
+            [9]
+            $ dig +tcp +noall web
+            ;; communications error to 10.244.1.99#53: host unreachable
+            ;; no servers could be reached
+
+            [9]
+            $ host web
+            ;; communications error to 10.244.1.99#53: timed out
+            ;; communications error to 10.244.1.99#53: timed out
+            ;; no servers could be reached
+
+            [1]
+            $ nslookup web
+            ;; communications error to 10.244.1.99#53: timed out
+            ;; communications error to 10.244.1.99#53: timed out
+            ;; communications error to 10.244.1.99#53: timed out
+            ;; no servers could be reached
+
+            [1]
+        "#]],
+    );
+}
+
+#[test]
+fn host_says_it_in_words() {
+    check(
+        "shop/debian",
+        &[
+            "host web",
+            "host -t SRV _http._tcp.web",
+            "host docs",
+            "host 10.96.7.7",
+            "host -t TXT web",
+            "host nope 10.96.0.10",
+            "host -Z web",
+        ],
+        expect![[r#"
+            $ host web
+            web.shop.svc.cluster.local has address 10.96.7.7
+            $ host -t SRV _http._tcp.web
+            _http._tcp.web.shop.svc.cluster.local has SRV record 0 100 80 web.shop.svc.cluster.local.
+            $ host docs
+            docs.shop.svc.cluster.local is an alias for docs.example.com.
+            docs.example.com has address 203.0.113.7
+            $ host 10.96.7.7
+            7.7.96.10.in-addr.arpa domain name pointer web.shop.svc.cluster.local.
+            $ host -t TXT web
+            web.shop.svc.cluster.local has no TXT record
+            $ host nope 10.96.0.10
+            Using domain server:
+            Name: 10.96.0.10
+            Address: 10.96.0.10#53
+            Aliases: 
+
+            Host nope not found: 3(NXDOMAIN)
+            [1]
+            $ host -Z web
+            host: illegal option -- Z
+            Usage: host [-aCdilrTvVw] [-c class] [-N ndots] [-t type] [-W time]
+                        [-R number] [-m flag] [-p port] hostname [server]
+            [1]
+        "#]],
+    );
+}
+
+#[test]
+fn nslookup_is_the_one_of_the_image() {
+    check(
+        "shop/alpine",
+        &[
+            "nslookup web",
+            "nslookup web.shop",
+            "nslookup web.shop.svc.cluster.local",
+            "nslookup -type=srv _http._tcp.web.shop.svc.cluster.local 10.96.0.10",
+            "nslookup 10.96.7.7",
+            "nslookup -type=wrong web",
+            "nslookup -nonsense web",
+        ],
+        expect![[r#"
+            $ nslookup web
+            Server:		10.96.0.10
+            Address:	10.96.0.10:53
+
+            Name:	web.shop.svc.cluster.local
+            Address: 10.96.7.7
+
+            ** server can't find web.svc.cluster.local: NXDOMAIN
+
+            ** server can't find web.cluster.local: NXDOMAIN
+
+
+            ** server can't find web.svc.cluster.local: NXDOMAIN
+
+            ** server can't find web.cluster.local: NXDOMAIN
+
+            [1]
+            $ nslookup web.shop
+            Server:		10.96.0.10
+            Address:	10.96.0.10:53
+
+            ** server can't find web.shop: NXDOMAIN
+
+            ** server can't find web.shop: NXDOMAIN
+
+            [1]
+            $ nslookup web.shop.svc.cluster.local
+            Server:		10.96.0.10
+            Address:	10.96.0.10:53
+
+            Name:	web.shop.svc.cluster.local
+            Address: 10.96.7.7
+
+
+            $ nslookup -type=srv _http._tcp.web.shop.svc.cluster.local 10.96.0.10
+            Server:		10.96.0.10
+            Address:	10.96.0.10:53
+
+            _http._tcp.web.shop.svc.cluster.local	service = 0 100 80 web.shop.svc.cluster.local
+
+            $ nslookup 10.96.7.7
+            Server:		10.96.0.10
+            Address:	10.96.0.10:53
+
+            7.7.96.10.in-addr.arpa	name = web.shop.svc.cluster.local
+
+            $ nslookup -type=wrong web
+            nslookup: invalid query type "wrong"
+            [1]
+            $ nslookup -nonsense web
+            BusyBox v1.37.0 () multi-call binary.
+
+            Usage: nslookup [-type=QUERY_TYPE] [-debug] HOST [DNS_SERVER]
+
+            Query DNS about HOST
+
+            QUERY_TYPE: soa,ns,a,aaaa,cname,mx,txt,srv,ptr,any
+            [1]
+        "#]],
+    );
+    check(
+        "shop/netshoot",
+        &[
+            "nslookup web",
+            "nslookup web.shop",
+            "nslookup docs",
+            "nslookup 10.96.7.7",
+            "nslookup -type=TXT web",
+        ],
+        expect![[r#"
+            $ nslookup web
+            Server:		10.96.0.10
+            Address:	10.96.0.10#53
+
+            Name:	web.shop.svc.cluster.local
+            Address: 10.96.7.7
+
+            $ nslookup web.shop
+            Server:		10.96.0.10
+            Address:	10.96.0.10#53
+
+            Name:	web.shop.svc.cluster.local
+            Address: 10.96.7.7
+
+            $ nslookup docs
+            Server:		10.96.0.10
+            Address:	10.96.0.10#53
+
+            docs.shop.svc.cluster.local	canonical name = docs.example.com.
+            Name:	docs.example.com
+            Address: 203.0.113.7
+
+            $ nslookup 10.96.7.7
+            Server:		10.96.0.10
+            Address:	10.96.0.10#53
+
+            7.7.96.10.in-addr.arpa	name = web.shop.svc.cluster.local.
+
+            $ nslookup -type=TXT web
+            Server:		10.96.0.10
+            Address:	10.96.0.10#53
+
+            *** Can't find web: No answer
+
+            [1]
+        "#]],
+    );
+}
+
+#[test]
+fn getent_follows_the_c_library() {
+    check(
+        "shop/debian",
+        &[
+            "getent hosts web docs",
+            "getent ahosts web",
+            "getent ahostsv4 docs",
+            "getent ahostsv6 web",
+            "getent hosts nope",
+            "getent hosts 10.96.7.7",
+            "getent hosts localhost",
+            "getent nonsense web",
+        ],
+        expect![[r#"
+            $ getent hosts web docs
+            10.96.7.7       web.shop.svc.cluster.local
+            203.0.113.7     docs.example.com docs.shop.svc.cluster.local
+            $ getent ahosts web
+            10.96.7.7       STREAM web.shop.svc.cluster.local
+            10.96.7.7       DGRAM  
+            10.96.7.7       RAW    
+            $ getent ahostsv4 docs
+            203.0.113.7     STREAM docs.example.com
+            203.0.113.7     DGRAM  
+            203.0.113.7     RAW    
+            $ getent ahostsv6 web
+            ::ffff:10.96.7.7 STREAM web.shop.svc.cluster.local
+            ::ffff:10.96.7.7 DGRAM  
+            ::ffff:10.96.7.7 RAW    
+            $ getent hosts nope
+            [2]
+            $ getent hosts 10.96.7.7
+            10.96.7.7       web.shop.svc.cluster.local
+            $ getent hosts localhost
+            127.0.0.1       localhost
+            $ getent nonsense web
+            Unknown database: nonsense
+            Try `getent --help' or `getent --usage' for more information.
+            [1]
+        "#]],
+    );
+    check(
+        "shop/alpine",
+        &[
+            "getent hosts web docs",
+            "getent ahosts web",
+            "getent nonsense web",
+            "getent passwd root",
+        ],
+        expect![[r#"
+            $ getent hosts web docs
+            10.96.7.7         web.shop.svc.cluster.local
+            203.0.113.7       docs.example.com  docs.shop.svc.cluster.local
+            $ getent ahosts web
+            10.96.7.7       STREAM web.shop.svc.cluster.local
+            10.96.7.7       DGRAM  web.shop.svc.cluster.local
+            $ getent nonsense web
+            getent: Unknown database `nonsense'
+            Usage: getent database [key ...]
+            [1]
+            $ getent passwd root
+            getent: database "passwd" is not modelled by hoplab's shell
+            [1]
+        "#]],
+    );
+}
