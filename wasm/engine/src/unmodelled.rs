@@ -6,7 +6,6 @@ use hoplab_objects::view::{LabelSelector, Pod};
 use hoplab_objects::{Object, Selector, Store};
 use hoplab_source::ObjectKey;
 use hoplab_trace::Unknown;
-use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -104,10 +103,10 @@ fn selects(policy: &Object, pod: &ObjectKey, store: &Store) -> bool {
         return false;
     };
     let selector = policy.value.pointer("/spec/podSelector").filter(|s| !s.is_null());
-    match selector.map(LabelSelector::deserialize) {
+    match selector.map(LabelSelector::of) {
         None => true,
-        Some(Ok(selector)) => Selector::of(&selector).matches(&pod.metadata.labels),
+        Some(Some(selector)) => Selector::of(&selector).matches(&pod.metadata.labels),
         // A selector that does not read could select anything.
-        Some(Err(_)) => true,
+        Some(None) => true,
     }
 }

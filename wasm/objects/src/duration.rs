@@ -1,6 +1,7 @@
 //! Durations as Go and Kubernetes write them: `100ms`, `1m30s`, `1.5h`.
 
-use serde::{Deserialize, Deserializer};
+use crate::view::value::{Fit, Misfit};
+use serde_json::Value;
 use std::time::Duration;
 
 /// Reads `100ms`, `1m30s`, `0`, `1.5s`. `None` when it is none. Source: Go's time.ParseDuration, without signs.
@@ -47,16 +48,14 @@ pub fn parse(text: &str) -> Option<Duration> {
     u64::try_from(nanos).ok().map(Duration::from_nanos)
 }
 
-/// For `#[serde(deserialize_with)]`: a duration, or nothing.
-pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let Some(text) = Option::<crate::view::ScalarText>::deserialize(deserializer)? else {
+/// A duration, or nothing.
+pub(crate) fn optional(value: &Value) -> Fit<Option<Duration>> {
+    let Some(text) = crate::view::optional_text(value)? else {
         return Ok(None);
     };
-    parse(&text.0).map(Some).ok_or_else(|| {
-        serde::de::Error::custom(format!(
-            "Invalid value: \"{}\": must be a duration such as 100ms, 5s or 1m30s",
-            text.0
-        ))
+    parse(&text).map(Some).ok_or_else(|| {
+        let why = "must be a duration such as 100ms, 5s or 1m30s";
+        Misfit::invalid(&format!("\"{text}\""), why)
     })
 }
 

@@ -1,5 +1,6 @@
 //! An object: its value, its typed view, and where it comes from.
 
+use crate::view::value::Read as _;
 use crate::view::{ObjectMeta, Typed, View, typed};
 use crate::yaml::SpanTree;
 use hoplab_source::{Code, Diagnostic, FieldPath, Gvk, ObjectKey, Origin, Segment, Severity, SourceId, Span};
@@ -167,7 +168,7 @@ impl Object {
             None => Cow::Owned(
                 self.value
                     .get("metadata")
-                    .and_then(|metadata| serde::Deserialize::deserialize(metadata).ok())
+                    .and_then(|metadata| ObjectMeta::read(metadata).ok())
                     .unwrap_or_default(),
             ),
         }

@@ -193,8 +193,8 @@ mod tests {
 
     #[test]
     fn not_in_matches_an_absent_key() {
-        let selector: LabelSelector = serde_json::from_value(
-            serde_json::json!({"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["b"]}]}),
+        let selector: LabelSelector = LabelSelector::of(
+            &serde_json::json!({"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["b"]}]}),
         )
         .expect("a selector");
         assert!(Selector::of(&selector).matches(&labels(&[])));

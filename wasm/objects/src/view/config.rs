@@ -1,7 +1,7 @@
 //! Namespaces and what pods mount or run as.
 
 use super::{Labels, ObjectMeta};
-use crate::view::fields::fields;
+use crate::view::value::fields;
 
 /// A Namespace.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -2,7 +2,7 @@
 
 use super::scalars::{optional_port, port};
 use super::{ObjectMeta, Protocol};
-use crate::view::fields::fields;
+use crate::view::value::fields;
 
 /// An EndpointSlice. Source: k8s.io/api discovery/v1.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,7 +39,7 @@ pub struct EndpointPort {
 
 fields! { EndpointPort {
     name "name",
-    port "port" by optional_port as Option<u16>,
+    port "port" by optional_port,
     protocol "protocol",
     app_protocol "appProtocol",
 } }
@@ -194,7 +194,7 @@ pub struct SubsetPort {
 
 fields! { SubsetPort {
     name "name",
-    port "port" by port as u16,
+    port "port" by port,
     protocol "protocol",
 } }
 

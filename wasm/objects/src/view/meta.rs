@@ -1,8 +1,8 @@
 //! Metadata and label selectors.
 
-use crate::view::fields::fields;
+use crate::view::value::{Read, fields};
 use hoplab_source::collections::BTreeMap;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Labels or annotations, ordered by key.
 pub type Labels = BTreeMap<String, String>;
@@ -45,6 +45,13 @@ fields! { ObjectMeta {
     generation "generation",
 } }
 
+impl LabelSelector {
+    /// The selector that a value of an untyped object is; `None`: it does not read.
+    pub fn of(value: &serde_json::Value) -> Option<Self> {
+        Self::read(value).ok()
+    }
+}
+
 impl ObjectMeta {
     /// The owner that controls the object.
     pub fn controller(&self) -> Option<&OwnerReference> {
@@ -53,8 +60,8 @@ impl ObjectMeta {
 }
 
 /// A pointer to an owner in the same namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct OwnerReference {
     /// `apps/v1`.
     pub api_version: String,
@@ -67,6 +74,14 @@ pub struct OwnerReference {
     /// Whether it is the managing controller.
     pub controller: bool,
 }
+
+fields! { OwnerReference {
+    api_version "apiVersion",
+    kind "kind",
+    name "name",
+    uid "uid",
+    controller "controller",
+} }
 
 /// A condition of a status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 
 mod config;
 mod endpoints;
-mod fields;
 pub mod hoplab;
 mod meta;
 mod node;
@@ -11,7 +10,7 @@ mod pod;
 mod read;
 mod scalars;
 mod service;
-mod strict;
+pub(crate) mod value;
 mod workload;
 
 pub use config::{ConfigMap, Namespace, Secret, ServiceAccount};
@@ -28,7 +27,7 @@ pub use pod::{
     SecretRef, TcpSocketAction, Toleration, TopologySpreadConstraint, Volume, VolumeMount,
 };
 pub(crate) use read::{Cause, Problem, at, describe, metadata_problems, strip_nulls, typed};
-pub(crate) use scalars::ScalarText;
+pub(crate) use scalars::optional_text;
 pub use scalars::{IntOrString, Protocol};
 pub use service::{
     ClusterIp, IngressPoint, IpFamily, IpFamilyPolicy, LoadBalancerStatus, Service, ServicePort, ServiceSpec,

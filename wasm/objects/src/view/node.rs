@@ -1,9 +1,9 @@
 //! Nodes.
 
 use super::{Condition, ObjectMeta};
-use crate::view::fields::fields;
+use crate::view::value::fields;
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// A Node.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,8 +46,8 @@ fields! { NodeSpec {
 } }
 
 /// A taint.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Taint {
     /// Key.
     pub key: String,
@@ -57,6 +57,12 @@ pub struct Taint {
     /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
     pub effect: String,
 }
+
+fields! { Taint {
+    key "key",
+    value "value",
+    effect "effect",
+} }
 
 /// A node's status.
 #[derive(Clone, Debug, Default, PartialEq)]

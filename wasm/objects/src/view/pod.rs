@@ -2,7 +2,7 @@
 
 use super::scalars::{optional_ip, optional_port, port};
 use super::{Condition, IntOrString, LabelSelector, Labels, ObjectMeta, Protocol};
-use crate::view::fields::fields;
+use crate::view::value::fields;
 use std::net::IpAddr;
 
 /// A Pod.
@@ -145,9 +145,9 @@ pub struct ContainerPort {
 
 fields! { ContainerPort {
     name "name",
-    container_port "containerPort" by port as u16,
-    host_port "hostPort" by optional_port as Option<u16>,
-    host_ip "hostIP" by optional_ip as Option<IpAddr>,
+    container_port "containerPort" by port,
+    host_port "hostPort" by optional_port,
+    host_ip "hostIP" by optional_ip,
     protocol "protocol",
 } }
 
@@ -320,7 +320,7 @@ pub struct GrpcAction {
 }
 
 fields! { GrpcAction {
-    port "port" by port as u16,
+    port "port" by port,
     service "service",
 } }
 
@@ -548,9 +548,9 @@ pub struct PodStatus {
 
 fields! { PodStatus {
     phase "phase",
-    pod_ip "podIP" by optional_ip as Option<IpAddr>,
+    pod_ip "podIP" by optional_ip,
     pod_ips "podIPs",
-    host_ip "hostIP" by optional_ip as Option<IpAddr>,
+    host_ip "hostIP" by optional_ip,
     conditions "conditions",
     reason "reason",
 } }
@@ -563,7 +563,7 @@ pub struct PodIp {
 }
 
 fields! { PodIp {
-    ip "ip" by optional_ip as Option<IpAddr>,
+    ip "ip" by optional_ip,
 } }
 
 impl Pod {

@@ -1,10 +1,8 @@
 //! A stored value to a typed view, with the path of each field that does not fit.
 
-use super::strict::Strict;
+use super::value::Read;
 use super::{Typed, view_of};
-use crate::names::did_you_mean;
-use hoplab_source::{FieldPath, Segment, order};
-use serde::de::DeserializeOwned;
+use hoplab_source::{FieldPath, Segment};
 use serde_json::Value;
 
 /// A field that does not fit its type.
@@ -56,30 +54,31 @@ pub(crate) fn typed(group: &str, kind: &str, value: &Value) -> (Typed, Vec<Probl
 
 /// What does not fit in the metadata of any object.
 pub(crate) fn metadata_problems(value: &Value) -> Vec<Problem> {
-    #[derive(serde::Deserialize)]
+    #[derive(Default)]
     struct Any {
-        #[serde(default, rename = "metadata")]
-        _metadata: super::ObjectMeta,
+        metadata: super::ObjectMeta,
     }
+    super::value::fields! { Any {
+        metadata "metadata",
+    } }
     let mut problems = Vec::new();
     read::<Any>(value, &mut problems);
     problems
 }
 
 /// Reads one view; after each problem the field is taken out and the rest is read again.
-pub(crate) fn read<T: DeserializeOwned>(value: &Value, problems: &mut Vec<Problem>) -> Option<T> {
+pub(crate) fn read<T: Read>(value: &Value, problems: &mut Vec<Problem>) -> Option<T> {
     let mut pruned: Option<Value> = None;
     for _ in 0..MOST_PROBLEMS {
         let current = pruned.as_ref().unwrap_or(value);
-        let misfit = match T::deserialize(Strict(current)) {
+        let misfit = match T::read(current) {
             Ok(view) => return Some(view),
             Err(misfit) => misfit,
         };
-        let mut path = misfit.path();
-        let cause = cause(&misfit.message, current, &mut path);
+        let path = misfit.path();
         problems.push(Problem {
             path: path.clone(),
-            cause,
+            cause: misfit.cause,
         });
         let mut next = current.clone();
         if !remove(&mut next, &path) {
@@ -88,49 +87,6 @@ pub(crate) fn read<T: DeserializeOwned>(value: &Value, problems: &mut Vec<Proble
         pruned = Some(next);
     }
     None
-}
-
-fn cause(message: &str, value: &Value, path: &mut FieldPath) -> Cause {
-    let quoted =
-        |text: &str| -> Vec<String> { text.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
-    if let Some(rest) = message.strip_prefix("unknown field ") {
-        let mut words = quoted(rest).into_iter();
-        let field = words.next().unwrap_or_default();
-        let known: Vec<String> = words.collect();
-        if path.0.last() != Some(&Segment::Key(field.clone())) {
-            *path = path.key(field.clone());
-        }
-        let meant = did_you_mean(&field, known.iter().map(String::as_str)).map(str::to_owned);
-        return Cause::Unknown { meant, known };
-    }
-    if let Some(rest) = message.strip_prefix("unknown variant ") {
-        let mut words = quoted(rest).into_iter();
-        let found = words.next().unwrap_or_default();
-        let mut supported: Vec<String> = words.collect();
-        order::sort(&mut supported);
-        return Cause::Unsupported { found, supported };
-    }
-    if message.starts_with("Invalid value") {
-        return Cause::Value(message.to_owned());
-    }
-    let expected = message
-        .rsplit_once("expected ")
-        .map_or(message, |(_, expected)| expected);
-    let expected = match expected {
-        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => "an integer",
-        "f64" => "a number",
-        "a sequence" => "a list",
-        "a map" => "a mapping",
-        struct_name if struct_name.starts_with("struct ") => "a mapping",
-        "string or map" | "enum" => "a word",
-        "an IP network in CIDR notation" | "IPv4 network or IPv6 network" => "a CIDR such as 10.9.8.0/24",
-        other => other,
-    };
-    let found = at(value, path).map_or_else(|| "nothing".to_owned(), describe);
-    Cause::Type {
-        found,
-        expected: expected.to_owned(),
-    }
 }
 
 /// A value in words.

@@ -1,6 +1,9 @@
 //! Scalars that several kinds share: ports, protocols, int-or-string.
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use super::Labels;
+use super::value::{Fit, Misfit, Read, entries, text, words};
+use serde::Serialize;
+use serde_json::Value;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -23,34 +26,19 @@ impl fmt::Display for IntOrString {
     }
 }
 
-impl<'de> Deserialize<'de> for IntOrString {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = IntOrString;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an integer or a string")
-            }
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<IntOrString, E> {
-                i32::try_from(value)
-                    .map(IntOrString::Int)
-                    .map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))
-            }
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<IntOrString, E> {
-                i32::try_from(value)
-                    .map(IntOrString::Int)
-                    .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))
-            }
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<IntOrString, E> {
-                Ok(IntOrString::String(value.to_owned()))
-            }
+impl Read for IntOrString {
+    fn read(value: &Value) -> Fit<Self> {
+        let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+        match (value, number) {
+            (Value::String(text), _) => Ok(IntOrString::String(text.clone())),
+            (_, Some(number)) => Ok(IntOrString::Int(number)),
+            _ => Err(Misfit::expected("an integer or a string", value)),
         }
-        deserializer.deserialize_any(Visitor)
     }
 }
 
 /// The protocol of a port.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Protocol {
     /// TCP, which a port has unless it says otherwise.
@@ -61,6 +49,8 @@ pub enum Protocol {
     /// SCTP.
     Sctp,
 }
+
+words! { Protocol { Tcp "TCP", Udp "UDP", Sctp "SCTP" } }
 
 impl Protocol {
     /// `TCP`.
@@ -80,56 +70,52 @@ impl fmt::Display for Protocol {
 }
 
 /// Any scalar as text, for hoplab's own kinds, which do not care whether a value is quoted.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ScalarText(pub String);
-
-impl<'de> Deserialize<'de> for ScalarText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = ScalarText;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_bool<E>(self, value: bool) -> Result<ScalarText, E> {
-                Ok(ScalarText(value.to_string()))
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<ScalarText, E> {
-                Ok(ScalarText(value.to_string()))
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<ScalarText, E> {
-                Ok(ScalarText(value.to_string()))
-            }
-            fn visit_f64<E>(self, value: f64) -> Result<ScalarText, E> {
-                Ok(ScalarText(value.to_string()))
-            }
-            fn visit_str<E>(self, value: &str) -> Result<ScalarText, E> {
-                Ok(ScalarText(value.to_owned()))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
+pub(crate) fn scalar_text(value: &Value) -> Fit<String> {
+    match value {
+        Value::Bool(value) => Ok(value.to_string()),
+        Value::Number(number) => Ok(match (number.as_u64(), number.as_i64(), number.as_f64()) {
+            (None, None, Some(value)) => value.to_string(),
+            _ => number.to_string(),
+        }),
+        _ => text(value).map(str::to_owned),
     }
+}
+
+/// Any scalar as text, if there is one.
+pub(crate) fn optional_text(value: &Value) -> Fit<Option<String>> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    scalar_text(value).map(Some)
+}
+
+/// Any scalar as text, by key.
+pub(crate) fn texts(value: &Value) -> Fit<Labels> {
+    let mut map = Labels::new();
+    entries(value, &mut |key, value| {
+        map.insert(key.to_owned(), scalar_text(value)?);
+        Ok(())
+    })?;
+    Ok(map)
 }
 
 /// What the API server says of a port outside 1 to 65535.
 pub(crate) const PORT_RANGE: &str = "must be between 1 and 65535, inclusive";
 
-/// For `deserialize_with`: a port number. 0, which stands for absence, is refused by validation.
-pub(crate) fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
-    let number = i64::deserialize(deserializer)?;
+/// A port number. 0, which stands for absence, is refused by validation.
+pub(crate) fn port(value: &Value) -> Fit<u16> {
+    let number = i64::read(value)?;
     u16::try_from(number)
         .ok()
         .filter(|port| *port > 0)
-        .ok_or_else(|| de::Error::custom(format!("Invalid value: {number}: {PORT_RANGE}")))
+        .ok_or_else(|| Misfit::invalid(&number.to_string(), PORT_RANGE))
 }
 
-/// For `deserialize_with`: a port number, where 0 means that none is given.
-pub(crate) fn optional_port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
-    match Option::<i64>::deserialize(deserializer)? {
+/// A port number, where 0 means that none is given.
+pub(crate) fn optional_port(value: &Value) -> Fit<Option<u16>> {
+    match Option::<i64>::read(value)? {
         None | Some(0) => Ok(None),
-        Some(number) => u16::try_from(number)
-            .map(Some)
-            .map_err(|_| de::Error::custom(format!("Invalid value: {number}: {PORT_RANGE}"))),
+        Some(_) => port(value).map(Some),
     }
 }
 
@@ -137,23 +123,23 @@ pub(crate) fn optional_port<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
 pub(crate) const IP_ADDRESS: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 
 /// Reads an address; the empty text is none.
-pub(crate) fn optional_ip<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
-    match Option::<String>::deserialize(deserializer)?.as_deref() {
+pub(crate) fn optional_ip(value: &Value) -> Fit<Option<IpAddr>> {
+    match Option::<String>::read(value)?.as_deref() {
         None | Some("") => Ok(None),
         Some(text) => ip_of(text).map(Some),
     }
 }
 
 /// Reads a list of addresses.
-pub(crate) fn ips<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpAddr>, D::Error> {
-    Vec::<String>::deserialize(deserializer)?
+pub(crate) fn ips(value: &Value) -> Fit<Vec<IpAddr>> {
+    Vec::<String>::read(value)?
         .iter()
         .map(|text| ip_of(text))
         .collect()
 }
 
 /// Reads an address, with the API server's words if it is none.
-pub(crate) fn ip_of<E: de::Error>(text: &str) -> Result<IpAddr, E> {
+pub(crate) fn ip_of(text: &str) -> Fit<IpAddr> {
     text.parse()
-        .map_err(|_| E::custom(format!("Invalid value: \"{text}\": {IP_ADDRESS}")))
+        .map_err(|_| Misfit::invalid(&format!("\"{text}\""), IP_ADDRESS))
 }

@@ -2,8 +2,10 @@
 
 use super::scalars::{ip_of, ips, optional_ip, optional_port, port};
 use super::{Condition, IntOrString, Labels, ObjectMeta, Protocol};
-use crate::view::fields::fields;
-use serde::{Deserialize, Deserializer, Serialize};
+use crate::view::value::fields;
+use crate::view::value::{Fit, Read, text, words};
+use serde::Serialize;
+use serde_json::Value;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -78,22 +80,22 @@ fields! { ServiceSpec {
     ip_families "ipFamilies",
     ip_family_policy "ipFamilyPolicy",
     external_name "externalName",
-    external_ips "externalIPs" by ips as Vec<IpAddr>,
+    external_ips "externalIPs" by ips,
     external_traffic_policy "externalTrafficPolicy",
     internal_traffic_policy "internalTrafficPolicy",
     traffic_distribution "trafficDistribution",
     session_affinity "sessionAffinity",
     session_affinity_config "sessionAffinityConfig",
     publish_not_ready_addresses "publishNotReadyAddresses",
-    health_check_node_port "healthCheckNodePort" by optional_port as Option<u16>,
+    health_check_node_port "healthCheckNodePort" by optional_port,
     allocate_load_balancer_node_ports "allocateLoadBalancerNodePorts",
     load_balancer_class "loadBalancerClass",
-    load_balancer_ip "loadBalancerIP" by optional_ip as Option<IpAddr>,
+    load_balancer_ip "loadBalancerIP" by optional_ip,
     load_balancer_source_ranges "loadBalancerSourceRanges",
 } }
 
 /// A Service's type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub enum ServiceType {
     /// An address inside the cluster.
     #[default]
@@ -105,6 +107,13 @@ pub enum ServiceType {
     /// A name for another name.
     ExternalName,
 }
+
+words! { ServiceType {
+    ClusterIP "ClusterIP",
+    NodePort "NodePort",
+    LoadBalancer "LoadBalancer",
+    ExternalName "ExternalName",
+} }
 
 impl fmt::Display for ServiceType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,10 +140,10 @@ pub struct ServicePort {
 
 fields! { ServicePort {
     name "name",
-    port "port" by port as u16,
+    port "port" by port,
     target_port "targetPort",
     protocol "protocol",
-    node_port "nodePort" by optional_port as Option<u16>,
+    node_port "nodePort" by optional_port,
     app_protocol "appProtocol",
 } }
 
@@ -149,9 +158,9 @@ pub enum ClusterIp {
     Ip(IpAddr),
 }
 
-impl<'de> Deserialize<'de> for ClusterIp {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match String::deserialize(deserializer)?.as_str() {
+impl Read for ClusterIp {
+    fn read(value: &Value) -> Fit<Self> {
+        match text(value)? {
             "" => Ok(ClusterIp::Unset),
             "None" => Ok(ClusterIp::Headless),
             text => ip_of(text).map(ClusterIp::Ip),
@@ -160,7 +169,7 @@ impl<'de> Deserialize<'de> for ClusterIp {
 }
 
 /// An IP family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub enum IpFamily {
     /// IPv4.
     #[serde(rename = "IPv4")]
@@ -169,6 +178,8 @@ pub enum IpFamily {
     #[serde(rename = "IPv6")]
     V6,
 }
+
+words! { IpFamily { V4 "IPv4", V6 "IPv6" } }
 
 impl IpFamily {
     /// The family of an address.
@@ -186,7 +197,7 @@ impl IpFamily {
 }
 
 /// How many IP families a Service has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum IpFamilyPolicy {
     /// One.
     SingleStack,
@@ -195,6 +206,12 @@ pub enum IpFamilyPolicy {
     /// Two.
     RequireDualStack,
 }
+
+words! { IpFamilyPolicy {
+    SingleStack "SingleStack",
+    PreferDualStack "PreferDualStack",
+    RequireDualStack "RequireDualStack",
+} }
 
 /// How long a client sticks to an endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -255,7 +272,7 @@ pub struct IngressPoint {
 }
 
 fields! { IngressPoint {
-    ip "ip" by optional_ip as Option<IpAddr>,
+    ip "ip" by optional_ip,
     hostname "hostname",
     ip_mode "ipMode",
 } }

@@ -1,8 +1,7 @@
 //! Workloads: what makes pods.
 
 use super::{LabelSelector, Labels, ObjectMeta, PodSpec};
-use crate::view::fields::fields;
-use serde::Deserialize;
+use crate::view::value::fields;
 
 /// A pod to be made.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,10 +18,9 @@ fields! { PodTemplateSpec {
 } }
 
 macro_rules! workload {
-    ($(#[$doc:meta])* $kind:ident, $spec:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+    ($(#[$doc:meta])* $kind:ident, $spec:ident { $($(#[$field_doc:meta])* $field:ident $name:literal: $type:ty,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
+        #[derive(Clone, Debug, Default, PartialEq)]
         pub struct $kind {
             /// Metadata.
             pub metadata: ObjectMeta,
@@ -30,12 +28,18 @@ macro_rules! workload {
             pub spec: $spec,
         }
 
+        fields! { $kind {
+            metadata "metadata",
+            spec "spec",
+        } }
+
         /// The spec of the kind that its name begins with.
-        #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
+        #[derive(Clone, Debug, Default, PartialEq)]
         pub struct $spec {
             $($(#[$field_doc])* pub $field: $type,)*
         }
+
+        fields! { $spec { $($field $name),* } }
     };
 }
 
@@ -43,13 +47,13 @@ workload! {
     /// A Deployment.
     Deployment, DeploymentSpec {
         /// Pods wanted; default 1.
-        replicas: Option<i32>,
+        replicas "replicas": Option<i32>,
         /// Which pods are its own; required.
-        selector: Option<LabelSelector>,
+        selector "selector": Option<LabelSelector>,
         /// The pod to make.
-        template: PodTemplateSpec,
+        template "template": PodTemplateSpec,
         /// Whether a new template is rolled out.
-        paused: bool,
+        paused "paused": bool,
     }
 }
 
@@ -57,11 +61,11 @@ workload! {
     /// A ReplicaSet.
     ReplicaSet, ReplicaSetSpec {
         /// Pods wanted; default 1.
-        replicas: Option<i32>,
+        replicas "replicas": Option<i32>,
         /// Which pods are its own; required.
-        selector: Option<LabelSelector>,
+        selector "selector": Option<LabelSelector>,
         /// The pod to make.
-        template: PodTemplateSpec,
+        template "template": PodTemplateSpec,
     }
 }
 
@@ -69,11 +73,11 @@ workload! {
     /// A ReplicationController.
     ReplicationController, ReplicationControllerSpec {
         /// Pods wanted; default 1.
-        replicas: Option<i32>,
+        replicas "replicas": Option<i32>,
         /// Which pods are its own; default: the template's labels.
-        selector: Labels,
+        selector "selector": Labels,
         /// The pod to make.
-        template: Option<PodTemplateSpec>,
+        template "template": Option<PodTemplateSpec>,
     }
 }
 
@@ -81,17 +85,17 @@ workload! {
     /// A StatefulSet.
     StatefulSet, StatefulSetSpec {
         /// Pods wanted; default 1.
-        replicas: Option<i32>,
+        replicas "replicas": Option<i32>,
         /// Which pods are its own; required.
-        selector: Option<LabelSelector>,
+        selector "selector": Option<LabelSelector>,
         /// The pod to make.
-        template: PodTemplateSpec,
+        template "template": PodTemplateSpec,
         /// The headless Service that gives its pods their names.
-        service_name: String,
+        service_name "serviceName": String,
         /// The first ordinal.
-        ordinals: Option<Ordinals>,
+        ordinals "ordinals": Option<Ordinals>,
         /// `OrderedReady` (default) or `Parallel`.
-        pod_management_policy: String,
+        pod_management_policy "podManagementPolicy": String,
     }
 }
 
@@ -110,9 +114,9 @@ workload! {
     /// A DaemonSet.
     DaemonSet, DaemonSetSpec {
         /// Which pods are its own; required.
-        selector: Option<LabelSelector>,
+        selector "selector": Option<LabelSelector>,
         /// The pod to make.
-        template: PodTemplateSpec,
+        template "template": PodTemplateSpec,
     }
 }
 
@@ -120,17 +124,17 @@ workload! {
     /// A Job.
     Job, JobSpec {
         /// Pods at a time; default 1.
-        parallelism: Option<i32>,
+        parallelism "parallelism": Option<i32>,
         /// Pods that must succeed; default 1.
-        completions: Option<i32>,
+        completions "completions": Option<i32>,
         /// Which pods are its own; made up unless `manualSelector`.
-        selector: Option<LabelSelector>,
+        selector "selector": Option<LabelSelector>,
         /// The pod to make.
-        template: PodTemplateSpec,
+        template "template": PodTemplateSpec,
         /// Whether it waits.
-        suspend: bool,
+        suspend "suspend": bool,
         /// `NonIndexed` (default) or `Indexed`.
-        completion_mode: String,
+        completion_mode "completionMode": String,
     }
 }
 
@@ -138,11 +142,11 @@ workload! {
     /// A CronJob.
     CronJob, CronJobSpec {
         /// When, as cron writes it.
-        schedule: String,
+        schedule "schedule": String,
         /// Whether it waits.
-        suspend: bool,
+        suspend "suspend": bool,
         /// The Job to make.
-        job_template: JobTemplate,
+        job_template "jobTemplate": JobTemplate,
     }
 }
 

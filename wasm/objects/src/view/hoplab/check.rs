@@ -1,9 +1,8 @@
 //! Assert, Step and Reject: what controllers and nodes must show, a world that changes, input to be refused.
 
 use super::super::ObjectMeta;
-use super::probe::optional_text;
-use crate::view::fields::fields;
-use serde::{Deserialize, Deserializer};
+use super::super::scalars::optional_text;
+use crate::view::value::{Fit, fields};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -96,7 +95,7 @@ pub struct ConditionCheck {
 
 fields! { strict ConditionCheck {
     type_ "type",
-    status "status" by optional_text as Option<String>,
+    status "status" by optional_text,
     reason "reason",
     parent "parent",
     listener "listener",
@@ -123,17 +122,17 @@ pub struct FieldCheck {
 
 fields! { strict FieldCheck {
     path "path",
-    equals "equals" by given as Option<Value>,
-    not_equals "notEquals" by given as Option<Value>,
-    contains "contains" by given as Option<Value>,
+    equals "equals" by given,
+    not_equals "notEquals" by given,
+    contains "contains" by given,
     exists "exists",
     length "length",
     same_as "sameAs",
 } }
 
 /// A value that was written, null included.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
+fn given(value: &Value) -> Fit<Option<Value>> {
+    Ok(Some(value.clone()))
 }
 
 /// What a command prints on a node, pod or host.
@@ -199,7 +198,7 @@ pub struct StepSpec {
 }
 
 fields! { strict StepSpec {
-    at "at" by crate::duration::optional as Option<Duration>,
+    at "at" by crate::duration::optional,
     apply "apply",
     delete "delete",
     patch "patch",

@@ -1,10 +1,11 @@
 //! What must become of a request.
 
-use super::probe::{HeaderList, optional_text, text_map};
+use super::super::scalars::{optional_text, texts};
+use super::probe::HeaderList;
 use super::{ObjectRef, Source};
-use crate::view::fields::fields;
+use crate::view::value::{Fit, Misfit, Read, fields, named_fields};
 use hoplab_source::collections::BTreeMap;
-use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use std::time::Duration;
 
 /// What must become of a request; all that is given must hold.
@@ -63,7 +64,7 @@ fields! { strict Expect {
     hops "hops",
     not_hops "notHops",
     headers_at "headersAt",
-    within "within" by crate::duration::optional as Option<Duration>,
+    within "within" by crate::duration::optional,
 } }
 
 /// Who stopped a request.
@@ -92,36 +93,19 @@ pub enum BackendStatus {
     Not(Vec<u16>),
 }
 
-impl<'de> Deserialize<'de> for BackendStatus {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Not {
-            not: OneOrList,
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum OneOrList {
-            One(u16),
-            List(Vec<u16>),
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Shape {
-            Is(OneOrList),
-            Not(Not),
-        }
-        let list = |shape| match shape {
-            OneOrList::One(status) => vec![status],
-            OneOrList::List(list) => list,
+impl Read for BackendStatus {
+    fn read(value: &Value) -> Fit<Self> {
+        let statuses = |value: &Value| match value {
+            Value::Array(_) => Vec::<u16>::read(value),
+            _ => u16::read(value).map(|status| vec![status]),
         };
-        match Shape::deserialize(deserializer) {
-            Ok(Shape::Is(shape)) => Ok(BackendStatus::OneOf(list(shape))),
-            Ok(Shape::Not(shape)) => Ok(BackendStatus::Not(list(shape.not))),
-            Err(_) => Err(serde::de::Error::custom(
-                "invalid type: expected a status, a list of them, or {not: [...]}",
-            )),
-        }
+        let read = match value {
+            Value::Object(map) if map.len() == 1 && map.contains_key("not") => {
+                statuses(&value["not"]).map(BackendStatus::Not)
+            }
+            _ => statuses(value).map(BackendStatus::OneOf),
+        };
+        read.map_err(|_| Misfit::expected("a status, a list of them, or {not: [...]}", value))
     }
 }
 
@@ -134,20 +118,13 @@ pub enum SourceExpect {
     Party(Source),
 }
 
-impl<'de> Deserialize<'de> for SourceExpect {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Shape {
-            Text(String),
-            Party(Source),
-        }
-        match Shape::deserialize(deserializer) {
-            Ok(Shape::Text(text)) => Ok(SourceExpect::Text(text)),
-            Ok(Shape::Party(party)) => Ok(SourceExpect::Party(party)),
-            Err(_) => Err(serde::de::Error::custom(
-                "invalid type: expected an address, {node: NAME} or {pod: NAMESPACE/NAME}",
-            )),
+impl Read for SourceExpect {
+    fn read(value: &Value) -> Fit<Self> {
+        match value {
+            Value::String(text) => Ok(SourceExpect::Text(text.clone())),
+            _ => Source::read(value)
+                .map(SourceExpect::Party)
+                .map_err(|_| Misfit::expected("an address, {node: NAME} or {pod: NAMESPACE/NAME}", value)),
         }
     }
 }
@@ -198,35 +175,25 @@ pub enum Tls {
     },
 }
 
-impl<'de> Deserialize<'de> for Tls {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        struct Fields {
-            #[serde(default)]
-            sni: Option<String>,
-            #[serde(default)]
-            client_certificate: Option<String>,
+impl Read for Tls {
+    fn read(value: &Value) -> Fit<Self> {
+        if let Value::Bool(used) = value {
+            return Ok(Tls::Used(*used));
         }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Shape {
-            Used(bool),
-            With(Fields),
-        }
-        match Shape::deserialize(deserializer) {
-            Ok(Shape::Used(used)) => Ok(Tls::Used(used)),
-            Ok(Shape::With(Fields {
-                sni,
-                client_certificate,
-            })) => Ok(Tls::With {
-                sni,
-                client_certificate,
-            }),
-            Err(_) => Err(serde::de::Error::custom(
-                "invalid type: expected true, false or {sni, clientCertificate}",
-            )),
-        }
+        let (mut sni, mut client_certificate) = (None, None);
+        let read = named_fields(value, &["sni", "clientCertificate"], true, &mut |place, value| {
+            let field = if place == 0 {
+                &mut sni
+            } else {
+                &mut client_certificate
+            };
+            Option::read_into(field, value)
+        });
+        read.map(|()| Tls::With {
+            sni,
+            client_certificate,
+        })
+        .map_err(|_| Misfit::expected("true, false or {sni, clientCertificate}", value))
     }
 }
 
@@ -277,7 +244,7 @@ pub struct Redirect {
 fields! { strict Redirect {
     scheme "scheme",
     host "host",
-    port "port" by optional_text as Option<String>,
+    port "port" by optional_text,
     path "path",
     query "query",
 } }
@@ -286,23 +253,17 @@ fields! { strict Redirect {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MirroredTo(pub BTreeMap<String, Option<f64>>);
 
-impl<'de> Deserialize<'de> for MirroredTo {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Shape {
-            List(Vec<String>),
-            Shares(BTreeMap<String, f64>),
-        }
-        match Shape::deserialize(deserializer) {
-            Ok(Shape::List(list)) => Ok(MirroredTo(list.into_iter().map(|name| (name, None)).collect())),
-            Ok(Shape::Shares(map)) => Ok(MirroredTo(
-                map.into_iter().map(|(name, share)| (name, Some(share))).collect(),
-            )),
-            Err(_) => Err(serde::de::Error::custom(
-                "invalid type: expected a list of backends, or a map of shares",
-            )),
-        }
+impl Read for MirroredTo {
+    fn read(value: &Value) -> Fit<Self> {
+        let read = match value {
+            Value::Array(_) => {
+                Vec::read(value).map(|list| list.into_iter().map(|name| (name, None)).collect())
+            }
+            _ => BTreeMap::read(value)
+                .map(|map| map.into_iter().map(|(name, share)| (name, Some(share))).collect()),
+        };
+        read.map(MirroredTo)
+            .map_err(|_| Misfit::expected("a list of backends, or a map of shares", value))
     }
 }
 
@@ -363,5 +324,5 @@ pub struct HeadersAt {
 
 fields! { strict HeadersAt {
     hop "hop",
-    fields "fields" by text_map as BTreeMap<String, String>,
+    fields "fields" by texts,
 } }

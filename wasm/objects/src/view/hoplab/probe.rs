@@ -1,11 +1,10 @@
 //! Probe: a request.
 
-use super::super::scalars::{optional_port, port};
-use super::super::{ObjectMeta, ScalarText};
+use super::super::ObjectMeta;
+use super::super::scalars::{optional_port, optional_text, port, scalar_text};
 use super::Expect;
-use crate::view::fields::fields;
-use hoplab_source::collections::BTreeMap;
-use serde::{Deserialize, Deserializer};
+use crate::view::value::{Fit, Misfit, Read, entries, fields, items};
+use serde_json::Value;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -48,7 +47,7 @@ fields! { strict ProbeSpec {
     from "from",
     request "request",
     times "times",
-    at "at" by crate::duration::optional as Option<Duration>,
+    at "at" by crate::duration::optional,
     expect "expect",
 } }
 
@@ -78,7 +77,7 @@ fields! { strict Source {
     host "host",
     external "external",
     cluster "cluster",
-    source_port "sourcePort" by optional_port as Option<u16>,
+    source_port "sourcePort" by optional_port,
 } }
 
 /// What is asked: exactly one.
@@ -117,32 +116,40 @@ fields! { strict Request {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderList(pub Vec<(String, String)>);
 
-impl<'de> Deserialize<'de> for HeaderList {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Header {
-            name: String,
-            value: ScalarText,
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Shape {
-            Map(hoplab_source::collections::IndexMap<String, ScalarText>),
-            List(Vec<Header>),
-        }
-        Ok(HeaderList(match Shape::deserialize(deserializer) {
-            Ok(Shape::Map(map)) => map.into_iter().map(|(name, value)| (name, value.0)).collect(),
-            Ok(Shape::List(list)) => list
-                .into_iter()
-                .map(|header| (header.name, header.value.0))
-                .collect(),
-            Err(_) => {
-                return Err(serde::de::Error::custom(
-                    "invalid type: expected a map of headers, or a list of {name, value}",
-                ));
-            }
-        }))
+/// A header in a list of them.
+#[derive(Default)]
+struct Header {
+    name: Option<String>,
+    value: Option<String>,
+}
+
+fields! { strict Header {
+    name "name",
+    value "value" by optional_text,
+} }
+
+impl Read for HeaderList {
+    fn read(value: &Value) -> Fit<Self> {
+        let misfit = || Misfit::expected("a map of headers, or a list of {name, value}", value);
+        let mut list = Vec::new();
+        let read = match value {
+            Value::Array(_) => items(value, &mut |item| match Header::read(item)? {
+                Header {
+                    name: Some(name),
+                    value: Some(value),
+                } => {
+                    list.push((name, value));
+                    Ok(())
+                }
+                _ => Err(misfit()),
+            }),
+            _ => entries(value, &mut |name, value| {
+                list.push((name.to_owned(), scalar_text(value)?));
+                Ok(())
+            }),
+        };
+        read.map_err(|_| misfit())?;
+        Ok(HeaderList(list))
     }
 }
 
@@ -171,7 +178,7 @@ fields! { strict HttpRequest {
     url "url",
     method "method",
     headers "headers",
-    version "version" by optional_text as Option<String>,
+    version "version" by optional_text,
     body "body",
     connect_to "connectTo",
     sni "sni",
@@ -227,7 +234,7 @@ pub struct TlsRequest {
 
 fields! { strict TlsRequest {
     host "host",
-    port "port" by port as u16,
+    port "port" by port,
     connect_to "connectTo",
     sni "sni",
     client_certificate "clientCertificate",
@@ -248,7 +255,7 @@ pub struct TransportRequest {
 
 fields! { strict TransportRequest {
     host "host",
-    port "port" by port as u16,
+    port "port" by port,
     payload "payload",
     dont_fragment "dontFragment",
 } }
@@ -286,15 +293,3 @@ fields! { strict DnsRequest {
     type_ "type",
     server "server",
 } }
-
-/// A text that needs no quotes.
-pub(super) fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::<ScalarText>::deserialize(deserializer)?.map(|text| text.0))
-}
-
-/// Texts by key, whose values need no quotes.
-pub(super) fn text_map<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, String>, D::Error> {
-    super::world::texts(deserializer)
-}

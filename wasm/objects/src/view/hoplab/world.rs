@@ -1,12 +1,10 @@
 //! The world that objects cannot say: Cluster, Host, Network, Zone, Fault, Layout.
 
-use super::super::ScalarText;
-use super::super::scalars::port;
+use super::super::scalars::{port, scalar_text, texts};
 use super::super::{Labels, ObjectMeta, Protocol, Taint};
-use crate::view::fields::fields;
+use crate::view::value::{Fit, Misfit, Read, entries, fields};
 use hoplab_source::collections::BTreeMap;
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -104,39 +102,27 @@ fields! { strict ClusterNode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OneOrMany<T>(pub Vec<T>);
 
-impl<'de, T: Deserialize<'de> + std::str::FromStr> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Shape {
-            One(ScalarText),
-            Many(Vec<ScalarText>),
-        }
-        let texts = match Shape::deserialize(deserializer) {
-            Ok(Shape::One(text)) => vec![text],
-            Ok(Shape::Many(texts)) => texts,
-            Err(_) => {
-                return Err(serde::de::Error::custom(
-                    "invalid type: expected a value or a list of values",
-                ));
-            }
+impl<T: std::str::FromStr> Read for OneOrMany<T> {
+    fn read(value: &Value) -> Fit<Self> {
+        let mut texts = Vec::new();
+        let mut add = |value: &Value| scalar_text(value).map(|text| texts.push(text));
+        let read = match value {
+            Value::Array(items) => items.iter().try_for_each(&mut add),
+            _ => add(value),
         };
-        texts
-            .into_iter()
-            .map(|text| {
-                let what = if std::any::type_name::<T>().contains("Net") {
-                    "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-                } else if std::any::type_name::<T>().contains("Ip") {
-                    super::super::scalars::IP_ADDRESS
-                } else {
-                    "must be a number"
-                };
-                text.0
-                    .parse()
-                    .map_err(|_| serde::de::Error::custom(format!("Invalid value: \"{}\": {what}", text.0)))
-            })
-            .collect::<Result<_, _>>()
-            .map(OneOrMany)
+        read.map_err(|_| Misfit::expected("a value or a list of values", value))?;
+        let parsed = texts.iter().map(|text| {
+            let what = if std::any::type_name::<T>().contains("Net") {
+                "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+            } else if std::any::type_name::<T>().contains("Ip") {
+                super::super::scalars::IP_ADDRESS
+            } else {
+                "must be a number"
+            };
+            text.parse()
+                .map_err(|_| Misfit::invalid(&format!("\"{text}\""), what))
+        });
+        parsed.collect::<Result<_, _>>().map(OneOrMany)
     }
 }
 
@@ -161,14 +147,26 @@ fields! { strict Cni {
 } }
 
 /// kube-proxy's settings.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Proxy {
     /// `iptables` (default), `ipvs`, `nftables`, `ebpf` or `none`.
     pub mode: Option<String>,
     /// Further settings, as kube-proxy's own configuration names them.
-    #[serde(flatten)]
     pub settings: BTreeMap<String, Value>,
+}
+
+impl Read for Proxy {
+    fn read(value: &Value) -> Fit<Self> {
+        let mut proxy = Proxy::default();
+        entries(value, &mut |key, value| {
+            if key == "mode" {
+                return proxy.mode.read_into(value);
+            }
+            proxy.settings.insert(key.to_owned(), value.clone());
+            Ok(())
+        })?;
+        Ok(proxy)
+    }
 }
 
 /// Who gives load balancers their addresses.
@@ -241,7 +239,7 @@ pub struct HostSpec {
 fields! { strict HostSpec {
     interfaces "interfaces",
     routes "routes",
-    sysctls "sysctls" by texts as Labels,
+    sysctls "sysctls" by texts,
     files "files",
     iptables "iptables",
     listen "listen",
@@ -334,7 +332,7 @@ pub struct Listen {
 }
 
 fields! { strict Listen {
-    port "port" by port as u16,
+    port "port" by port,
     protocol "protocol",
     netns "netns",
     behavior "behavior",
@@ -465,11 +463,3 @@ fields! { strict Layout {
     metadata "metadata",
     spec "spec",
 } }
-
-/// A map of text, whose values need no quotes.
-pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
-    Ok(BTreeMap::<String, ScalarText>::deserialize(deserializer)?
-        .into_iter()
-        .map(|(key, value)| (key, value.0))
-        .collect())
-}
