@@ -10,6 +10,7 @@ pub(crate) use engine::is_container;
 use crate::at::At;
 use crate::output::{Ended, Output};
 use engine::{Container, Network};
+use hoplab_source::order;
 use std::fmt::Write as _;
 
 /// Runs `docker ARGS`.
@@ -284,7 +285,7 @@ fn network_ls(at: &At<'_>) -> Ended {
     for (name, driver) in [("host", "host"), ("none", "null")] {
         all.push((name.to_owned(), engine::id_of(&format!("network {name}")), driver));
     }
-    all.sort();
+    order::sort(&mut all);
     for (name, id, driver) in all {
         rows.push([id[..12].to_owned(), name, driver.to_owned(), "local".to_owned()]);
     }

@@ -4,6 +4,7 @@ use crate::output::{Ended, Output, ended};
 use crate::stack::Stack;
 use hoplab_kernel::nf::set::Set;
 use hoplab_kernel::overlay::StackState;
+use hoplab_source::order;
 use hoplab_trace::Micros;
 use std::fmt::Write;
 
@@ -25,7 +26,7 @@ fn listed(stack: &Stack<'_>, state: Option<&StackState>, now: Micros, args: &[&s
         }
     }
     let mut servers: Vec<_> = stack.netns.ipvs.iter().collect();
-    servers.sort_by_key(|(at, _)| **at);
+    order::sort_by_key(&mut servers, |(at, _)| **at);
     if let Some((protocol, address)) = only {
         servers.retain(|((p, at), _)| p.name() == protocol && at.to_string() == address);
         if servers.is_empty() {

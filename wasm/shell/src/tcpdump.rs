@@ -7,6 +7,7 @@ use crate::at::At;
 use crate::output::Output;
 use filter::Filter;
 use hoplab_source::collections::BTreeMap;
+use hoplab_source::order;
 use hoplab_trace::{Micros, StepKind};
 use hoplab_wire::dns::{Message, Rcode, RecordData};
 use hoplab_wire::{ArpOp, Header, IcmpKind, L4Protocol, Packet, Tcp};
@@ -127,7 +128,7 @@ pub(crate) fn run(at: &At<'_>, args: &[&str]) -> Output {
             passed.push((step.at, device, incoming, &step.packet));
         }
     }
-    passed.sort_by_key(|(at, ..)| *at);
+    order::sort_by_key(&mut passed, |(at, ..)| *at);
     passed.truncate(shown.count.unwrap_or(usize::MAX));
     let link = if interface == "any" {
         "LINUX_SLL2 (Linux cooked v2)"

@@ -5,8 +5,16 @@ use super::*;
 const NODE: &str = "search lab.example\nnameserver 172.18.0.1\noptions edns0\n";
 
 fn pod(spec: &str) -> Pod {
-    let text = format!(r#"{{"metadata": {{"name": "web-0", "namespace": "shop"}}, "spec": {spec}}}"#);
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    let spec: serde_json::Value =
+        serde_json::from_str(spec).unwrap_or_else(|error| panic!("{spec}: {error}"));
+    let value = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web-0", "namespace": "shop"},
+        "spec": spec,
+    });
+    let object = hoplab_objects::Object::made(value, "a test", Vec::new());
+    Pod::clone(object.view::<Pod>().expect("the pod reads"))
 }
 
 #[test]

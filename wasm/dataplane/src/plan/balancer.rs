@@ -41,7 +41,7 @@ impl PlanData {
 
     /// The nodes that an address of a Service leads to: of MetalLB in L2 mode the one that answers for it.
     pub(super) fn nodes_that_take(&self, port: &ServicePort, address: IpAddr) -> Vec<&NodePlan> {
-        let mut nodes = self.nodes_of(port);
+        let nodes = self.nodes_of(port);
         let balancer = &self.settings.load_balancer;
         if balancer.provider != "metallb" || !port.load_balancer_ips.contains(&address) {
             return nodes;
@@ -51,8 +51,8 @@ impl PlanData {
             return Vec::new();
         }
         if balancer.mode == "l2" {
-            nodes.sort_by_cached_key(|node| Sha256::digest(format!("{}#{address}", node.name)));
-            nodes.truncate(1);
+            let digest = |node: &&NodePlan| Sha256::digest(format!("{}#{address}", node.name));
+            return nodes.into_iter().min_by_key(digest).into_iter().collect();
         }
         nodes
     }

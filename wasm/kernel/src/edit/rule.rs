@@ -3,6 +3,7 @@
 use super::{Edit, NO_ENTRY, Refused};
 use crate::NetNsId;
 use crate::fib::{DEFAULT, IpRule, LOCAL, MAIN};
+use hoplab_source::order;
 
 /// The kernel's own three.
 fn kernels() -> Vec<IpRule> {
@@ -31,7 +32,7 @@ impl Edit {
         if rules.is_empty() {
             *rules = kernels();
         }
-        rules.sort_by_key(|known| known.priority);
+        order::sort_by_key(rules, |known| known.priority);
         let second = rules.get(1).map_or(0, |known| known.priority);
         rule.priority = priority.unwrap_or(second.saturating_sub(1));
         let at = rules.partition_point(|known| known.priority <= rule.priority);

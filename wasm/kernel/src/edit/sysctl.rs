@@ -2,6 +2,7 @@
 
 use crate::NetNs;
 use crate::netns::Sysctls;
+use hoplab_source::order;
 use hoplab_trace::Name;
 
 /// Why a setting is not set.
@@ -121,7 +122,7 @@ pub fn names(netns: &NetNs) -> Vec<String> {
                 .map(|setting| format!("net.ipv4.conf.{device}.{setting}")),
         );
     }
-    names.sort();
+    order::sort(&mut names);
     names
 }
 

@@ -10,6 +10,7 @@ use crate::nf::hooks::{self, Station};
 use crate::nf::nft::{BaseChain, NftTable};
 use crate::nf::{RejectWith, TableName};
 use crate::stack::Stack;
+use hoplab_source::order;
 use hoplab_trace::{ConntrackState, DropCause, HookName, LegEnd, Name, NatKind, RuleVerdict, StepKind};
 use hoplab_wire::IcmpKind;
 use std::net::IpAddr;
@@ -479,7 +480,7 @@ fn nft_chains<'s>(
         .flat_map(|table| table.base_chains.iter().map(move |base| (table, base)))
         .filter(|(_, base)| base.hook == hook && base.is_nat == is_nat)
         .collect();
-    found.sort_by_key(|(_, base)| base.priority);
+    order::sort_by_key(&mut found, |(_, base)| base.priority);
     found
 }
 

@@ -268,8 +268,7 @@ fn give_addresses(nodes: &mut [NodeSettings], settings: &ClusterSettings) {
         .first()
         .is_none_or(|range| range.addr().is_ipv4());
     for node in nodes {
-        node.addresses
-            .sort_by_key(|address| address.is_ipv4() != first_is_v4);
+        order::sort_by_key(&mut node.addresses, |address| address.is_ipv4() != first_is_v4);
     }
 }
 

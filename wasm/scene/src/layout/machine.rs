@@ -5,6 +5,7 @@ use super::shapes::{self, line};
 use crate::input::{HostInput, HostInterfaceInput, HostNamespaceInput, PortInput};
 use crate::text::{Face, width};
 use crate::{EdgeKind, Point, ShapeKind, ShapeLine};
+use hoplab_source::order;
 
 pub(crate) const CARD: f64 = 22.0;
 const PAD: f64 = 10.0;
@@ -90,7 +91,7 @@ impl<'a> Machine<'a> {
             })
             .collect();
         // Those of one bridge stand beside each other.
-        spaces.sort_by_key(|(space, _)| {
+        order::sort_by_key(&mut spaces, |(space, _)| {
             host.within(&space.name)
                 .find_map(|i| host.bridge_of(i))
                 .unwrap_or(usize::MAX)

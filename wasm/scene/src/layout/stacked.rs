@@ -11,6 +11,7 @@ use super::opened::{Context, Opened};
 use super::pods::Fold;
 use crate::input::Input;
 use crate::{Density, Point};
+use hoplab_source::order;
 
 const EDGE: f64 = 8.0;
 /// Between nodes, their cards included.
@@ -27,7 +28,7 @@ pub(crate) fn draw(path: &Input, options: &Options, keep: &Keep) -> Draft {
     };
     let mut nodes: Vec<_> = path.nodes.iter().collect();
     // In the path's order.
-    nodes.sort_by_key(|n| {
+    order::sort_by_key(&mut nodes, |n| {
         let held = pods.on(&n.name).iter().filter_map(|p| keep.place(&p.id())).min();
         let own = keep.node(&n.name);
         own.or(held).unwrap_or(usize::MAX)

@@ -10,6 +10,7 @@ use hoplab_kernel::nf::parse;
 use hoplab_kernel::nf::restore::table_named;
 use hoplab_kernel::nf::save::Family;
 use hoplab_kernel::{NetNs, NetNsId};
+use hoplab_source::order;
 use hoplab_trace::{Name, Place};
 use hoplab_wire::L4Protocol;
 use ipnet::{IpNet, Ipv4Net};
@@ -194,7 +195,7 @@ pub(super) fn containers(netns: &NetNs) -> Vec<Container> {
             Some((number.parse().ok()?, container))
         })
         .collect();
-    all.sort_by_key(|(number, _)| *number);
+    order::sort_by_key(&mut all, |(number, _)| *number);
     all.into_iter().map(|(_, container)| container).collect()
 }
 

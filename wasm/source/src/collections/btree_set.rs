@@ -2,11 +2,8 @@
 
 use super::BTreeMap;
 use super::btree::{IntoIter as MapIntoIter, Iter as MapIter};
-use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
 use std::borrow::Borrow;
 use std::fmt;
-use std::marker::PhantomData;
 
 /// See `std::collections::BTreeSet`.
 #[derive(Clone, PartialEq, Eq)]
@@ -161,35 +158,5 @@ impl<T> Default for BTreeSet<T> {
 impl<T: fmt::Debug> fmt::Debug for BTreeSet<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter()).finish()
-    }
-}
-
-impl<T: Serialize> Serialize for BTreeSet<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self)
-    }
-}
-
-impl<'de, T: Deserialize<'de> + Ord> Deserialize<'de> for BTreeSet<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Items<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de> + Ord> Visitor<'de> for Items<T> {
-            type Value = BTreeSet<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-                let mut set = BTreeSet::new();
-                while let Some(item) = access.next_element()? {
-                    set.insert(item);
-                }
-                Ok(set)
-            }
-        }
-
-        deserializer.deserialize_seq(Items(PhantomData))
     }
 }

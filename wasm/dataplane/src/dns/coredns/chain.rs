@@ -7,6 +7,7 @@
 
 use super::cache::Store;
 use super::view::Expression;
+use hoplab_source::order;
 use hoplab_trace::Micros;
 use hoplab_wire::dns::{CLASS_IN, Edns, Message, Name, Question, Rcode, Record, RecordData, RecordType, Soa};
 use std::net::SocketAddr;
@@ -180,7 +181,7 @@ pub(super) fn serve(cx: &mut Context<'_>, query: &Message) -> Result<Served, Box
             }
         }
     }
-    keyed.sort_by_key(|(zone, _)| std::cmp::Reverse(zone.labels().len()));
+    order::sort_by_key(&mut keyed, |(zone, _)| std::cmp::Reverse(zone.labels().len()));
     let found = keyed.iter().find(|(_, block)| match &block.view {
         None => true,
         Some((name, conditions)) => conditions.iter().all(|c| {

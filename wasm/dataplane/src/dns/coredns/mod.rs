@@ -27,6 +27,7 @@ use hoplab_kernel::netns::Listener;
 use hoplab_objects::relate::Relations;
 use hoplab_objects::view::{ConfigMap, Container, Pod};
 use hoplab_objects::{Object, Store};
+use hoplab_source::order;
 use hoplab_source::{FieldPath, ObjectKey};
 use hoplab_wire::L4Protocol;
 use process::CoreDns;
@@ -142,7 +143,7 @@ fn listen(compiled: Arc<Compiled>, object: &Object, path: &FieldPath, out: &mut 
         .iter()
         .flat_map(|s| s.zones.iter().map(|(_, port)| *port))
         .collect();
-    ports.sort_unstable();
+    order::sort(&mut ports);
     ports.dedup();
     let origin = Arc::new(object.origin(&path.key("image")));
     for port in ports {

@@ -1,6 +1,7 @@
 //! Plug-ins of a few lines: whoami, any, chaos, minimal, local, acl, header, loadbalance.
 
 use super::chain::{Ask, Context, Plugin, Served, authoritative, lower, next, question, zone_of};
+use hoplab_source::order;
 use hoplab_wire::dns::{Message, Name, Rcode, Record, RecordData, RecordType, Srv};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -296,7 +297,7 @@ impl LoadBalance {
             RecordType::Mx => 3,
             _ => 1,
         };
-        section.sort_by_key(rank);
+        order::sort_by_key(section, rank);
         for kind in [2, 3] {
             let from = section.partition_point(|r| rank(r) < kind);
             let to = section.partition_point(|r| rank(r) <= kind);
@@ -313,6 +314,6 @@ impl LoadBalance {
             self.prefer.iter().any(|net| net.contains(&address))
         };
         let from = section.partition_point(|r| rank(r) < 2);
-        section[from..].sort_by_key(|record| !preferred(record));
+        order::sort_by_key(&mut section[from..], |record| !preferred(record));
     }
 }

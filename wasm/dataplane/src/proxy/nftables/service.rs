@@ -8,6 +8,7 @@ use crate::rules::{MASQUERADE_MARK, chain, rule};
 use crate::service_map::{Endpoint, NodeView, ServicePort};
 use hoplab_kernel::nf::set::{Element, Key, Part, Set};
 use hoplab_kernel::nf::{Chain, MarkOp, Match, Rule, Target};
+use hoplab_source::order;
 use hoplab_source::{FieldPath, Origin};
 use hoplab_trace::Name;
 use ipnet::IpNet;
@@ -215,7 +216,7 @@ impl Writer<'_> {
         {
             nets.extend(port.load_balancer_ips.iter().map(|ip| IpNet::from(*ip)));
         }
-        nets.sort();
+        order::sort(&mut nets);
         let found = match nets.as_slice() {
             [net] => Match::Src { not: true, net: *net },
             _ => Match::SrcIn { not: true, nets },
