@@ -302,9 +302,12 @@ impl HostInput {
     /// The other end of a veth.
     pub fn peer(&self, interface: &HostInterfaceInput) -> Option<&HostInterfaceInput> {
         let name = interface.peer.as_deref();
-        self.interfaces
-            .iter()
-            .find(|i| Some(i.name.as_str()) == name || i.peer.as_deref() == Some(interface.name.as_str()))
+        let named = |i: &&HostInterfaceInput| Some(i.name.as_str()) == name;
+        let leads_here = |i: &&HostInterfaceInput| i.peer.as_deref() == Some(interface.name.as_str());
+        // Names may be the same in several namespaces: the end that leads back is meant.
+        let all = || self.interfaces.iter();
+        let both = all().find(|i| named(i) && leads_here(i));
+        both.or_else(|| all().find(|i| named(i) || leads_here(i)))
     }
 
     /// The place of an interface in the list.

@@ -362,9 +362,8 @@ impl<'a> Machine<'a> {
     fn between_spaces(&self, draft: &mut Draft, ends: &[(&HostInterfaceInput, Rect)]) {
         let mut level = 8.0;
         for (i, (end, card)) in ends.iter().enumerate() {
-            let far = end.peer.as_deref();
-            let Some((other, place)) = ends[i + 1..].iter().find(|(o, _)| Some(o.name.as_str()) == far)
-            else {
+            let far = self.host.peer(end);
+            let Some((other, place)) = ends[i + 1..].iter().find(|(o, _)| Some(*o) == far) else {
                 continue;
             };
             let turn = card.bottom() + level;

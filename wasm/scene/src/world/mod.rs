@@ -4,6 +4,7 @@
 
 mod places;
 mod pods;
+mod typed;
 
 use crate::input::{
     DeviceInput, EndpointInput, HostInput, HostInterfaceInput, HostNamespaceInput, Input, NetworkInput,
@@ -324,6 +325,14 @@ fn workloads(world: &World, pods: &BTreeMap<ObjectKey, (u32, u32)>) -> Vec<Workl
 }
 
 fn hosts(world: &World) -> Vec<HostInput> {
+    let mut hosts = declared_hosts(world);
+    if world.edits() > 0 {
+        hosts.iter_mut().for_each(|host| typed::as_it_is(world, host));
+    }
+    hosts
+}
+
+fn declared_hosts(world: &World) -> Vec<HostInput> {
     let store = world.store();
     store
         .all::<Host>()
