@@ -8,7 +8,8 @@
 //! engine.scene(options: SceneOptions): Scene          // of its tree only what changed since the last scene
 //! engine.place(id: string): Place | undefined         // where a document says what a shape or row stands for
 //! engine.send(request: SendRequest): SendResult       // trace and timeline laid over the scene of these options
-//! engine.exec(place: string, line: string): ExecResult  // the simulated shell
+//! engine.exec(place: string, line: string): ExecResult  // the simulated shell; what a line changes stays
+//! engine.undo(): ExecResult                           // takes the last such line back
 //! engine.check(checks: SourceFile[]): CheckReport     // judges a lesson's checks against the loaded world
 //! engine.svg(options: SceneOptions): string
 //! ```
@@ -79,7 +80,12 @@ impl Engine {
         Ok(self.session.exec(place, line).into_ts()?)
     }
 
-    /// Judges checks against the loaded files.
+    /// Takes the last line back that changed the network.
+    pub fn undo(&mut self) -> Result<Ts<ExecResult>, JsError> {
+        Ok(self.session.undo().into_ts()?)
+    }
+
+    /// Judges checks against the loaded files and what was typed since.
     pub fn check(&self, checks: Vec<Ts<SourceFile>>) -> Result<Ts<CheckReport>, JsError> {
         Ok(self.session.check(&files(checks)?).into_ts()?)
     }

@@ -148,6 +148,8 @@ pub struct ExecResult {
     pub output: String,
     /// Exit status.
     pub status: i32,
+    /// Whether it changed the network: what is drawn may be out of date.
+    pub changed: bool,
 }
 
 /// What became of checks.

@@ -169,18 +169,43 @@ impl Session {
 
     /// Runs a command line of the simulated shell at a place.
     pub fn exec(&mut self, place: &str, line: &str) -> ExecResult {
+        let before = self.world.typed().len();
         let output = terminal::type_line(&mut self.world, place, line);
-        ExecResult {
-            output: format!("{}{}", output.stdout, output.stderr),
-            status: output.status,
+        let changed = self.world.typed().len() != before;
+        self.executed(
+            format!("{}{}", output.stdout, output.stderr),
+            output.status,
+            changed,
+        )
+    }
+
+    /// Takes the last line back that changed the network.
+    pub fn undo(&mut self) -> ExecResult {
+        match terminal::undo(&mut self.world) {
+            Some(typed) => {
+                let output = format!("undone: {} (at {})\n", typed.line, typed.place);
+                self.executed(output, 0, true)
+            }
+            None => self.executed("undo: no line changed the network\n".to_owned(), 1, false),
         }
     }
 
-    /// Judges checks against the loaded files.
+    fn executed(&mut self, output: String, status: i32, changed: bool) -> ExecResult {
+        if changed {
+            self.drawn = None;
+        }
+        ExecResult {
+            output,
+            status,
+            changed,
+        }
+    }
+
+    /// Judges checks against the loaded files and what was typed since.
     pub fn check(&self, checks: &[SourceFile]) -> CheckReport {
         let mut all = texts(&self.files);
         all.extend(texts(checks));
-        let report = hoplab_checks::run_scenario("checks", &all, &Settings::default());
+        let report = hoplab_checks::run_typed("checks", &all, self.world.typed(), &Settings::default());
         let checks: Vec<CheckView> = report
             .checks
             .into_iter()

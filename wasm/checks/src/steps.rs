@@ -4,7 +4,7 @@ use crate::assert::{described, objects};
 use crate::facts::Facts;
 use crate::report::{Check, READ, ScenarioReport};
 use crate::{assert, node, probe, reject};
-use hoplab_engine::{Around, From, Options, World};
+use hoplab_engine::{Around, From, Options, Typed, World};
 use hoplab_objects::read::step_objects;
 use hoplab_objects::relate::Relations;
 use hoplab_objects::view::hoplab::{Assert, Probe, Reject, Step, StepSpec};
@@ -60,7 +60,18 @@ impl Facts for World {
 
 /// Runs every check of the world of these files.
 pub fn run_scenario(path: &str, files: &[SourceText<'_>], settings: &Settings) -> ScenarioReport {
-    let loaded = World::load(files, &settings.options);
+    run_typed(path, files, &[], settings)
+}
+
+/// The same after lines were typed in it; those that fail there change nothing.
+pub fn run_typed(
+    path: &str,
+    files: &[SourceText<'_>],
+    typed: &[Typed],
+    settings: &Settings,
+) -> ScenarioReport {
+    let mut loaded = World::load(files, &settings.options);
+    hoplab_shell::terminal::replay(&mut loaded.value, typed);
     match unreadable(&loaded.diagnostics, files) {
         Some(check) => ScenarioReport {
             path: path.to_owned(),

@@ -103,8 +103,17 @@ export class Session {
     this.#layout()
   }
 
-  exec(place: string, line: string): Promise<ExecResult> {
-    return this.#engine.call('exec', [place, line])
+  /** Runs a line of the terminal; what it changes by hand is drawn. */
+  async exec(place: string, line: string): Promise<ExecResult> {
+    return this.#typed(await this.#engine.call('exec', [place, line]))
+  }
+  /** Takes the last line back that changed the network. */
+  async undo(): Promise<ExecResult> {
+    return this.#typed(await this.#engine.call('undo', []))
+  }
+  #typed(result: ExecResult): ExecResult {
+    if (result.changed) this.#layout()
+    return result
   }
   /** Where a document says what a shape or a row stands for. */
   place(id: string): Promise<Place | undefined> {

@@ -214,7 +214,10 @@ export class Engine {
     return empty
   }
   exec(at: string, line: string): ExecResult {
-    return { output: `${line} on ${at}: the mock has no commands\n`, status: 127 }
+    return { output: `${line} on ${at}: the mock has no commands\n`, status: 127, changed: false }
+  }
+  undo(): ExecResult {
+    return { output: 'undo: no line changed the network\n', status: 1, changed: false }
   }
   check(): CheckReport {
     return { checks: [{ name: 'client-reaches-web', ok: false, message: 'refused' }, { name: 'still-iptables', ok: true, message: 'holds' }], passed: 1, failed: 1 }

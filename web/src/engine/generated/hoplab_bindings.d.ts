@@ -642,6 +642,10 @@ export interface ExecResult {
      * Exit status.
      */
     status: number;
+    /**
+     * Whether it changed the network: what is drawn may be out of date.
+     */
+    changed: boolean;
 }
 
 /**
@@ -769,7 +773,7 @@ export class Engine {
     free(): void;
     [Symbol.dispose](): void;
     /**
-     * Judges checks against the loaded files.
+     * Judges checks against the loaded files and what was typed since.
      */
     check(checks: SourceFile[]): CheckReport;
     /**
@@ -800,6 +804,10 @@ export class Engine {
      * The drawing as a file of its own.
      */
     svg(options: SceneOptions): string;
+    /**
+     * Takes the last line back that changed the network.
+     */
+    undo(): ExecResult;
 }
 
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
@@ -815,6 +823,7 @@ export interface InitOutput {
     readonly engine_scene: (a: number, b: number, c: any) => void;
     readonly engine_send: (a: number, b: number, c: any) => void;
     readonly engine_svg: (a: number, b: number, c: any) => void;
+    readonly engine_undo: (a: number, b: number) => void;
     readonly __wbindgen_export: (a: number, b: number) => number;
     readonly __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
     readonly __wbindgen_export3: (a: number, b: number, c: number) => void;
