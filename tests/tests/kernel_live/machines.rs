@@ -7,7 +7,6 @@ use hoplab_dataplane::plan::INTERNET;
 use hoplab_engine::World;
 use hoplab_kernel::fib::{DEFAULT, LOCAL, MAIN, Route, RouteKind};
 use hoplab_kernel::interface::{Interface, InterfaceKind, Scope};
-use hoplab_kernel::nf::nft::list_ruleset;
 use hoplab_kernel::nf::save::{Family, iptables_save_of};
 use hoplab_kernel::{NetNs, NetNsId};
 use hoplab_trace::{Name, Place};
@@ -41,7 +40,7 @@ impl Machines {
         let mut all = Vec::new();
         let mut add = |id: NetNsId, stack: Arc<NetNs>| -> Result<()> {
             let rules = |r: &hoplab_kernel::nf::Ruleset| !r.tables.is_empty();
-            let has_rules = rules(&stack.iptables) || rules(&stack.ip6tables) || !stack.nftables.is_empty();
+            let has_rules = rules(&stack.iptables) || rules(&stack.ip6tables);
             all.push(Machine {
                 place: stack.place.clone(),
                 namespace: Namespace::new().map_err(|e| e.to_string())?,
@@ -249,11 +248,6 @@ impl Machine {
                     .run(&[program], &iptables_save_of(rules, family))
                     .map_err(|e| format!("{}: {e}", self.place))?;
             }
-        }
-        if !stack.nftables.is_empty() {
-            self.namespace
-                .run(&["nft", "-f", "-"], &list_ruleset(&stack.nftables))
-                .map_err(|e| format!("{}: {e}", self.place))?;
         }
         Ok(())
     }

@@ -58,22 +58,6 @@ pub fn differences(case: &Case) -> Result<Vec<String>, String> {
             let theirs = machine.namespace.run(&[save], "")?;
             compare(&mut out, place, line, &rules(&ours), &rules(&theirs));
         }
-        if !machine.stack.nftables.is_empty() {
-            let ours = print("nft list ruleset")?;
-            if let Err(error) = machine.namespace.run(&["nft", "-c", "-f", "-"], &ours) {
-                out.push(format!("{place}: nft list ruleset: {error}"));
-            }
-            let theirs = machine
-                .namespace
-                .run(&["nft", "-s", "list", "table", "ip", "kube-proxy"], "")?;
-            compare(
-                &mut out,
-                place,
-                "nft list ruleset",
-                &nft_lines(&ours),
-                &nft_lines(&theirs),
-            );
-        }
     }
     Ok(out)
 }
@@ -128,18 +112,6 @@ fn same(machine: &Machine, out: &mut Vec<String>, line: &str, ours: &str) -> Res
         &lines(&theirs),
     );
     Ok(())
-}
-
-/// Lines of a ruleset, an element of a map or set each; in any order, since nft sorts them by its own hash.
-fn nft_lines(text: &str) -> Vec<String> {
-    let text = text.replace("elements = {", "").replace([',', '}'], "\n");
-    let mut lines: Vec<String> = text
-        .lines()
-        .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect();
-    lines.retain(|l| !l.is_empty());
-    lines.sort();
-    lines
 }
 
 /// Rules by table and chain, without counters and comments; the order of rules in a chain counts.

@@ -81,15 +81,6 @@ fn verdict(hit: &RuleHit) -> String {
     }
 }
 
-/// A rule that matched. What an nftables rule says through a map is told by the chain that comes next.
-fn met(hook: &str, table: &str, chain: &str, number: usize, verdict: &str) -> String {
-    if ["raw", "mangle", "nat", "filter"].contains(&table) {
-        format!("{hook} {table}/{chain} #{number} {verdict}")
-    } else {
-        format!("{hook} {table}/{chain} #{number}")
-    }
-}
-
 /// The way of one flight.
 pub fn walked(flight: &Flight, ports: &Ports, place_of: &dyn Fn(NetNsId) -> Place) -> Way {
     let mut way = Way::default();
@@ -133,7 +124,7 @@ pub fn walked(flight: &Flight, ports: &Ports, place_of: &dyn Fn(NetNsId) -> Plac
                     } else {
                         verdict(hit)
                     };
-                    let line = met(&hook.to_string(), table, &hit.chain, hit.number as usize, &what);
+                    let line = format!("{hook} {table}/{} #{} {what}", hit.chain, hit.number);
                     way.hooks.entry(place.clone()).or_default().push(line);
                 }
             }
@@ -303,7 +294,8 @@ fn one_group(
         }
         None => {
             for (chain, number, verdict) in &group.rules {
-                lines.push(met(&group.hook, &group.table, chain, *number, verdict));
+                let (hook, table) = (&group.hook, &group.table);
+                lines.push(format!("{hook} {table}/{chain} #{number} {verdict}"));
             }
             entered
         }

@@ -104,11 +104,9 @@ fn cluster(random: &mut Random, yaml: &mut String, nodes: usize) {
     } else {
         *random.of(&["flannel, backend: vxlan", "flannel, backend: host-gw"])
     };
-    // A choice that takes no number, so that the other worlds of a seed stay as they are.
-    let mode = if random.0 % 4 == 0 { "nftables" } else { "iptables" };
     let _ = write!(
         yaml,
-        "apiVersion: hoplab.dev/v1\nkind: Cluster\nmetadata: {{name: c}}\nspec:\n  nodes: [{}]\n  cni: {{name: {cni}}}\n  addons: {{dns: none}}\n  proxy: {{mode: {mode}}}\n",
+        "apiVersion: hoplab.dev/v1\nkind: Cluster\nmetadata: {{name: c}}\nspec:\n  nodes: [{}]\n  cni: {{name: {cni}}}\n  addons: {{dns: none}}\n",
         list.join(", ")
     );
 }

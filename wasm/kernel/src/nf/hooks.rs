@@ -55,20 +55,13 @@ pub static HOOK_ORDER: [(HookName, Station, i32); 21] = [
     (Postrouting, Confirm, i32::MAX),
 ];
 
-/// What runs at one hook, in order, with its priority. Chains of nftables come between. Of two with one priority the one
-/// registered last runs first (net/netfilter/core.c `nf_hook_entries_grow`): kube-proxy makes its tables anew when it
-/// starts, after kubelet and the CNI plug-in have made those of iptables.
+/// What runs at one hook, in order, with its priority. Chains of nftables come between; of two with one priority
+/// iptables' is first, as it was registered first.
 pub fn stations(hook: HookName) -> impl Iterator<Item = (Station, i32)> {
     HOOK_ORDER
         .iter()
         .filter(move |(h, ..)| *h == hook)
         .map(|(_, station, priority)| (*station, *priority))
-}
-
-/// Of iptables' nat table at a hook that it has.
-pub fn nat_priority(hook: HookName) -> i32 {
-    let found = stations(hook).find(|(station, _)| *station == Table(Nat));
-    found.map_or(0, |(_, priority)| priority)
 }
 
 #[cfg(test)]

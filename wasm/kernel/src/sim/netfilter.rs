@@ -42,11 +42,11 @@ impl Sim<'_> {
         let mut after = i32::MIN;
         for (station, priority) in hooks::stations(hook) {
             if !stack.ns.nftables.is_empty() {
-                let end = self.nft_filters(cursor, stack, hook, (iif, oif), after..=priority);
+                let end = self.nft_filters(cursor, stack, hook, (iif, oif), after..priority);
                 if end != HookEnd::Pass {
                     return end;
                 }
-                after = priority.saturating_add(1);
+                after = priority;
             }
             let end = match station {
                 // nf_conntrack_in: what has its connection already is not looked at again.
@@ -67,7 +67,7 @@ impl Sim<'_> {
         if stack.ns.nftables.is_empty() {
             return HookEnd::Pass;
         }
-        self.nft_filters(cursor, stack, hook, (iif, oif), after..=i32::MAX)
+        self.nft_filters(cursor, stack, hook, (iif, oif), after..i32::MAX)
     }
 
     /// Base chains of the type filter whose priorities are in a range, the lower first.
@@ -77,7 +77,7 @@ impl Sim<'_> {
         stack: &Stack,
         hook: HookName,
         devices: (Option<&Name>, Option<&Name>),
-        priorities: std::ops::RangeInclusive<i32>,
+        priorities: std::ops::Range<i32>,
     ) -> HookEnd {
         for (table, base) in nft_chains(cursor, stack, hook, false) {
             if !priorities.contains(&base.priority) {
@@ -366,29 +366,22 @@ impl Sim<'_> {
                 });
         }
         if !done {
+            let mut evaluated = self
+                .ask(cursor, stack, hook, TableName::Nat, iif, oif, v4)
+                .map(|evaluated| (TableName::Nat.name(), evaluated));
             // nf_nat_inet_fn: the next chain is asked while none has said anything.
-            let chains = nft_chains(cursor, stack, hook, true);
-            let iptables = chains.partition_point(|(_, base)| base.priority <= hooks::nat_priority(hook));
-            let mut evaluated: Option<(&'static str, eval::Evaluated)> = None;
-            for turn in 0..=chains.len() {
+            for (table, base) in nft_chains(cursor, stack, hook, true) {
                 if evaluated
                     .as_ref()
                     .is_some_and(|(_, e)| e.decision != Decision::Accept)
                 {
                     break;
                 }
-                let next = if turn == iptables {
-                    self.ask(cursor, stack, hook, TableName::Nat, iif, oif, v4)
-                        .map(|e| (TableName::Nat.name(), e))
-                } else {
-                    let (table, base) = chains[turn - usize::from(turn > iptables)];
-                    let asked = self.asked(cursor, stack, hook, (iif, oif), &|seen, around| {
-                        eval::evaluate_nft(table, base.name, seen, around)
-                    });
-                    asked.map(|e| (table.name, e))
-                };
+                let next = self.asked(cursor, stack, hook, (iif, oif), &|seen, around| {
+                    eval::evaluate_nft(table, base.name, seen, around)
+                });
                 if let Some(next) = next
-                    && let Some((name, before)) = evaluated.replace(next)
+                    && let Some((name, before)) = evaluated.replace((table.name, next))
                 {
                     self.said(cursor, hook, name, before);
                 }
