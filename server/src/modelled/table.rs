@@ -494,6 +494,20 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         HOPLAB,
+        "Linux by hand: ip (netns, link, addr, route, rule, neigh), bridge, iptables, iptables-restore, sysctl, docker, nc, tcpdump",
+        Modelled,
+        "what changes and what is refused, as recorded from the tools; nft lists only, and of link types bridge, dummy, veth, \
+         vlan and vxlan are made; what else is asked for is refused by name",
+        &[
+            "wasm/shell/tests/typing.rs#links_addresses_routes_and_neighbours_as_recorded_from_iproute2",
+            "wasm/shell/tests/typing.rs#what_the_kernel_refuses_as_recorded_from_iproute2",
+            "wasm/shell/tests/typing.rs#chains_and_rules_as_recorded_from_iptables",
+            "wasm/shell/tests/typing.rs#the_way_to_a_machine_as_recorded_from_traceroute_tracepath_and_arping",
+            "wasm/checks/tests/typed.rs#containers_publish_ports_and_share_namespaces",
+        ],
+    ),
+    row(
+        HOPLAB,
         "Probe, Assert, Step, Reject",
         Modelled,
         "a field that is not modelled makes the check fail and says so",

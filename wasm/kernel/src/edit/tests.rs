@@ -185,3 +185,43 @@ fn settings_by_either_spelling() {
         Err(sysctl::NotSet::Unknown)
     );
 }
+
+fn vlan(edit: &mut Edit, netns: NetNsId, name: &str, lower: &str, id: u16) -> Result<(), Refused> {
+    let lower = lower.into();
+    edit.link_add(
+        netns,
+        NewLink {
+            name: name.into(),
+            kind: LinkKind::Vlan { lower, id },
+            mac: None,
+            mtu_bytes: None,
+        },
+    )
+}
+
+#[test]
+fn a_vlan_card_follows_the_interface_below() {
+    let (mut edit, root, _) = machine();
+    veth(&mut edit, root, "eth0", "far").expect("a pair");
+    vlan(&mut edit, root, "eth0.10", "eth0", 10).expect("a card");
+    let mac = |edit: &Edit, name: &str| edit.netns(root).interfaces[name].mac;
+    assert_eq!(mac(&edit, "eth0.10"), mac(&edit, "eth0"));
+    let exists = Refused::Message("8021q: VLAN device already exists");
+    assert_eq!(vlan(&mut edit, root, "x", "eth0", 10), Err(exists));
+    let invalid = Refused::Message("8021q: Invalid VLAN id");
+    assert_eq!(vlan(&mut edit, root, "x", "eth0", 4095), Err(invalid));
+    let down = Refused::Errno("Network is down");
+    assert_eq!(edit.link_set_up(root, "eth0.10"), Err(down));
+    edit.link_set_up(root, "eth0").expect("it goes up");
+    let up = |edit: &Edit| edit.netns(root).interfaces["eth0.10"].up;
+    assert!(up(&edit));
+    edit.link_set_mtu(root, "eth0", 1400).expect("it is narrower");
+    assert_eq!(edit.netns(root).interfaces["eth0.10"].mtu_bytes, 1400);
+    let too_wide = Refused::Errno("Numerical result out of range");
+    assert_eq!(edit.link_set_mtu(root, "eth0.10", 1500), Err(too_wide));
+    edit.link_set_name(root, "eth0", "uplink").expect("it is renamed");
+    edit.link_set_down(root, "uplink").expect("it goes down");
+    assert!(!up(&edit));
+    edit.link_del(root, "uplink").expect("it goes away");
+    assert!(!edit.netns(root).interfaces.contains_key("eth0.10"));
+}
