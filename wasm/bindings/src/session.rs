@@ -205,7 +205,7 @@ impl Session {
     pub fn check(&self, checks: &[SourceFile]) -> CheckReport {
         let mut all = texts(&self.files);
         all.extend(texts(checks));
-        let report = hoplab_checks::run_typed("checks", &all, self.world.typed(), &Settings::default());
+        let report = hoplab_checks::run_scenario_after(&self.world, "checks", &all, &Settings::default());
         let checks: Vec<CheckView> = report
             .checks
             .into_iter()

@@ -4,7 +4,7 @@
 //! discover(root, files)               -> cases          which worlds and lessons a folder holds
 //! test(root, files, settings)         -> Report         all of them run; to_text, to_json, to_junit print it
 //! run_scenario(path, files, settings) -> ScenarioReport one world's checks
-//! run_typed(path, files, typed, settings) -> …          the same after lines were typed in it
+//! run_scenario_after(world, path, files, settings) -> … the same, of what a world becomes with these files
 //! prove_lesson(path, files, settings) -> ScenarioReport start fails, solution passes, cheats fail
 //! run(world, settings)                -> checks         of a world that is loaded already
 //! ```
@@ -26,7 +26,7 @@ mod steps;
 pub use discover::{Case, discover};
 pub use lesson::{part, prove_lesson};
 pub use report::{Check, READ, Report, ScenarioReport, to_json, to_junit, to_text};
-pub use steps::{Settings, run, run_scenario, run_typed};
+pub use steps::{Settings, run, run_scenario, run_scenario_after};
 
 use hoplab_objects::SourceText;
 

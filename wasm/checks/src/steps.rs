@@ -4,13 +4,13 @@ use crate::assert::{described, objects};
 use crate::facts::Facts;
 use crate::report::{Check, READ, ScenarioReport};
 use crate::{assert, node, probe, reject};
-use hoplab_engine::{Around, From, Options, Typed, World};
+use hoplab_engine::{Around, From, Options, World};
 use hoplab_objects::read::step_objects;
 use hoplab_objects::relate::Relations;
 use hoplab_objects::view::hoplab::{Assert, Probe, Reject, Step, StepSpec};
 use hoplab_objects::{Change, Object, SourceText, Store, scenario};
 use hoplab_source::collections::BTreeMap;
-use hoplab_source::{Diagnostic, ObjectKey, Severity, order};
+use hoplab_source::{Diagnostic, ObjectKey, Severity, Warned, order};
 use serde_json::json;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -60,18 +60,29 @@ impl Facts for World {
 
 /// Runs every check of the world of these files.
 pub fn run_scenario(path: &str, files: &[SourceText<'_>], settings: &Settings) -> ScenarioReport {
-    run_typed(path, files, &[], settings)
+    judged(path, World::load(files, &settings.options), files, settings)
 }
 
-/// The same after lines were typed in it; those that fail there change nothing.
-pub fn run_typed(
+/// The same, of the world that an earlier one becomes with these files: what they have in common is not made anew. What
+/// packets left behind there is forgotten; what was typed there is typed again, and lines that fail change nothing.
+pub fn run_scenario_after(
+    before: &World,
     path: &str,
     files: &[SourceText<'_>],
-    typed: &[Typed],
     settings: &Settings,
 ) -> ScenarioReport {
-    let mut loaded = World::load(files, &settings.options);
-    hoplab_shell::terminal::replay(&mut loaded.value, typed);
+    let mut loaded = before.edited(files);
+    loaded.value.forget_packets();
+    hoplab_shell::terminal::replay(&mut loaded.value, before.typed());
+    judged(path, loaded, files, settings)
+}
+
+fn judged(
+    path: &str,
+    loaded: Warned<World>,
+    files: &[SourceText<'_>],
+    settings: &Settings,
+) -> ScenarioReport {
     match unreadable(&loaded.diagnostics, files) {
         Some(check) => ScenarioReport {
             path: path.to_owned(),

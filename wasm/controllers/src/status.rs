@@ -116,10 +116,7 @@ fn of_kind<T: View>(
         }
         if value != *object.value {
             // The views of workloads have no status: they stay as they are.
-            written.changed.push(Arc::new(Object {
-                value: Arc::new(value),
-                ..(**object).clone()
-            }));
+            written.changed.push(Arc::new(object.with_unread(value)));
         }
     }
 }

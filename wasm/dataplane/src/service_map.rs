@@ -9,6 +9,7 @@ use hoplab_trace::Name;
 use hoplab_wire::L4Protocol;
 use ipnet::IpNet;
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -151,6 +152,15 @@ struct One {
     service: Arc<Object>,
     slices: Vec<Arc<Object>>,
     ports: Vec<Arc<ServicePort>>,
+    /// Of the ports.
+    hash: u64,
+}
+
+/// The hash of all their ports.
+impl Hash for Served {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.iter().for_each(|one| one.hash.hash(state));
+    }
 }
 
 impl Served {
@@ -187,11 +197,17 @@ impl Served {
                         .zip(slices)
                         .all(|(old, new)| old.shares_value(new))
             };
-            let ports = match known.peek().copied().filter(same) {
-                Some(one) => one.ports.clone(),
-                None => ports_of(object, service, &mut endpoints_by_port(slices)),
+            let (ports, hash) = match known.peek().copied().filter(same) {
+                Some(one) => (one.ports.clone(), one.hash),
+                None => {
+                    let ports = ports_of(object, service, &mut endpoints_by_port(slices));
+                    let mut hash = DefaultHasher::new();
+                    ports.hash(&mut hash);
+                    (ports, hash.finish())
+                }
             };
             all.push(One {
+                hash,
                 service: Arc::clone(object),
                 slices: slices.iter().map(|slice| Arc::clone(slice)).collect(),
                 ports,

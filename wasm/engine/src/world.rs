@@ -248,6 +248,12 @@ impl World {
         &mut self.overlay
     }
 
+    /// Forgets what packets left behind: connections, learned addresses, counters, the clock.
+    pub fn forget_packets(&mut self) {
+        self.overlay = Overlay::default();
+        self.seen = Seen::default();
+    }
+
     /// The world as its documents say, with nothing typed.
     pub fn untyped(&self) -> Self {
         let mut world = self.clone();

@@ -4,7 +4,7 @@
 #![allow(missing_docs)]
 
 use hoplab_controllers::reconcile;
-use hoplab_dataplane::plan::Plan;
+use hoplab_dataplane::plan::{Owner, Plan};
 use hoplab_engine::{From, Options, Request, RunOptions, World, next_script, weight};
 use hoplab_kernel::nf::save::iptables_save;
 use hoplab_kernel::{Net, NetNsId};
@@ -202,7 +202,11 @@ proptest! {
                     documents[at] = document;
                 }
             }
-            world.net().stack(NetNsId(1));
+            // What is built may be taken over: a node alone, or all.
+            let built = if at % 2 == 0 { 1..2 } else { 0..u32::try_from(world.plan().stack_count()).unwrap_or(0) };
+            for id in built {
+                world.net().stack(NetNsId(id));
+            }
             let text = documents.join("---\n");
             let sources = [SourceText { name: "world.yaml", text: &text }];
             let edited = world.edited(&sources);
@@ -225,7 +229,19 @@ proptest! {
             let net = plan.net();
             for id in (0..).map(NetNsId).take(plan.stack_count()) {
                 prop_assert_eq!(printed(&world, world.net(), id), printed(&world, &net, id));
+                prop_assert_eq!(world.stack_at(&plan.place(id)), Some(id));
             }
+            prop_assert_eq!(world.plan().services(), plan.services());
+            for pod in plan.pods() {
+                prop_assert_eq!(world.plan().netns_of_pod(&pod.object.key), Some(pod.netns));
+                prop_assert_eq!(world.plan().owner_of(pod.address), plan.owner_of(pod.address));
+            }
+            for port in &plan.services().ports {
+                let owner = Owner::ClusterIp(port.service.clone());
+                prop_assert_eq!(world.plan().owner_of(port.cluster_ip), Some(owner));
+            }
+            let unknown = |plan: &Plan| plan.unknown().iter().map(|u| (u.what.clone(), u.why.clone())).collect::<Vec<_>>();
+            prop_assert_eq!(unknown(world.plan()), unknown(&plan));
         }
     }
 

@@ -6,7 +6,9 @@ use crate::yaml::SpanTree;
 use hoplab_source::{Code, Diagnostic, FieldPath, Gvk, ObjectKey, Origin, Segment, Severity, SourceId, Span};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, OnceLock};
 
 /// An object of a world. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,6 +25,18 @@ pub struct Object {
     pub provenance: Provenance,
     /// The cluster that it belongs to; `None`: every one.
     pub cluster: Option<Arc<str>>,
+    /// Of the value, once it was asked for.
+    hash: ValueHash,
+}
+
+/// The hash of a value, once it was asked for. What is printed of an object does not depend on that.
+#[derive(Clone, Default)]
+struct ValueHash(OnceLock<u64>);
+
+impl fmt::Debug for ValueHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
 }
 
 /// Where an object comes from.
@@ -92,6 +106,7 @@ impl Object {
             typed,
             provenance,
             cluster: None,
+            hash: ValueHash::default(),
         }
     }
 
@@ -115,6 +130,7 @@ impl Object {
             typed,
             provenance,
             cluster: None,
+            hash: ValueHash::default(),
         }
     }
 
@@ -124,8 +140,27 @@ impl Object {
         Self {
             value: Arc::new(value),
             typed,
+            hash: ValueHash::default(),
             ..self.clone()
         }
+    }
+
+    /// The same object with another value that its view does not read.
+    pub fn with_unread(&self, value: Value) -> Self {
+        Self {
+            value: Arc::new(value),
+            hash: ValueHash::default(),
+            ..self.clone()
+        }
+    }
+
+    /// A hash of its value: equal values have equal ones.
+    pub fn value_hash(&self) -> u64 {
+        *self.hash.0.get_or_init(|| {
+            let mut hash = DefaultHasher::new();
+            hash_value(&self.value, &mut hash);
+            hash.finish()
+        })
     }
 
     /// Whether the other has the very same value, shared with it: then their views are equal too. Where they stand in
@@ -139,6 +174,7 @@ impl Object {
         Self {
             value: Arc::clone(&other.value),
             typed: other.typed.clone(),
+            hash: other.hash.clone(),
             ..self.clone()
         }
     }
@@ -266,5 +302,26 @@ pub(crate) fn spans(object: &Object) -> Option<&SpanTree> {
     match &object.provenance {
         Provenance::Written(written) => Some(&written.spans),
         Provenance::Made(_) => None,
+    }
+}
+
+/// A JSON value, in its order of keys.
+fn hash_value(value: &Value, hash: &mut DefaultHasher) {
+    match value {
+        Value::Null => 0u8.hash(hash),
+        Value::Bool(b) => (1u8, b).hash(hash),
+        Value::Number(n) => (2u8, n.to_string()).hash(hash),
+        Value::String(s) => (3u8, s).hash(hash),
+        Value::Array(items) => {
+            (4u8, items.len()).hash(hash);
+            items.iter().for_each(|item| hash_value(item, hash));
+        }
+        Value::Object(fields) => {
+            (5u8, fields.len()).hash(hash);
+            for (key, value) in fields {
+                key.hash(hash);
+                hash_value(value, hash);
+            }
+        }
     }
 }

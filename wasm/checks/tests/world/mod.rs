@@ -1,6 +1,7 @@
 //! The small world that checks are tried on, and how one is run.
 
-use hoplab_checks::{Check, Settings, run_scenario};
+use hoplab_checks::{Check, Settings, run_scenario, run_scenario_after};
+use hoplab_engine::{From, Options, Request, RunOptions, World};
 use hoplab_objects::SourceText;
 
 const WORLD: &str = r#"
@@ -38,16 +39,25 @@ spec:
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: other, namespace: elsewhere}, spec: {podSelector: {}}}
 "#;
 
-/// Runs the checks of these documents over the world.
+/// Runs the checks of these documents over the world. The world that was there before they were added comes to the same.
 pub fn run(documents: &str) -> Vec<Check> {
     let text = format!("{WORLD}\n---\n{documents}");
-    let report = run_scenario(
-        "world.yaml",
-        &[SourceText {
-            name: "world.yaml",
-            text: &text,
-        }],
-        &Settings::default(),
-    );
-    report.checks
+    let files = [source(&text)];
+    let settings = Settings::default();
+    let checks = run_scenario("world.yaml", &files, &settings).checks;
+    let mut before = World::load(&[source(WORLD)], &Options::default()).value;
+    let from = From::parse("shop/client").expect("a source");
+    let request = Request::parse("http://two/").expect("a target");
+    let sent = before.run(&from, &request, &RunOptions::default()).expect("runs");
+    before.commit(&sent);
+    let after = run_scenario_after(&before, "world.yaml", &files, &settings).checks;
+    assert_eq!(format!("{after:#?}"), format!("{checks:#?}"));
+    checks
+}
+
+fn source(text: &str) -> SourceText<'_> {
+    SourceText {
+        name: "world.yaml",
+        text,
+    }
 }

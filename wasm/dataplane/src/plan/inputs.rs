@@ -5,15 +5,21 @@ use super::{HostNetworkPod, PlanData, PodPlan, Role};
 use hoplab_kernel::NetNsId;
 use hoplab_objects::view::Pod;
 use hoplab_source::ObjectKey;
-use serde_json::Value;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 impl PlanData {
     /// Equal numbers mean equal stacks: every input of the build functions goes in, ids of other stacks too.
     pub(super) fn input_hash(&self, id: NetNsId) -> u64 {
+        match self.hashes.get(id.0 as usize) {
+            Some(hash) => *hash.get_or_init(|| self.hash_of_inputs(id)),
+            None => self.hash_of_inputs(id),
+        }
+    }
+
+    fn hash_of_inputs(&self, id: NetNsId) -> u64 {
         let mut hash = DefaultHasher::new();
         for fault in self.faults_at(id) {
-            hash_value(&fault.value, &mut hash);
+            fault.value_hash().hash(&mut hash);
         }
         match self.roles.get(id.0 as usize).copied() {
             Some(Role::Node(node)) => {
@@ -43,13 +49,13 @@ impl PlanData {
                 let node = &self.nodes[pod.node];
                 format!("{node:?}").hash(&mut hash);
                 hash_pod(pod, &mut hash);
-                hash_value(&pod.object.value, &mut hash);
+                pod.object.value_hash().hash(&mut hash);
                 self.hash_servers(&pod.object.key, &pod.pod, &mut hash);
             }
             Some(Role::Host(host)) => {
                 2.hash(&mut hash);
                 let host = &self.hosts[host];
-                hash_value(&host.object.value, &mut hash);
+                host.object.value_hash().hash(&mut hash);
                 host.inner.hash(&mut hash);
                 for other in self.hosts.iter().filter(|other| other.name == host.name) {
                     (other.netns, &other.inner).hash(&mut hash);
@@ -63,7 +69,7 @@ impl PlanData {
                 self.hash_cluster(&mut hash);
                 self.services_hash().hash(&mut hash);
                 for zone in self.store.of_kind("hoplab.dev", "Zone") {
-                    hash_value(&zone.value, &mut hash);
+                    zone.value_hash().hash(&mut hash);
                 }
             }
         }
@@ -79,7 +85,7 @@ impl PlanData {
     fn services_hash(&self) -> u64 {
         *self.services_hash.get_or_init(|| {
             let mut hash = DefaultHasher::new();
-            self.services.hash(&mut hash);
+            self.served.hash(&mut hash);
             hash.finish()
         })
     }
@@ -94,6 +100,15 @@ impl PlanData {
     }
 
     fn hash_cluster(&self, hash: &mut DefaultHasher) {
+        let of_cluster = self.cluster_hash.get_or_init(|| {
+            let mut hash = DefaultHasher::new();
+            self.hash_cluster_anew(&mut hash);
+            hash.finish()
+        });
+        of_cluster.hash(hash);
+    }
+
+    fn hash_cluster_anew(&self, hash: &mut DefaultHasher) {
         self.hash_cni(hash);
         let (proxy, ranges) = (&self.settings.proxy, &self.settings.service_cidrs);
         let balancer = &self.settings.load_balancer;
@@ -110,7 +125,7 @@ impl PlanData {
 
     fn hash_host_network_pod(&self, pod: &HostNetworkPod, hash: &mut DefaultHasher) {
         pod.object.key.hash(hash);
-        hash_value(&pod.object.value, hash);
+        pod.object.value_hash().hash(hash);
         self.hash_servers(&pod.object.key, &pod.pod, hash);
     }
 
@@ -118,7 +133,7 @@ impl PlanData {
     fn hash_servers(&self, key: &ObjectKey, pod: &Pod, hash: &mut DefaultHasher) {
         for service in self.relations.services_of_pod(key) {
             service.key.hash(hash);
-            hash_value(service.value.get("spec").unwrap_or(&Value::Null), hash);
+            service.value_hash().hash(hash);
         }
         if serves_names(pod) {
             self.names_hash().hash(hash);
@@ -133,7 +148,7 @@ impl PlanData {
                 match object.key.kind.as_str() {
                     "Service" | "EndpointSlice" | "Namespace" | "ConfigMap" | "Zone" => {
                         object.key.hash(&mut hash);
-                        hash_value(&object.value, &mut hash);
+                        object.value_hash().hash(&mut hash);
                     }
                     "Pod" => {
                         object.key.hash(&mut hash);
@@ -157,25 +172,4 @@ fn hash_pod(pod: &PodPlan, hash: &mut DefaultHasher) {
         pod.mac,
     )
         .hash(hash);
-}
-
-/// A JSON value, in its order of keys.
-fn hash_value(value: &Value, hash: &mut DefaultHasher) {
-    match value {
-        Value::Null => 0u8.hash(hash),
-        Value::Bool(b) => (1u8, b).hash(hash),
-        Value::Number(n) => (2u8, n.to_string()).hash(hash),
-        Value::String(s) => (3u8, s).hash(hash),
-        Value::Array(items) => {
-            (4u8, items.len()).hash(hash);
-            items.iter().for_each(|item| hash_value(item, hash));
-        }
-        Value::Object(fields) => {
-            (5u8, fields.len()).hash(hash);
-            for (key, value) in fields {
-                key.hash(hash);
-                hash_value(value, hash);
-            }
-        }
-    }
 }

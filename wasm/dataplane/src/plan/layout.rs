@@ -57,6 +57,7 @@ pub(super) fn plan(
         pods,
         host_network,
         hosts,
+        hashes: vec![OnceLock::new(); roles.len()],
         roles,
         fabrics,
         node_network,
@@ -68,6 +69,7 @@ pub(super) fn plan(
         by_address: OnceLock::new(),
         unknown,
         all_unknown: OnceLock::new(),
+        cluster_hash: OnceLock::new(),
         names_hash: OnceLock::new(),
         services_hash: OnceLock::new(),
     }

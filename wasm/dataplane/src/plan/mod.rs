@@ -163,6 +163,9 @@ struct PlanData {
     unknown: Vec<Unknown>,
     /// The same, with what only a look at every pod shows.
     all_unknown: OnceLock<Vec<Unknown>>,
+    /// Of each stack's inputs, by its id.
+    hashes: Vec<OnceLock<u64>>,
+    cluster_hash: OnceLock<u64>,
     names_hash: OnceLock<u64>,
     services_hash: OnceLock<u64>,
 }

@@ -167,7 +167,7 @@ impl Kubernetes {
 
     /// The search list of the pod with this address, for a name in one of the zones. Source: plugin/kubernetes/autopath.go.
     pub fn search_of(&self, address: IpAddr, name: &Name) -> Vec<Name> {
-        let pod = self.table.pods.iter().find(|(ip, _)| *ip == address);
+        let pod = self.table.pods().iter().find(|(ip, _)| *ip == address);
         match (pod, zone_of(&self.zones, name)) {
             (Some((_, namespace)), Some(zone)) if self.pods == PodMode::Verified => vec![
                 name_in(&[namespace, "svc"], zone),
@@ -298,7 +298,7 @@ impl Kubernetes {
         for own in &self.own_addresses {
             let hits = self
                 .table
-                .by_endpoint
+                .by_endpoint()
                 .get(own)
                 .map(Vec::as_slice)
                 .unwrap_or_default();
@@ -387,7 +387,7 @@ impl Kubernetes {
             label.replace('-', ":").parse().ok()
         };
         let Some(address) = address else { return none };
-        if self.pods == PodMode::Verified && !self.table.pods.contains(&(address, namespace.to_owned())) {
+        if self.pods == PodMode::Verified && !self.table.pods().contains(&(address, namespace.to_owned())) {
             return none;
         }
         (self.addresses(name, record_type, std::iter::once(address)), true)
@@ -565,7 +565,7 @@ impl Kubernetes {
         } else if !self.no_endpoints {
             let hits = self
                 .table
-                .by_endpoint
+                .by_endpoint()
                 .get(&address)
                 .map(Vec::as_slice)
                 .unwrap_or_default();

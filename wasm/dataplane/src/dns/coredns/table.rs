@@ -8,6 +8,7 @@ use hoplab_source::ObjectKey;
 use hoplab_source::collections::{IndexMap, IndexSet};
 use serde_json::Value;
 use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 /// A port with a name; `port` is `None` for a Service or slice without ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(in crate::dns) struct DnsEndpoint {
     pub hostname: String,
     /// The pod's name, for `endpoint_pod_names`.
     pub pod: String,
-    pub ports: Vec<NamedPort>,
+    pub ports: Arc<[NamedPort]>,
     /// The topology zone.
     pub zone: String,
     /// The cluster that it is in, of an imported Service.
@@ -66,8 +67,12 @@ pub(in crate::dns) struct DnsService {
 /// Namespace and name of a Service.
 type NamespacedName = (String, String);
 
+/// Endpoint addresses: each Service, whether it exists or not, and the endpoint's label, without and with
+/// `endpoint_pod_names`.
+type ByEndpoint = IndexMap<IpAddr, Vec<(NamespacedName, [String; 2])>>;
+
 /// Everything.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(in crate::dns) struct DnsTable {
     pub namespaces: IndexMap<String, Labels>,
     /// By namespace and name, lower case.
@@ -76,11 +81,10 @@ pub(in crate::dns) struct DnsTable {
     pub imports: IndexMap<(String, String), DnsService>,
     /// ClusterIPs.
     pub by_cluster_ip: IndexMap<IpAddr, (String, String)>,
-    /// Endpoint addresses: each Service, whether it exists or not, and the endpoint's label, without and with
-    /// `endpoint_pod_names`.
-    pub by_endpoint: IndexMap<IpAddr, Vec<(NamespacedName, [String; 2])>>,
-    /// Pods' addresses and namespaces, for `pods verified` and `autopath @kubernetes`.
-    pub pods: IndexSet<(IpAddr, String)>,
+    /// What few questions ask for is made from these when one does.
+    store: Store,
+    by_endpoint: OnceLock<ByEndpoint>,
+    pods: OnceLock<IndexSet<(IpAddr, String)>>,
 }
 
 fn protocol(protocol: Protocol) -> &'static str {
@@ -94,7 +98,10 @@ fn protocol(protocol: Protocol) -> &'static str {
 impl DnsTable {
     /// From the objects as the control plane left them.
     pub fn of(store: &Store) -> Self {
-        let mut table = Self::default();
+        let mut table = Self {
+            store: store.clone(),
+            ..Self::default()
+        };
         table.namespaces.extend(
             store
                 .all::<Namespace>()
@@ -125,14 +132,10 @@ impl DnsTable {
             }) else {
                 continue;
             };
-            let cluster = labels
-                .get("multicluster.kubernetes.io/source-cluster")
-                .cloned()
-                .unwrap_or_default();
             let at = (object.key.namespace.clone(), name.clone());
-            let publish = store
-                .view::<Service>(&at.0, &at.1)
-                .is_some_and(|s| s.spec.publish_not_ready_addresses);
+            let Some(service) = services.get_mut(&at) else {
+                continue;
+            };
             let mut ports: Vec<NamedPort> = slice
                 .ports
                 .iter()
@@ -149,47 +152,82 @@ impl DnsTable {
                     port: None,
                 });
             }
-            for endpoint in &slice.endpoints {
-                if !endpoint.conditions.is_ready() && !publish {
-                    continue;
-                }
-                for address in endpoint.addresses.iter().filter_map(|a| a.parse().ok()) {
-                    let made = DnsEndpoint {
-                        address,
-                        hostname: endpoint.hostname.clone(),
-                        pod: endpoint
-                            .target_ref
-                            .as_ref()
-                            .map(|r| r.name.clone())
-                            .unwrap_or_default(),
-                        ports: ports.clone(),
-                        zone: endpoint.zone.clone(),
-                        cluster: cluster.clone(),
-                    };
-                    if imported.is_none() {
-                        let label = [false, true].map(|pod_names| made.label(pod_names));
-                        let of_address = table.by_endpoint.entry(address).or_default();
-                        of_address.push((at.clone(), label));
-                    }
-                    if let Some(service) = services.get_mut(&at) {
-                        service.endpoints.push(made);
-                    }
-                }
-            }
-        }
-        for (object, pod) in store.all::<Pod>() {
-            for address in pod
-                .status
-                .pod_ips
-                .iter()
-                .filter_map(|p| p.ip)
-                .chain(pod.status.pod_ip)
-            {
-                table.pods.insert((address, object.key.namespace.clone()));
-            }
+            let ports: Arc<[NamedPort]> = ports.into();
+            service.endpoints.extend(endpoints(store, slice, &at, &ports));
         }
         table
     }
+
+    /// Who has an endpoint at an address.
+    pub fn by_endpoint(&self) -> &ByEndpoint {
+        self.by_endpoint.get_or_init(|| {
+            let ports: Arc<[NamedPort]> = Arc::from([]);
+            let mut all = ByEndpoint::new();
+            for (object, slice) in self.store.all::<EndpointSlice>() {
+                let labels = &slice.metadata.labels;
+                let name = labels.get("kubernetes.io/service-name");
+                let Some(name) =
+                    name.filter(|_| !labels.contains_key("multicluster.kubernetes.io/service-name"))
+                else {
+                    continue;
+                };
+                let at = (object.key.namespace.clone(), name.clone());
+                for endpoint in endpoints(&self.store, slice, &at, &ports) {
+                    let label = [false, true].map(|pod_names| endpoint.label(pod_names));
+                    all.entry(endpoint.address).or_default().push((at.clone(), label));
+                }
+            }
+            all
+        })
+    }
+
+    /// Pods' addresses and namespaces, for `pods verified` and `autopath @kubernetes`.
+    pub fn pods(&self) -> &IndexSet<(IpAddr, String)> {
+        self.pods.get_or_init(|| {
+            let mut all = IndexSet::default();
+            for (object, pod) in self.store.all::<Pod>() {
+                let addresses = pod.status.pod_ips.iter().filter_map(|p| p.ip);
+                for address in addresses.chain(pod.status.pod_ip) {
+                    all.insert((address, object.key.namespace.clone()));
+                }
+            }
+            all
+        })
+    }
+}
+
+/// The endpoints of a slice that DNS knows of a Service.
+fn endpoints(
+    store: &Store,
+    slice: &EndpointSlice,
+    of: &NamespacedName,
+    ports: &Arc<[NamedPort]>,
+) -> Vec<DnsEndpoint> {
+    let service = store.view::<Service>(&of.0, &of.1);
+    let publish = service.is_some_and(|s| s.spec.publish_not_ready_addresses);
+    let cluster = slice
+        .metadata
+        .labels
+        .get("multicluster.kubernetes.io/source-cluster");
+    let mut all = Vec::with_capacity(slice.endpoints.len());
+    for endpoint in slice
+        .endpoints
+        .iter()
+        .filter(|e| e.conditions.is_ready() || publish)
+    {
+        let pod = endpoint.target_ref.as_ref().map(|r| r.name.as_str());
+        for address in endpoint.addresses.iter().filter_map(|a| a.parse().ok()) {
+            all.push(DnsEndpoint {
+                address,
+                hostname: endpoint.hostname.clone(),
+                pod: pod.unwrap_or_default().to_owned(),
+                ports: Arc::clone(ports),
+                zone: endpoint.zone.clone(),
+                cluster: cluster.cloned().unwrap_or_default(),
+            });
+        }
+    }
+    all
 }
 
 fn service_of(key: ObjectKey, service: &Service) -> DnsService {
