@@ -4,6 +4,7 @@
 use crate::conntrack::{Conntrack, Entry};
 use crate::ipvs::IpvsState;
 use crate::net::{FabricId, PortRef};
+use crate::process::Remembered;
 use crate::{NetNs, NetNsId};
 use hoplab_source::collections::IndexMap;
 use hoplab_trace::{Micros, Name};
@@ -53,6 +54,8 @@ pub struct StackState {
     pub ipvs: IpvsState,
     /// Counters of interfaces.
     pub devices: IndexMap<Name, DeviceCounters>,
+    /// What processes remember, by the program's name.
+    pub remembered: IndexMap<Name, Remembered>,
 }
 
 /// A neighbour that ARP taught.

@@ -2,12 +2,17 @@
 
 use hoplab_trace::{Micros, Name};
 use hoplab_wire::L4Protocol;
+use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A connection or datagram conversation of a process, unique in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(pub u32);
+
+/// What a process remembers when its run is over: its program knows the type.
+pub type Remembered = Arc<dyn Any + Send + Sync>;
 
 /// A program as built: shared, without state. Each run starts it anew.
 pub trait Program: Send + Sync {
@@ -15,12 +20,20 @@ pub trait Program: Send + Sync {
     fn name(&self) -> &Name;
     /// A process with fresh state.
     fn start(&self) -> Box<dyn Process>;
+    /// A process that goes on from what one of this name remembered in the same stack.
+    fn resume(&self, _: &Remembered) -> Box<dyn Process> {
+        self.start()
+    }
 }
 
 /// A running process. It acts only when something happens to it.
 pub trait Process {
     /// Something happened; says what to do next through `actions`.
     fn on(&mut self, event: Event<'_>, actions: &mut Vec<Action>);
+    /// What outlives the run, beside what is remembered already (`before`); `None`: nothing new.
+    fn remembers(&self, _before: Option<&Remembered>, _now: Micros) -> Option<Remembered> {
+        None
+    }
 }
 
 /// What happens to a process.

@@ -356,6 +356,7 @@ impl<'a> Sim<'a> {
         for cursor in on_the_way.chain(parked).collect::<Vec<_>>() {
             self.record(*cursor, LegEnd::Dropped);
         }
+        self.remember();
         self.overlay.now = self.now;
         let flights = self.flights.into_iter().flatten().collect::<Vec<_>>();
         (renumbered(flights), self.conversations, self.overlay)

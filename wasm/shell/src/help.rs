@@ -56,6 +56,10 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
         "objects of the cluster; -n NS -A -l SELECTOR -o wide|yaml|json|name",
     ),
     (
+        "kubectl logs -n kube-system POD",
+        "what CoreDNS printed: deploy/coredns, -l k8s-app=kube-dns, --tail=N",
+    ),
+    (
         "nc [-u] -l PORT &, nc -vz HOST PORT",
         "a program that waits; whether one does",
     ),

@@ -23,6 +23,7 @@ mod ip;
 mod ipvs;
 pub mod line;
 mod listen;
+mod logs;
 mod netfilter;
 mod nft;
 mod nslookup;
@@ -230,6 +231,7 @@ fn anywhere(world: &World, command: &str, args: &[&str]) -> Option<Output> {
     match (command, args) {
         ("help", _) => Some(Output::done(help::text())),
         ("kubectl" | "k", ["get", rest @ ..]) => Some(kubectl_get(world, rest)),
+        ("kubectl" | "k", ["logs", rest @ ..]) => Some(logs::run(world, rest)),
         ("kubectl" | "k", [verb, ..]) => Some(Output::not_modelled(1, "kubectl", &format!("\"{verb}\""))),
         ("kubectl" | "k", []) => Some(Output::not_modelled(1, "kubectl", "a call without \"get\"")),
         _ => None,

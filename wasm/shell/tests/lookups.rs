@@ -375,3 +375,103 @@ fn getent_follows_the_c_library() {
         "#]],
     );
 }
+
+/// A world whose CoreDNS keeps and logs cluster names too, with so many peers behind a headless Service.
+fn caching(peers: usize) -> String {
+    let mut text = r#"
+{apiVersion: v1, kind: ConfigMap, metadata: {name: coredns, namespace: kube-system}, data: {Corefile: ".:53 {\n errors\n log\n health\n ready\n kubernetes cluster.local {\n ttl 30\n }\n prometheus :9153\n forward . /etc/resolv.conf\n cache 30\n}\n"}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: client, namespace: shop}, spec: {nodeName: worker-1, containers: [{name: c, image: "debian:13"}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: peers, namespace: shop}, spec: {clusterIP: None, selector: {app: peer}, ports: [{port: 80}]}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: coredns, namespace: kube-system}, spec: {replicas: 1, selector: {matchLabels: {k8s-app: kube-dns}}, template: {metadata: {labels: {k8s-app: kube-dns}}, spec: {dnsPolicy: Default, volumes: [{name: config, configMap: {name: coredns}}], containers: [{name: coredns, image: "registry.k8s.io/coredns/coredns:v1.14.0", args: [-conf, /etc/coredns/Corefile], volumeMounts: [{name: config, mountPath: /etc/coredns}]}]}}}}
+"#
+    .to_owned();
+    for peer in 0..peers {
+        text.push_str(&format!("---\n{{apiVersion: v1, kind: Pod, metadata: {{name: peer-{peer}, namespace: shop, labels: {{app: peer}}}}, spec: {{nodeName: worker-2, containers: [{{name: c, image: nginx}}]}}, status: {{podIP: 10.244.2.{}}}}}\n", 50 + peer));
+    }
+    text
+}
+
+fn typed(world: &mut World, line: &str) -> String {
+    let words = hoplab_shell::line::words(line).expect("a line that reads");
+    let output = hoplab_shell::exec(world, "shop/client", &words);
+    format!("{}{}", output.stdout, output.stderr)
+}
+
+#[test]
+fn a_headless_change_is_seen_late_while_caches_hold_the_old_answer() {
+    let (before, after) = (caching(2), caching(1));
+    let file = |text| SourceText {
+        name: "world.yaml",
+        text,
+    };
+    let loaded = World::load(&[file(&before)], &Options::default());
+    let errors: Vec<_> = loaded.diagnostics.iter().map(|d| &d.message).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let mut world = loaded.value;
+    let ask = "dig +noall +answer peers.shop.svc.cluster.local";
+    let addresses = |text: &str| {
+        let mut found: Vec<String> = text
+            .lines()
+            .map(|line| line.split_whitespace().next_back().unwrap_or_default().to_owned())
+            .collect();
+        found.sort();
+        found.join(" ")
+    };
+    let first = typed(&mut world, ask);
+    assert_eq!(addresses(&first), "10.244.2.50 10.244.2.51", "{first}");
+    let mut world = world.edited(&[file(&after)]).value;
+    typed(&mut world, "ping -c 11 10.244.2.50");
+    let late = typed(&mut world, ask);
+    assert_eq!(addresses(&late), "10.244.2.50 10.244.2.51", "{late}");
+    let ttl = |text: &str| text.split_whitespace().nth(1).map(str::to_owned);
+    assert_eq!(ttl(&first).as_deref(), Some("30"), "{first}");
+    assert_eq!(ttl(&late).as_deref(), Some("20"), "{late}");
+    typed(&mut world, "ping -c 22 10.244.2.50");
+    let fresh = typed(&mut world, ask);
+    assert_eq!(
+        (addresses(&fresh).as_str(), ttl(&fresh).as_deref()),
+        ("10.244.2.50", Some("30")),
+        "{fresh}"
+    );
+
+    let metrics = typed(
+        &mut world,
+        "curl -s http://kube-dns.kube-system.svc.cluster.local:9153/metrics",
+    );
+    for line in [
+        r#"coredns_cache_hits_total{server="dns://:53",type="success",view="",zones="."} 1"#,
+        r#"coredns_cache_misses_total{server="dns://:53",view="",zones="."} 2"#,
+        r#"coredns_dns_responses_total{rcode="NOERROR",server="dns://:53",view="",zone="."} 3"#,
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+    let pod = typed(
+        &mut world,
+        "kubectl get pods -n kube-system -l k8s-app=kube-dns -o wide",
+    );
+    let address = pod
+        .split_whitespace()
+        .find(|word| word.starts_with("10.244."))
+        .expect("an address")
+        .to_owned();
+    assert_eq!(
+        typed(&mut world, &format!("curl -s http://{address}:8181/ready")),
+        "OK"
+    );
+    assert_eq!(
+        typed(&mut world, &format!("curl -s http://{address}:8080/health")),
+        "OK"
+    );
+
+    let logs = typed(&mut world, "kubectl logs -n kube-system deploy/coredns");
+    let lines: Vec<&str> = logs.lines().collect();
+    assert_eq!(lines[..2], [".:53", "CoreDNS-1.14.0"], "{logs}");
+    assert!(
+        lines[2].starts_with("[INFO] 10.244.1.")
+            && lines[2].contains("\"A IN peers.shop.svc.cluster.local. udp 69 false 1232\" NOERROR qr,aa,rd"),
+        "{logs}"
+    );
+}

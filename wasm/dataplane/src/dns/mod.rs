@@ -21,7 +21,7 @@ mod reverse;
 mod wire;
 mod zone;
 
-pub use coredns::{Around, DnsListeners, coredns_listeners};
+pub use coredns::{Around, DnsListeners, Memory, coredns_listeners, memory, startup_lines};
 pub use corefile::{Corefile, CorefileError, Directive, ServerBlock};
 pub use outside::{is_zone_server, resolver, zone_server};
 

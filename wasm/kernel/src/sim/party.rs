@@ -102,6 +102,19 @@ impl Sim<'_> {
         id
     }
 
+    /// Notes what processes remember once the run is over.
+    pub(super) fn remember(&mut self) {
+        for party in &self.parties {
+            let Some(process) = &party.process else { continue };
+            let before = self.overlay.stack(party.netns);
+            let before = before.and_then(|state| state.remembered.get(&party.name));
+            if let Some(remembered) = process.remembers(before, self.now) {
+                let state = self.overlay.stack_mut(party.netns);
+                state.remembered.insert(Arc::clone(&party.name), remembered);
+            }
+        }
+    }
+
     pub(super) fn process_name(&self, socket: SocketId) -> Option<Name> {
         let socket = self.sockets.get(socket).filter(|s| !s.gone)?;
         self.parties

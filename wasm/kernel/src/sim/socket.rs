@@ -299,7 +299,12 @@ impl Sim<'_> {
             return *process;
         }
         let name = Arc::clone(listener.program.name());
-        self.add_party(stack.id, name, listener.program.start(), Some(program))
+        let state = self.overlay.stack(stack.id);
+        let process = match state.and_then(|state| state.remembered.get(&name)) {
+            Some(remembered) => listener.program.resume(remembered),
+            None => listener.program.start(),
+        };
+        self.add_party(stack.id, name, process, Some(program))
     }
 
     /// Notes who took a conversation's first packet.

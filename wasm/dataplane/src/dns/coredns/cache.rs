@@ -126,6 +126,13 @@ fn set_ttl(message: &mut Message, seconds: u32) {
 }
 
 impl Cache {
+    /// Source: plugin/cache/metrics.go.
+    fn counter(&self, what: &str, sort: &str, port: u16) -> String {
+        let zones: Vec<String> = self.zones.iter().map(super::chain::lower).collect();
+        let zones = zones.join(",");
+        format!("coredns_cache_{what}_total{{server=\"dns://:{port}\",{sort}view=\"\",zones=\"{zones}\"}}")
+    }
+
     fn off(&self, kept: &Kept, name: &Name) -> bool {
         super::chain::falls_through(kept.disabled.as_ref(), name)
     }
@@ -179,6 +186,16 @@ impl Cache {
     }
 }
 
+/// Puts what one run's caches hold over what was remembered, and drops what is too old even to be served stale.
+pub(super) fn merge(into: &mut Store, from: &Store, now: Micros) {
+    for (key, item) in from.iter() {
+        if into.get(key).is_none_or(|known| known.stored <= item.stored) {
+            into.insert(key.clone(), item.clone());
+        }
+    }
+    into.retain(|_, item| item.age(now) < item.ttl + LONGEST);
+}
+
 fn first(cache: usize) -> Key {
     Key {
         cache,
@@ -228,8 +245,13 @@ impl Plugin for Cache {
             if left > 0 {
                 item.hits += 1;
                 let (hits, ttl) = (item.hits, item.ttl);
-                cx.notes
-                    .push(format!("the cache plug-in answers: kept for {left} more s"));
+                let age = item.age(now).as_secs();
+                cx.notes.push(format!(
+                    "the cache plug-in answers, a hit: {age} s old, kept for {left} more s"
+                ));
+                let sort = if item.denial { "denial" } else { "success" };
+                let counter = self.counter("hits", &format!("type=\"{sort}\","), cx.port);
+                cx.counted.push(counter);
                 if let Some((least, _, percentage)) = self.prefetch
                     && hits >= least
                     && u64::from(left) * 100 <= ttl.as_secs() * u64::from(percentage)
@@ -252,6 +274,14 @@ impl Plugin for Cache {
             }
         }
         let served = next("cache", cx, query, rest)?;
+        if !cx.refreshing {
+            cx.notes.push(format!(
+                "the cache plug-in held no answer for {} {}: a miss",
+                asked.name, asked.record_type
+            ));
+            let counter = self.counter("misses", "", cx.port);
+            cx.counted.push(counter);
+        }
         let message = match served {
             Served::Answer(message) => message,
             // What no plug-in wrote is not kept.

@@ -89,6 +89,10 @@ pub(super) struct Context<'a> {
     pub refreshing: bool,
     /// Questions that the cache wants asked anew once this one is answered.
     pub refresh: Vec<Message>,
+    /// Counters that go up by one.
+    pub counted: Vec<String>,
+    /// The zone of the server block that answers, as metrics name it.
+    pub zone: String,
 }
 
 /// Goes on with the rest of the chain. Source: plugin.go NextOrFailure.
@@ -192,10 +196,16 @@ pub(super) fn serve(cx: &mut Context<'_>, query: &Message) -> Result<Served, Box
             })
         }),
     });
-    let Some((_, block)) = found else {
+    let Some((zone, block)) = found else {
         cx.notes.push(format!("no server block is for {}", asked.name));
+        if cx.depth == 0 {
+            "dropped".clone_into(&mut cx.zone);
+        }
         return Ok(Served::Failed(Rcode::Refused, String::new()));
     };
+    if cx.depth == 0 {
+        cx.zone = lower(zone);
+    }
     if asked.class != CLASS_IN && !block.chaos {
         return Ok(Served::Failed(Rcode::Refused, String::new()));
     }

@@ -10,6 +10,7 @@ mod forward;
 mod hosts;
 mod kubernetes;
 mod log;
+mod memory;
 mod pattern;
 mod process;
 mod rewrite;
@@ -19,6 +20,7 @@ mod table;
 mod template;
 mod view;
 
+pub use memory::{Memory, memory};
 pub(super) use table::DnsTable;
 
 use super::Names;
@@ -30,6 +32,7 @@ use hoplab_objects::{Object, Store};
 use hoplab_source::order;
 use hoplab_source::{FieldPath, ObjectKey};
 use hoplab_wire::L4Protocol;
+use memory::Web;
 use process::CoreDns;
 use setup::{Compiled, Surroundings, compile};
 use std::sync::Arc;
@@ -87,6 +90,27 @@ fn mounted(pod: &Pod, container: &Container) -> Option<(String, String, String)>
     Some((map.name.clone(), mount.mount_path.clone(), path.to_owned()))
 }
 
+/// What CoreDNS in a pod prints when it starts: its servers and its version, or why it does not. `None`: the pod holds
+/// no CoreDNS. Source: coremain/run.go; core/dnsserver/onstartup.go.
+pub fn startup_lines(key: &ObjectKey, pod: &Pod, store: &Store) -> Option<Vec<String>> {
+    let container = pod.spec.containers.iter().find(|c| {
+        let name = c.image.rsplit('/').next().unwrap_or_default();
+        name.split([':', '@']).next() == Some("coredns")
+    })?;
+    let (name, _, file) = mounted(pod, container)?;
+    let map = store.view::<ConfigMap>(&key.namespace, &name)?;
+    let text = map.data.get(file.rsplit('/').next().unwrap_or("Corefile"))?;
+    let file = match Corefile::parse(text) {
+        Ok(file) => file,
+        Err(error) => return Some(vec![error.to_string()]),
+    };
+    let zones = file.blocks.iter().flat_map(|block| &block.zones);
+    let mut lines: Vec<String> = zones.map(|(zone, port)| format!("{zone}.:{port}")).collect();
+    let tag = container.image.rsplit_once(":v").map_or("1.14", |(_, tag)| tag);
+    lines.push(format!("CoreDNS-{}", tag.split('@').next().unwrap_or(tag)));
+    Some(lines)
+}
+
 /// What a CoreDNS container listens on, by its Corefile.
 pub fn coredns_listeners(
     object: &Object,
@@ -134,7 +158,12 @@ fn corefile(
         files: &map.data,
         folder: &folder,
     };
-    compile(&file, &surroundings)
+    let mut compiled = compile(&file, &surroundings)?;
+    // FNV-1a.
+    compiled.digest = text.bytes().fold(0xcbf2_9ce4_8422_2325, |digest, byte| {
+        (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    Ok(compiled)
 }
 
 fn listen(compiled: Arc<Compiled>, object: &Object, path: &FieldPath, out: &mut Vec<Listener>) {
@@ -146,6 +175,18 @@ fn listen(compiled: Arc<Compiled>, object: &Object, path: &FieldPath, out: &mut 
     order::sort(&mut ports);
     ports.dedup();
     let origin = Arc::new(object.origin(&path.key("image")));
+    for (port, plugin) in &compiled.http {
+        out.push(Listener {
+            protocol: L4Protocol::Tcp,
+            address: None,
+            port: Some(*port),
+            program: Arc::new(Web {
+                name: "coredns".into(),
+                plugin,
+            }),
+            origin: Some(Arc::clone(&origin)),
+        });
+    }
     for port in ports {
         for protocol in [L4Protocol::Udp, L4Protocol::Tcp] {
             out.push(Listener {

@@ -4,9 +4,10 @@ use super::cache;
 use super::chain::{self, Ask, Context, Exchanges, Served, edns_of, question};
 use super::forward::{DEADLINE, Policy, READ_TIMEOUT};
 use super::log::DURATION;
+use super::memory::{self, Memory};
 use super::setup::Compiled;
 use crate::dns::wire::{self, ANSWER_AFTER, whole_messages};
-use hoplab_kernel::process::{Action, Event, Process, Program, Purpose, SocketError, SocketId};
+use hoplab_kernel::process::{Action, Event, Process, Program, Purpose, Remembered, SocketError, SocketId};
 use hoplab_source::collections::IndexMap;
 use hoplab_trace::{Micros, Name as SharedName};
 use hoplab_wire::L4Protocol;
@@ -25,8 +26,8 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct CoreDns {
     name: SharedName,
     compiled: Arc<Compiled>,
-    port: u16,
-    stream: bool,
+    pub port: u16,
+    pub stream: bool,
 }
 
 impl CoreDns {
@@ -39,6 +40,20 @@ impl CoreDns {
             stream: protocol == L4Protocol::Tcp,
         }
     }
+
+    fn running(&self, caches: cache::Store) -> Running {
+        Running {
+            server: self.clone(),
+            streams: IndexMap::new(),
+            pending: IndexMap::new(),
+            checks: IndexMap::new(),
+            last: 0,
+            turn: 0,
+            caches,
+            counted: Vec::new(),
+            log: Vec::new(),
+        }
+    }
 }
 
 impl Program for CoreDns {
@@ -47,15 +62,14 @@ impl Program for CoreDns {
     }
 
     fn start(&self) -> Box<dyn Process> {
-        Box::new(Running {
-            server: self.clone(),
-            streams: IndexMap::new(),
-            pending: IndexMap::new(),
-            checks: IndexMap::new(),
-            last: 0,
-            turn: 0,
-            caches: cache::Store::new(),
-        })
+        Box::new(self.running(cache::Store::new()))
+    }
+
+    fn resume(&self, remembered: &Remembered) -> Box<dyn Process> {
+        let memory = remembered.downcast_ref::<Memory>();
+        // A new Corefile brings new plug-ins, with empty caches.
+        let same = memory.filter(|memory| memory.corefile == self.compiled.digest);
+        Box::new(self.running(same.map_or_else(cache::Store::new, |memory| memory.caches.clone())))
     }
 }
 
@@ -110,9 +124,29 @@ struct Running {
     /// For `policy round_robin`.
     turn: usize,
     caches: cache::Store,
+    /// Counters that went up by one.
+    counted: Vec<String>,
+    /// Lines that were printed.
+    log: Vec<String>,
 }
 
 impl Process for Running {
+    fn remembers(&self, before: Option<&Remembered>, now: Micros) -> Option<Remembered> {
+        if self.last == 0 {
+            return None;
+        }
+        let before = before.and_then(|before| before.downcast_ref::<Memory>());
+        let digest = self.server.compiled.digest;
+        Some(Arc::new(Memory::after(
+            before,
+            digest,
+            &self.caches,
+            &self.counted,
+            &self.log,
+            now,
+        )))
+    }
+
     fn on(&mut self, event: Event<'_>, actions: &mut Vec<Action>) {
         match event {
             Event::Opened { token, socket } => {
@@ -288,9 +322,12 @@ impl Running {
             log: Vec::new(),
             refreshing: pending.client.is_none(),
             refresh: Vec::new(),
+            counted: Vec::new(),
+            zone: String::new(),
         };
         let served = chain::serve(&mut cx, &pending.query);
         let (notes, log, refresh) = (cx.notes, cx.log, cx.refresh);
+        let (mut counted, zone) = (cx.counted, cx.zone);
         let message = match served {
             Err(ask) => return self.ask(token, *ask, at, actions),
             Ok(Served::Answer(message)) => Some(message),
@@ -298,10 +335,19 @@ impl Running {
             Ok(Served::Dropped) => None,
         };
         self.pending.swap_remove(&token);
+        self.counted.append(&mut counted);
         let Some(client) = pending.client else { return };
+        self.counted.extend(memory::of_answer(
+            &pending.query,
+            message.as_ref(),
+            &zone,
+            pending.remote,
+            &self.server,
+        ));
         let took = Duration::from_micros(at.0.saturating_sub(pending.began.0)) + ANSWER_AFTER;
         let seconds = format!("{}s", took.as_secs_f64());
-        let lines = log.iter().map(|line| line.replace(DURATION, &seconds));
+        let lines: Vec<String> = log.iter().map(|line| line.replace(DURATION, &seconds)).collect();
+        self.log.extend(lines.iter().cloned());
         for what in notes.into_iter().chain(lines) {
             actions.push(Action::Note { socket: client, what });
         }
@@ -535,6 +581,7 @@ impl Running {
             Message::answer_to(&asking.ask.query, Rcode::FormErr)
         };
         let ask = asking.ask.clone();
+        self.counted.push(memory::of_upstream(asking.to, said.rcode()));
         pending.asking = None;
         pending.exchanges.push((ask, Ok(said)));
         self.run(token, at, actions);

@@ -48,6 +48,8 @@ pub(super) struct Compiled {
     pub loops: Vec<Name>,
     /// `reload` is on.
     pub reloads: bool,
+    /// Of the Corefile's text: another one brings new plug-ins.
+    pub digest: u64,
     caches: usize,
 }
 
