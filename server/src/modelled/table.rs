@@ -434,7 +434,29 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         DNS,
-        "CoreDNS's plug-ins loop, reload, debug, trace, cancel, geoip, nsid, transfer",
+        "CoreDNS's plug-in loop",
+        Assumed,
+        "a way back by the pod's own addresses or 127.0.0.53 is found and CoreDNS has ended: it listens nowhere, and its log \
+         says why; its pod is still listed as ready, where a real one crash-loops",
+        &["wasm/shell/tests/lookups.rs#a_coredns_that_forwards_to_itself_ends"],
+    ),
+    row(
+        DNS,
+        "No CoreDNS that is ready",
+        Modelled,
+        "questions are refused as kube-proxy's rules refuse any Service without endpoints",
+        &["wasm/shell/tests/lookups.rs#without_a_coredns_that_is_ready_questions_are_refused"],
+    ),
+    row(
+        DNS,
+        "NodeLocal DNSCache; the race of two questions for one connection of conntrack; slow and overloaded name servers",
+        Unknown,
+        "every question of a look-up is sent, and a name server thinks for 0.1 ms",
+        &[],
+    ),
+    row(
+        DNS,
+        "CoreDNS's plug-ins reload, debug, trace, cancel, geoip, nsid, transfer",
         Kept,
         "they change no answer that the model gives",
         &[],

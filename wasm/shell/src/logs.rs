@@ -4,7 +4,7 @@
 
 use crate::output::Output;
 use hoplab_dataplane::dns;
-use hoplab_engine::{Around, PodRef, World};
+use hoplab_engine::{Around, From, PodRef, World};
 use hoplab_objects::Selector;
 use hoplab_objects::view::Pod;
 use hoplab_source::ObjectKey;
@@ -78,7 +78,16 @@ pub(crate) fn run(world: &World, args: &[&str]) -> Output {
         let Some(pod) = world.store().view::<Pod>(&key.namespace, &key.name) else {
             continue;
         };
-        let Some(mut own) = dns::startup_lines(key, &pod, world.store()) else {
+        let here = From::Pod(PodRef {
+            namespace: key.namespace.to_string(),
+            kind: None,
+            name: key.name.to_string(),
+        });
+        let nameservers = world
+            .names_at(&here)
+            .map(|(conf, _)| conf.nameservers)
+            .unwrap_or_default();
+        let Some(mut own) = dns::startup_lines(key, pod, world.store(), &nameservers) else {
             return Output::not_modelled(1, "kubectl", &format!("logs of {}", key.namespaced_name()));
         };
         let state = world

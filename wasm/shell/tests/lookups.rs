@@ -475,3 +475,46 @@ fn a_headless_change_is_seen_late_while_caches_hold_the_old_answer() {
         "{logs}"
     );
 }
+
+fn loaded(text: &str) -> World {
+    World::load(
+        &[SourceText {
+            name: "world.yaml",
+            text,
+        }],
+        &Options::default(),
+    )
+    .value
+}
+
+#[test]
+fn a_coredns_that_forwards_to_itself_ends() {
+    let looping = caching(1).replace("forward . /etc/resolv.conf", "loop\\n forward . TARGET");
+    let fatal = "[FATAL] plugin/loop: Loop (127.0.0.1:40000 -> :53) detected for zone \".\", see https://coredns.io/plugins/loop#troubleshooting. Query: \"HINFO 4547991504243258144.3688648895315093531.\"";
+    for (target, ends) in [
+        ("127.0.0.53", true),
+        ("127.0.0.1:5353", false),
+        ("dns://127.0.0.1:53", true),
+        ("10.96.0.99", false),
+    ] {
+        let mut world = loaded(&looping.replace("TARGET", target));
+        let logs = typed(&mut world, "kubectl logs -n kube-system deploy/coredns");
+        assert_eq!(logs.contains(fatal), ends, "{target}: {logs}");
+        let answer = typed(&mut world, "dig +tries=1 +short peers.shop.svc.cluster.local");
+        assert_eq!(answer.contains("connection refused"), ends, "{target}: {answer}");
+        assert_eq!(answer.contains("10.244.2.50"), !ends, "{target}: {answer}");
+    }
+}
+
+#[test]
+fn without_a_coredns_that_is_ready_questions_are_refused() {
+    let none = caching(1).replace("replicas: 1", "replicas: 0");
+    let mut world = loaded(&none);
+    assert_eq!(
+        typed(&mut world, "dig web"),
+        ";; communications error to 10.96.0.10#53: connection refused\n;; communications error to 10.96.0.10#53: connection refused\n;; communications error to 10.96.0.10#53: connection refused\n\n; <<>> DiG 9.20.11 <<>> web\n;; global options: +cmd\n;; no servers could be reached\n\n"
+    );
+    assert_eq!(typed(&mut world, "getent hosts peers"), "");
+    // TCP, as UDP, is refused by kube-proxy's rules.
+    assert!(typed(&mut world, "dig +tcp web").contains("#53: connection refused"));
+}

@@ -420,7 +420,11 @@ pub fn listeners(object: &Object, pod: &Pod, around: &dns::Around<'_>) -> PodLis
             builder.container(container, &path, reconfigured(pod, container));
         }
     }
-    let quiet = |c: &Container| QUIET.contains(&repository(&c.image));
+    // A CoreDNS that does not run has no sockets, whatever Services lead to it.
+    let quiet = |c: &Container| {
+        let repository = repository(&c.image);
+        repository == "coredns" || QUIET.contains(&repository)
+    };
     let declares = pod.spec.containers.iter().any(|c| !c.ports.is_empty());
     if builder.out.listeners.is_empty() && !declares && !pod.spec.containers.iter().all(quiet) {
         assume(&mut builder, pod, around.relations);

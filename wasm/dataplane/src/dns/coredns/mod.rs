@@ -10,6 +10,7 @@ mod forward;
 mod hosts;
 mod kubernetes;
 mod log;
+mod looped;
 mod memory;
 mod pattern;
 mod process;
@@ -25,6 +26,7 @@ pub(super) use table::DnsTable;
 
 use super::Names;
 use super::corefile::Corefile;
+use super::resolv::ResolvConf;
 use hoplab_kernel::netns::Listener;
 use hoplab_objects::relate::Relations;
 use hoplab_objects::view::{ConfigMap, Container, Pod};
@@ -35,6 +37,7 @@ use hoplab_wire::L4Protocol;
 use memory::Web;
 use process::CoreDns;
 use setup::{Compiled, Surroundings, compile};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What a CoreDNS pod listens on.
@@ -92,7 +95,12 @@ fn mounted(pod: &Pod, container: &Container) -> Option<(String, String, String)>
 
 /// What CoreDNS in a pod prints when it starts: its servers and its version, or why it does not. `None`: the pod holds
 /// no CoreDNS. Source: coremain/run.go; core/dnsserver/onstartup.go.
-pub fn startup_lines(key: &ObjectKey, pod: &Pod, store: &Store) -> Option<Vec<String>> {
+pub fn startup_lines(
+    key: &ObjectKey,
+    pod: &Pod,
+    store: &Store,
+    nameservers: &[IpAddr],
+) -> Option<Vec<String>> {
     let container = pod.spec.containers.iter().find(|c| {
         let name = c.image.rsplit('/').next().unwrap_or_default();
         name.split([':', '@']).next() == Some("coredns")
@@ -108,6 +116,9 @@ pub fn startup_lines(key: &ObjectKey, pod: &Pod, store: &Store) -> Option<Vec<St
     let mut lines: Vec<String> = zones.map(|(zone, port)| format!("{zone}.:{port}")).collect();
     let tag = container.image.rsplit_once(":v").map_or("1.14", |(_, tag)| tag);
     lines.push(format!("CoreDNS-{}", tag.split('@').next().unwrap_or(tag)));
+    if !pod.spec.host_network {
+        lines.extend(looped::detected(&file, nameservers, &pod.addresses()));
+    }
     Some(lines)
 }
 
@@ -123,6 +134,9 @@ pub fn coredns_listeners(
     match corefile(object, pod, container, around) {
         Ok(mut compiled) => {
             out.problems.append(&mut compiled.problems);
+            if compiled.looped {
+                return out;
+            }
             listen(Arc::new(compiled), object, path, &mut out.listeners);
         }
         Err(problem) => out.problems.push(problem),
@@ -150,6 +164,9 @@ fn corefile(
         .get(entry)
         .ok_or_else(|| format!("{key} has no key {entry}"))?;
     let file = Corefile::parse(text).map_err(|error| error.to_string())?;
+    let nameservers = ResolvConf::parse(around.resolv_conf).nameservers;
+    let own = pod.addresses();
+    let looped = !pod.spec.host_network && looped::detected(&file, &nameservers, &own).is_some();
     let surroundings = Surroundings {
         table: Arc::clone(around.names.table(around.store)),
         own_addresses: pod.addresses(),
@@ -159,6 +176,7 @@ fn corefile(
         folder: &folder,
     };
     let mut compiled = compile(&file, &surroundings)?;
+    compiled.looped = looped;
     // FNV-1a.
     compiled.digest = text.bytes().fold(0xcbf2_9ce4_8422_2325, |digest, byte| {
         (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

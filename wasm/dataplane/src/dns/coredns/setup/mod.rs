@@ -44,8 +44,8 @@ pub(super) struct Compiled {
     pub problems: Vec<String>,
     /// Ports that answer HTTP for health, ready and prometheus, with the plug-in.
     pub http: Vec<(u16, &'static str)>,
-    /// `loop` is on, for this zone.
-    pub loops: Vec<Name>,
+    /// `loop` found a way back: the server has ended.
+    pub looped: bool,
     /// `reload` is on.
     pub reloads: bool,
     /// Of the Corefile's text: another one brings new plug-ins.
@@ -167,13 +167,8 @@ static ORDER: &[(&str, Role)] = &[
     ("auto", Role::Unmodelled),
     ("secondary", Role::Unmodelled),
     ("etcd", Role::Unmodelled),
-    (
-        "loop",
-        Role::Part(|s, _| {
-            s.out.loops.extend(s.zones.first().cloned());
-            Ok(())
-        }),
-    ),
+    // Found beside the chain: `looped`.
+    ("loop", Role::Silent),
     ("forward", Role::Part(forward)),
     ("grpc", Role::Unmodelled),
     ("erratic", Role::Unmodelled),
