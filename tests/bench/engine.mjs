@@ -98,7 +98,7 @@ const asked = (to) => ({ from: 'shop/client', to, method: 'GET', headers: [], se
 
 function loaded(text) {
   const engine = new Engine()
-  const load = engine.load([{ name: 'bench.yaml', text }])
+  const load = engine.load([{ name: 'bench.yaml', text }], [])
   if (!load.fresh) throw new Error(JSON.stringify(load.diagnostics.slice(0, 3)))
   return engine
 }
@@ -119,7 +119,7 @@ function edits(pods, budget) {
   for (const [name, edit] of Object.entries(EDITS)) {
     const texts = [0, 1].map((n) => edit(text, n, app))
     const took = measure(20, (n, part) => {
-      const load = engine.load([{ name: 'bench.yaml', text: texts[(n + 1) % 2] }])
+      const load = engine.load([{ name: 'bench.yaml', text: texts[(n + 1) % 2] }], [])
       part('load')
       const result = sent(engine, other)
       part('send')
@@ -128,7 +128,7 @@ function edits(pods, budget) {
       part('crossing')
     })
     row(`edit to drawn path, ${pods} pods: ${name}`, took, budget)
-    engine.load([{ name: 'bench.yaml', text }])
+    engine.load([{ name: 'bench.yaml', text }], [])
   }
   row(`scene alone, ${pods} pods`, measure(20, () => engine.scene(OPTIONS)))
 }
@@ -140,7 +140,7 @@ function lesson(pods) {
   const app = Math.ceil(pods / 10) - 1
   const texts = [0, 1].map((n) => EDITS['a label of pods'](text, n, app))
   const took = measure(20, (n, part) => {
-    crossed(engine.load([{ name: 'bench.yaml', text: texts[(n + 1) % 2] }]))
+    crossed(engine.load([{ name: 'bench.yaml', text: texts[(n + 1) % 2] }], []))
     part('load')
     const report = crossed(engine.check([{ name: 'checks.yaml', text: CHECKS }]))
     part('check')

@@ -24,7 +24,7 @@ class FakePort implements Port {
 }
 
 const world = [{ name: 'a.yaml', text: 'a: 1' }]
-const loaded = (fresh: boolean): LoadResult => ({ fresh, revision: 1, diagnostics: [], objects: 0, summary: '', first: undefined })
+const loaded = (fresh: boolean): LoadResult => ({ fresh, revision: 1, diagnostics: [], objects: 0, summary: '', first: undefined, failed: [] })
 
 function start() {
   const ports: FakePort[] = []
@@ -58,9 +58,9 @@ describe('EngineClient', () => {
   it('makes only the newest of the waiting calls with one key', async () => {
     const { client, port } = start()
     port().say({ kind: 'ready' })
-    const running = client.call('load', [world], 'load')
-    const stale = client.call('load', [world], 'load')
-    const newest = client.call('load', [[]], 'load')
+    const running = client.call('load', [world, []], 'load')
+    const stale = client.call('load', [world, []], 'load')
+    const newest = client.call('load', [[], []], 'load')
     await expect(stale).rejects.toBeInstanceOf(Superseded)
     port().finish(loaded(true))
     await running
@@ -72,7 +72,7 @@ describe('EngineClient', () => {
   it('stops on a trap, keeps the report, and restarts with the last good world', async () => {
     const { client, ports, port, states } = start()
     port().say({ kind: 'ready' })
-    const load = client.call('load', [world])
+    const load = client.call('load', [world, []])
     port().finish(loaded(true))
     await load
     const send = client.call('exec', ['x', 'y'])
@@ -92,7 +92,7 @@ describe('EngineClient', () => {
   it('ends a call that takes too long and starts again', async () => {
     const { client, ports, port } = start()
     port().say({ kind: 'ready' })
-    const load = client.call('load', [world])
+    const load = client.call('load', [world, []])
     port().finish(loaded(true))
     await load
     const slow = client.call('exec', ['x', 'sleep'])
@@ -108,7 +108,7 @@ describe('EngineClient', () => {
   it('does not take a world that could not be read for a good one', async () => {
     const { client, port } = start()
     port().say({ kind: 'ready' })
-    const load = client.call('load', [world])
+    const load = client.call('load', [world, []])
     port().finish(loaded(false))
     await load
     client.restart()

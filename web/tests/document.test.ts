@@ -54,7 +54,7 @@ describe('saved form', () => {
     expect(saved.request).toEqual({ from: 'shop/client', to: 'http://cart.shop/', method: 'GET' })
   })
   it('writes what it reads', () => {
-    const saved = { ...shop, request: null, readable: [{ name: 'a.yaml', text: '' }] }
+    const saved = { ...shop, request: null, readable: [{ name: 'a.yaml', text: '' }], typed: [{ place: 'host:ann', line: 'ip link set eth0 up' }] }
     expect(decode(encode(saved))).toEqual(saved)
   })
   it.each(['', '[]', '{"format":99,"files":[]}', '{"format":1}', '{"format":1,"files":[{"name":1}]}'])('refuses %j with a reason', (text) => {

@@ -7,7 +7,7 @@ import { Engine } from './mock/engine'
 import type { Stop, Timeline } from '../src/engine/client'
 
 const engine = new Engine()
-engine.load([{ name: 'shop.yaml', text: '' }])
+engine.load([{ name: 'shop.yaml', text: '' }], [])
 const send = (width: number) => engine.send({ from: 'shop/client', to: 'http://cart.shop/', method: 'GET', headers: [], seed: 1, scene: { density: 'wide', width, height: 508, keep: [] } }).timeline
 const timeline: Timeline = send(824)
 const all = timeline.stops.map((_, i) => i)

@@ -10,7 +10,7 @@ import { Engine } from './mock/engine'
 import type { Layer, Scene, Stop, Timeline } from '../src/engine/client'
 
 const engine = new Engine()
-engine.load([{ name: 'shop.yaml', text: '' }])
+engine.load([{ name: 'shop.yaml', text: '' }], [])
 const sent = engine.send({ from: 'shop/client', to: 'http://cart.shop/', method: 'GET', headers: [], seed: 1, scene: { density: 'wide', width: 824, height: 508, keep: [] } })
 const timeline: Timeline = sent.timeline
 const scene: Scene = sent.scene

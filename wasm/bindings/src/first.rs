@@ -89,7 +89,7 @@ mod tests {
             name: "world.yaml".to_owned(),
             text: text.to_owned(),
         };
-        let load = Session::new().load(vec![file]);
+        let load = Session::new().load(vec![file], Vec::new());
         assert!(load.fresh, "{:?}", load.diagnostics);
         load.first.map(|f| (f.from, f.to))
     }

@@ -9,7 +9,6 @@
 //! engine.place(id: string): Place | undefined         // where a document says what a shape or row stands for
 //! engine.send(request: SendRequest): SendResult       // trace and timeline laid over the scene of these options
 //! engine.exec(place: string, line: string): ExecResult  // the simulated shell; what a line changes stays
-//! engine.undo(): ExecResult                           // takes the last such line back
 //! engine.check(checks: SourceFile[]): CheckReport     // judges a lesson's checks against the loaded world
 //! engine.svg(options: SceneOptions): string
 //! ```
@@ -54,9 +53,17 @@ impl Engine {
         }
     }
 
-    /// Reads these files. With errors the last good world stays.
-    pub fn load(&mut self, sources: Vec<Ts<SourceFile>>) -> Result<Ts<LoadResult>, JsError> {
-        Ok(self.session.load(files(sources)?).into_ts()?)
+    /// Reads these files, and types these lines on the world that they make. With errors the last good world stays.
+    pub fn load(
+        &mut self,
+        sources: Vec<Ts<SourceFile>>,
+        typed: Vec<Ts<TypedLine>>,
+    ) -> Result<Ts<LoadResult>, JsError> {
+        let typed = typed
+            .into_iter()
+            .map(|line| line.to_rust())
+            .collect::<Result<_, _>>()?;
+        Ok(self.session.load(files(sources)?, typed).into_ts()?)
     }
 
     /// The world laid out.
@@ -78,11 +85,6 @@ impl Engine {
     /// Runs a command line of the simulated shell at a place.
     pub fn exec(&mut self, place: &str, line: &str) -> Result<Ts<ExecResult>, JsError> {
         Ok(self.session.exec(place, line).into_ts()?)
-    }
-
-    /// Takes the last line back that changed the network.
-    pub fn undo(&mut self) -> Result<Ts<ExecResult>, JsError> {
-        Ok(self.session.undo().into_ts()?)
     }
 
     /// Judges checks against the loaded files and what was typed since.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tsify::Tsify;
 
 /// One text that documents are read from.
-#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Tsify)]
 pub struct SourceFile {
     /// Path as shown: `shop.yaml`, `manifests/web.yaml`.
     pub name: String,
@@ -29,6 +29,18 @@ pub struct LoadResult {
     pub summary: String,
     /// What to offer while nobody has asked anything.
     pub first: Option<FirstRequest>,
+    /// Typed lines that do not work on this world, each with what it said: `node:w $ ip addr del …: …`.
+    pub failed: Vec<String>,
+}
+
+/// A line of the terminal that changed the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct TypedLine {
+    /// Where it was typed, as a request's source.
+    pub place: String,
+    /// The line.
+    pub line: String,
 }
 
 /// A request to begin with.

@@ -2,11 +2,12 @@
 
 use crate::first::first_request;
 use crate::model::{
-    CheckReport, CheckView, ExecResult, LoadResult, SceneOptions, SendRequest, SendResult, SourceFile,
+    CheckReport, CheckView, DiagnosticView, ExecResult, LoadResult, SceneOptions, SendRequest, SendResult,
+    SourceFile, TypedLine,
 };
 use crate::views::{choices, diagnostic, empty_scene, empty_timeline, news, summary};
 use hoplab_checks::Settings;
-use hoplab_engine::{From, Options, Request, RunOptions, World};
+use hoplab_engine::{From, Options, Request, RunOptions, Typed, World};
 use hoplab_objects::SourceText;
 use hoplab_scene::{Drawing, Place, Scene, TreeItem, place, svg};
 use hoplab_shell::terminal;
@@ -16,6 +17,12 @@ use hoplab_trace::print;
 /// What a page keeps.
 pub struct Session {
     files: Vec<SourceFile>,
+    /// What was said of them.
+    diagnostics: Vec<DiagnosticView>,
+    /// The lines that were typed on the world of these files, as the page has them.
+    typed: Vec<Typed>,
+    /// Those that did not work, with what they said.
+    failed: Vec<String>,
     world: World,
     revision: u32,
     drawing: Drawing,
@@ -55,6 +62,9 @@ impl Session {
     pub fn new() -> Self {
         Self {
             files: Vec::new(),
+            diagnostics: Vec::new(),
+            typed: Vec::new(),
+            failed: Vec::new(),
             world: World::load(&[], &Options::default()).value,
             revision: 0,
             drawing: Drawing::default(),
@@ -63,27 +73,51 @@ impl Session {
         }
     }
 
-    /// Reads files. With errors the last good world stays.
-    pub fn load(&mut self, files: Vec<SourceFile>) -> LoadResult {
-        let sources = texts(&files);
-        let read = if self.files.is_empty() {
-            World::load(&sources, &Options::default())
-        } else {
-            self.world.edited(&sources)
-        };
-        let names: Vec<String> = files.iter().map(|f| f.name.clone()).collect();
-        let diagnostics = read.diagnostics.iter().map(|d| diagnostic(d, &names)).collect();
-        let fresh = !read.diagnostics.iter().any(|d| d.severity == Severity::Error);
-        if fresh {
-            let before = std::mem::replace(&mut self.world, read.value);
-            terminal::replay(&mut self.world, before.typed());
-            self.files = files;
-            self.revision += 1;
+    /// Reads files, and types lines on the world that they make. With errors the last good world stays.
+    pub fn load(&mut self, files: Vec<SourceFile>, typed: Vec<TypedLine>) -> LoadResult {
+        let typed: Vec<Typed> = typed
+            .into_iter()
+            .map(|TypedLine { place, line }| Typed { place, line })
+            .collect();
+        let mut fresh = true;
+        let mut diagnostics = self.diagnostics.clone();
+        if self.revision == 0 || self.files != files {
+            let sources = texts(&files);
+            let read = if self.files.is_empty() {
+                World::load(&sources, &Options::default())
+            } else {
+                self.world.edited(&sources)
+            };
+            let names: Vec<String> = files.iter().map(|f| f.name.clone()).collect();
+            diagnostics = read.diagnostics.iter().map(|d| diagnostic(d, &names)).collect();
+            fresh = !read.diagnostics.iter().any(|d| d.severity == Severity::Error);
+            if fresh {
+                self.world = read.value;
+                self.files = files;
+                self.diagnostics.clone_from(&diagnostics);
+                self.typed.clear();
+                self.failed.clear();
+                self.revision += 1;
+            }
+        }
+        // What was typed at this world is there already.
+        if fresh && self.typed != typed {
+            if !self.typed.is_empty() {
+                self.world = self.world.untyped();
+                self.drawn = None;
+            }
+            let failed = terminal::replay(&mut self.world, &typed);
+            self.failed = failed
+                .into_iter()
+                .map(|(typed, said)| format!("{} $ {}: {}", typed.place, typed.line, said.stderr.trim_end()))
+                .collect();
+            self.typed = typed;
         }
         LoadResult {
             fresh,
             revision: self.revision,
             diagnostics,
+            failed: self.failed.clone(),
             objects: u32::try_from(self.world.documents().len()).unwrap_or(u32::MAX),
             summary: summary(&self.world),
             first: first_request(&self.world),
@@ -172,31 +206,16 @@ impl Session {
         let before = self.world.typed().len();
         let output = terminal::type_line(&mut self.world, place, line);
         let changed = self.world.typed().len() != before;
-        self.executed(
-            format!("{}{}", output.stdout, output.stderr),
-            output.status,
-            changed,
-        )
-    }
-
-    /// Takes the last line back that changed the network.
-    pub fn undo(&mut self) -> ExecResult {
-        match terminal::undo(&mut self.world) {
-            Some(typed) => {
-                let output = format!("undone: {} (at {})\n", typed.line, typed.place);
-                self.executed(output, 0, true)
-            }
-            None => self.executed("undo: no line changed the network\n".to_owned(), 1, false),
-        }
-    }
-
-    fn executed(&mut self, output: String, status: i32, changed: bool) -> ExecResult {
         if changed {
             self.drawn = None;
+            self.typed.push(Typed {
+                place: place.to_owned(),
+                line: line.to_owned(),
+            });
         }
         ExecResult {
-            output,
-            status,
+            output: format!("{}{}", output.stdout, output.stderr),
+            status: output.status,
             changed,
         }
     }

@@ -24,26 +24,18 @@ pub fn type_seeded(world: &mut World, place: &str, text: &str, seed: u64) -> Out
     output
 }
 
-/// Types lines again, on a world whose documents changed; says which failed.
+/// Types lines again, on a world whose documents changed or from which all was taken back; says which change nothing any
+/// more.
 pub fn replay(world: &mut World, lines: &[Typed]) -> Vec<(Typed, Output)> {
     let mut failed = Vec::new();
     for typed in lines {
+        let before = world.typed().len();
         let output = type_line(world, &typed.place, &typed.line);
-        if output.status != 0 {
+        if world.typed().len() == before {
             failed.push((typed.clone(), output));
         }
     }
     failed
-}
-
-/// Takes the last line back that changed the network: the others are typed again on the world of the documents. `None`:
-/// there is none.
-pub fn undo(world: &mut World) -> Option<Typed> {
-    let mut lines = world.typed().to_vec();
-    let last = lines.pop()?;
-    *world = world.untyped();
-    replay(world, &lines);
-    Some(last)
 }
 
 fn run(world: &mut World, place: &str, text: &str, seed: u64) -> Output {

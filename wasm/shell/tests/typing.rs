@@ -136,9 +136,19 @@ fn what_was_typed_is_noted_undone_and_typed_again() {
     assert!(again.typed().is_empty());
     assert!(hoplab_shell::terminal::replay(&mut again, world.typed()).is_empty());
     assert!(shown(&mut again).contains("b0@if3"));
-    let undone = hoplab_shell::terminal::undo(&mut world).expect("there was a line");
-    assert_eq!(undone.line, "ip link set b0 netns red");
-    assert!(!shown(&mut world).contains("b0"));
+    // Taken back: all but the last line are typed again.
+    let mut undone = world.untyped();
+    assert!(!shown(&mut undone).contains("b0"));
+    let kept = &world.typed()[..2];
+    assert!(hoplab_shell::terminal::replay(&mut undone, kept).is_empty());
+    assert_eq!(undone.typed(), kept);
+    assert!(!shown(&mut undone).contains("b0"));
+    // What cannot be done any more is told.
+    let moved = &world.typed()[2..];
+    let mut bare = world.untyped();
+    let failed = hoplab_shell::terminal::replay(&mut bare, moved);
+    assert_eq!(failed.len(), 1);
+    assert!(failed[0].1.stderr.contains("red"), "{}", failed[0].1.stderr);
 }
 
 #[test]

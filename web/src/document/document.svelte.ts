@@ -1,6 +1,6 @@
 // The document: the world's sources, its revision and its one undo history, kept between visits.
 import { begin, change, redo, undo, type History } from './history'
-import { EMPTY, withFile, withoutFile, withRenamed, withText, type SourceText, type World } from './files'
+import { EMPTY, worldOf, withFile, withoutFile, withRenamed, withText, withTyped, type SourceText, type TypedLine, type World } from './files'
 import { decode, encode, type SavedRequest } from './saved'
 import type { Keeper } from './storage'
 
@@ -47,7 +47,7 @@ export class Document {
       const text = await this.keeper.read()
       if (text === null) return false
       const saved = decode(text)
-      this.#history = begin({ title: saved.title, files: saved.files })
+      this.#history = begin(worldOf(saved))
       this.request = saved.request
       this.readable = saved.readable
       this.#shown()
@@ -68,6 +68,9 @@ export class Document {
 
   edit(name: string, text: string) {
     this.#change(withText(this.world, name, text), `edit of ${name}`, `edit ${name}`)
+  }
+  type(line: TypedLine) {
+    this.#change(withTyped(this.world, line), line.line, null)
   }
   add(file: SourceText) {
     this.#change(withFile(this.world, file), `new file ${file.name}`, null)

@@ -5,11 +5,22 @@ export interface SourceText {
   readonly text: string
 }
 
+/** A line of the terminal that changed the network by hand. */
+export interface TypedLine {
+  readonly place: string
+  readonly line: string
+}
+
 /** What a person works on: what is saved, shared and undone. */
 export interface World {
   readonly title: string
   readonly files: readonly SourceText[]
+  /** Typed on the world that the files make, in order. */
+  readonly typed?: readonly TypedLine[]
 }
+
+/** The world alone, of something that holds more. */
+export const worldOf = ({ title, files, typed }: World): World => (typed?.length ? { title, files, typed } : { title, files })
 
 export const EMPTY: World = { title: 'New world', files: [] }
 
@@ -54,6 +65,8 @@ export const withText = (world: World, name: string, text: string): World => ({
   ...world,
   files: world.files.map((file) => (file.name === name ? { ...file, text } : file)),
 })
+
+export const withTyped = (world: World, line: TypedLine): World => ({ ...world, typed: [...(world.typed ?? []), line] })
 
 /** The one stretch that differs: what an editor must replace to get from `before` to `after`, selection and scroll kept. */
 export function smallestChange(before: string, after: string): { from: number; to: number; insert: string } | null {

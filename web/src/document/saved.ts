@@ -1,6 +1,6 @@
 // The saved form of a world, in the browser's storage and in links. What is written today must still open later:
 // tests/fixtures/ holds a file of each format that was ever written.
-import type { SourceText, World } from './files'
+import type { SourceText, TypedLine, World } from './files'
 
 /** Grows when a reader of the old form would misread the new one. */
 export const FORMAT = 1
@@ -21,7 +21,7 @@ export interface Saved extends World {
 export class Unreadable extends Error {}
 
 export const encode = (saved: Saved): string =>
-  JSON.stringify({ format: FORMAT, title: saved.title, files: saved.files, request: saved.request, ...(saved.readable && { readable: saved.readable }) })
+  JSON.stringify({ format: FORMAT, title: saved.title, files: saved.files, request: saved.request, ...(saved.typed?.length && { typed: saved.typed }), ...(saved.readable && { readable: saved.readable }) })
 
 export function decode(text: string): Saved {
   let value: unknown
@@ -37,6 +37,7 @@ export function decode(text: string): Saved {
   return {
     title: typeof record.title === 'string' ? record.title : 'World',
     files: record.files.map(asFile),
+    ...(Array.isArray(record.typed) && { typed: record.typed.map(asTyped) }),
     request: asRequest(record.request),
     readable: Array.isArray(record.readable) ? record.readable.map(asFile) : null,
   }
@@ -48,6 +49,12 @@ function asFile(value: unknown): SourceText {
   const record = asRecord(value)
   if (!record || typeof record.name !== 'string' || typeof record.text !== 'string') throw new Unreadable('a file of this saved world has no name or no text')
   return { name: record.name, text: record.text }
+}
+
+function asTyped(value: unknown): TypedLine {
+  const record = asRecord(value)
+  if (!record || typeof record.place !== 'string' || typeof record.line !== 'string') throw new Unreadable('a typed line of this saved world has no place or no text')
+  return { place: record.place, line: record.line }
 }
 
 function asRequest(value: unknown): SavedRequest | null {

@@ -1,6 +1,6 @@
 // The page's one door to the engine: typed calls to a Web Worker, one at a time, with supersession, a watchdog and restart.
 import type { Arguments, Answer, Method, Port, Results } from './rpc'
-import type { Scene, SourceFile, TreeItem } from './generated/hoplab_bindings.js'
+import type { Scene, TreeItem } from './generated/hoplab_bindings.js'
 import { whole } from './tree'
 
 export type * from './generated/hoplab_bindings.js'
@@ -39,7 +39,8 @@ export class EngineClient {
   #running: Waiting | null = null
   #watch: ReturnType<typeof setTimeout> | undefined
   #next = 1
-  #lastGood: SourceFile[] | null = null
+  /** Arguments of the last load that made a world. */
+  #lastGood: unknown[] | null = null
   /** The tree of the last scene: the engine sends only what changed. */
   #tree: TreeItem[] = []
   #state: EngineState = { kind: 'starting' }
@@ -75,7 +76,7 @@ export class EngineClient {
     this.#drop()
     this.#start()
     if (this.#lastGood) {
-      this.#queue.unshift({ id: this.#next++, method: 'load', args: [this.#lastGood], key: undefined, resolve: () => undefined, reject: () => undefined })
+      this.#queue.unshift({ id: this.#next++, method: 'load', args: this.#lastGood, key: undefined, resolve: () => undefined, reject: () => undefined })
     }
   }
 
@@ -130,7 +131,7 @@ export class EngineClient {
       clearTimeout(this.#watch)
       this.#running = null
       if (data.kind === 'result') {
-        if (done.method === 'load' && (data.value as Results['load']).fresh) this.#lastGood = done.args[0] as SourceFile[]
+        if (done.method === 'load' && (data.value as Results['load']).fresh) this.#lastGood = done.args
         if (done.method === 'scene') this.#complete(data.value as Results['scene'])
         if (done.method === 'send' && (data.value as Results['send']).error === undefined) this.#complete((data.value as Results['send']).scene)
         done.resolve(data.value as never)
@@ -161,7 +162,7 @@ export class EngineClient {
     this.#running = null
     call.reject(new EngineStopped('too long', `${call.method} took longer than ${this.limitMs / 1000} s and was stopped`))
     // The world that took too long is not the last good one, so the fresh engine starts from one that worked.
-    if (this.#lastGood && call.method === 'load' && call.args[0] === this.#lastGood) this.#lastGood = null
+    if (this.#lastGood && call.method === 'load' && call.args === this.#lastGood) this.#lastGood = null
     this.restart()
   }
 

@@ -2,7 +2,7 @@
 import type { CheckReport, Engine, ExecResult, LoadResult, Place, Scene, SendResult } from './generated/hoplab_bindings.js'
 
 /** The engine's methods that can be called from the page. */
-export type Method = 'load' | 'scene' | 'place' | 'send' | 'exec' | 'undo' | 'check' | 'svg'
+export type Method = 'load' | 'scene' | 'place' | 'send' | 'exec' | 'check' | 'svg'
 
 /** Arguments of each method, as the engine declares them. */
 export type Arguments = { [M in Method]: Parameters<Engine[M]> }
@@ -14,7 +14,6 @@ export interface Results {
   place: Place | undefined
   send: SendResult
   exec: ExecResult
-  undo: ExecResult
   check: CheckReport
   svg: string
 }

@@ -1,5 +1,5 @@
 // The page as a whole: what arrives on it (files, pasted text, a link), its width, whether there is a network.
-import { EMPTY, freeName, type SourceText, type World } from '../document/files'
+import { EMPTY, freeName, worldOf, type SourceText, type World } from '../document/files'
 import { fromFile, incomingOf, looksLikeManifest, take, type Incoming } from '../document/intake'
 import { fromFragment, isLink, toFragment } from '../document/link'
 import { decode, type SavedRequest } from '../document/saved'
@@ -84,7 +84,7 @@ export class Surface {
         let joined: readonly SourceText[] = before.files
         for (const file of files) joined = [...joined, { ...file, name: freeName(joined, file.name) }]
         const title = before.files.length === 0 ? titleOf(files) : before.title
-        document.replace({ title, files: joined }, files.length === 1 ? `opening ${files[0]?.name ?? ''}` : `opening ${files.length} files`)
+        document.replace({ ...before, title, files: joined }, files.length === 1 ? `opening ${files[0]?.name ?? ''}` : `opening ${files.length} files`)
         document.active = joined[before.files.length]?.name ?? document.active
         this.desk.tab = 'editor'
       }
@@ -119,7 +119,7 @@ export class Surface {
       const saved = decode(text)
       this.#look(saved.request)
       document.readable = saved.readable
-      document.replace({ title: saved.title, files: saved.files }, `coming back to ${saved.title}`)
+      document.replace(worldOf(saved), `coming back to ${saved.title}`)
       document.active = saved.files[0]?.name ?? null
     } catch (error) {
       this.say(`${kept.title} cannot be opened: ${error instanceof Error ? error.message : String(error)}`, true)
@@ -173,7 +173,7 @@ export class Surface {
     if (!isLink(location.hash)) return
     try {
       const saved = await fromFragment(location.hash)
-      this.#show({ title: saved.title, files: saved.files }, saved.request, 'opening a link')
+      this.#show(worldOf(saved), saved.request, 'opening a link')
     } catch (error) {
       this.say(error instanceof Error ? error.message : String(error), true)
     }

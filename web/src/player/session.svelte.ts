@@ -41,6 +41,8 @@ export class Session {
   #sent: Ask | null = null
   /** The files of the world that the engine has. */
   #drawn: readonly SourceFile[] | null = null
+  /** Of the typed lines, those that the reader was told of. */
+  #failed = ''
   #offered: Pick<Ask, 'from' | 'to'> | null = null
   #loadTimer: ReturnType<typeof setTimeout> | undefined
   #layoutTimer: ReturnType<typeof setTimeout> | undefined
@@ -103,16 +105,13 @@ export class Session {
     this.#layout()
   }
 
-  /** Runs a line of the terminal; what it changes by hand is drawn. */
+  /** Runs a line of the terminal; one that changes the network becomes part of the document, and is undone with it. */
   async exec(place: string, line: string): Promise<ExecResult> {
-    return this.#typed(await this.#engine.call('exec', [place, line]))
-  }
-  /** Takes the last line back that changed the network. */
-  async undo(): Promise<ExecResult> {
-    return this.#typed(await this.#engine.call('undo', []))
-  }
-  #typed(result: ExecResult): ExecResult {
-    if (result.changed) this.#layout()
+    const result = await this.#engine.call('exec', [place, line])
+    if (result.changed) {
+      this.document.type({ place, line })
+      this.#layout()
+    }
     return result
   }
   /** Where a document says what a shape or a row stands for. */
@@ -138,7 +137,9 @@ export class Session {
       if (this.notice && this.load) this.load = { ...this.load, fresh: false }
       return
     }
-    this.notice = null
+    const failed = load.failed.join('\n')
+    this.notice = failed && failed !== this.#failed ? `Typed lines that change nothing here any more:\n${failed}` : null
+    this.#failed = failed
     if (load.fresh) this.document.read(files)
     await this.#take(load, files)
     if (this.#sendWhenReady) {
@@ -149,7 +150,7 @@ export class Session {
   }
 
   #read(files: readonly SourceFile[]): Promise<LoadResult | null> {
-    return this.#quietly(this.#engine.call('load', [files.map(({ name, text }) => ({ name, text }))], 'load'))
+    return this.#quietly(this.#engine.call('load', [files.map(({ name, text }) => ({ name, text })), [...(this.document.world.typed ?? [])]], 'load'))
   }
 
   /** What a load made of the texts, shown. */

@@ -1,6 +1,6 @@
 // A stand-in for the engine: one world, drawn as the design's mock-up draws it, whatever the files say. For work on the
 // look (`npm run dev`) and for tests of the page; the product never holds it.
-import type { CheckReport, DiagnosticView, Edge, ExecResult, Layer, LegKind, LoadResult, Place, Point, Scene, SceneOptions, SendRequest, SendResult, Shape, ShapeKind, SourceFile, Stop, Tag, Timeline, TimelineLeg, TreeItem } from '../../src/engine/generated/hoplab_bindings'
+import type { CheckReport, DiagnosticView, Edge, ExecResult, Layer, LegKind, LoadResult, Place, Point, Scene, SceneOptions, SendRequest, SendResult, Shape, ShapeKind, SourceFile, Stop, Tag, Timeline, TimelineLeg, TreeItem, TypedLine } from '../../src/engine/generated/hoplab_bindings'
 
 export default function init(): Promise<unknown> {
   return Promise.resolve({})
@@ -175,7 +175,7 @@ export class Engine {
   free() {
     return undefined
   }
-  load(files: SourceFile[]): LoadResult {
+  load(files: SourceFile[], typed: TypedLine[]): LoadResult {
     const diagnostics: DiagnosticView[] = files.flatMap((file) => {
       const line = file.text.split('\n').findIndex((text) => /\[\s*$/.test(text))
       return line < 0 ? [] : [{ code: 'HOP0101', severity: 'error', message: 'the bracket that opens here is never closed', help: 'close it with "]"', field: 'spec', file: file.name, line: line + 1, column: 1, endLine: line + 1, endColumn: 200 }]
@@ -189,6 +189,7 @@ export class Engine {
     }
     return {
       fresh, revision: this.#revision, diagnostics, objects: 18, summary: 'Flannel VXLAN · iptables · v1.36',
+      failed: typed.filter((line) => line.place === 'host:gone').map((line) => `${line.place} $ ${line.line}: no such host`),
       first: { from: 'shop/client', to: 'http://cart.shop/' },
     }
   }
@@ -214,10 +215,8 @@ export class Engine {
     return empty
   }
   exec(at: string, line: string): ExecResult {
+    if (line.startsWith('ip addr add')) return { output: '', status: 0, changed: true }
     return { output: `${line} on ${at}: the mock has no commands\n`, status: 127, changed: false }
-  }
-  undo(): ExecResult {
-    return { output: 'undo: no line changed the network\n', status: 1, changed: false }
   }
   check(): CheckReport {
     return { checks: [{ name: 'client-reaches-web', ok: false, message: 'refused' }, { name: 'still-iptables', ok: true, message: 'holds' }], passed: 1, failed: 1 }

@@ -69,6 +69,20 @@ export interface ShapeLine {
 }
 
 /**
+ * A line of the terminal that changed the network.
+ */
+export interface TypedLine {
+    /**
+     * Where it was typed, as a request's source.
+     */
+    place: string;
+    /**
+     * The line.
+     */
+    line: string;
+}
+
+/**
  * A place in a source.
  */
 export interface Place {
@@ -691,6 +705,10 @@ export interface LoadResult {
      * What to offer while nobody has asked anything.
      */
     first: FirstRequest | undefined;
+    /**
+     * Typed lines that do not work on this world, each with what it said: `node:w $ ip addr del …: …`.
+     */
+    failed: string[];
 }
 
 /**
@@ -781,9 +799,9 @@ export class Engine {
      */
     exec(place: string, line: string): ExecResult;
     /**
-     * Reads these files. With errors the last good world stays.
+     * Reads these files, and types these lines on the world that they make. With errors the last good world stays.
      */
-    load(sources: SourceFile[]): LoadResult;
+    load(sources: SourceFile[], typed: TypedLine[]): LoadResult;
     /**
      * An engine with the default world.
      */
@@ -804,10 +822,6 @@ export class Engine {
      * The drawing as a file of its own.
      */
     svg(options: SceneOptions): string;
-    /**
-     * Takes the last line back that changed the network.
-     */
-    undo(): ExecResult;
 }
 
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
@@ -817,13 +831,12 @@ export interface InitOutput {
     readonly __wbg_engine_free: (a: number, b: number) => void;
     readonly engine_check: (a: number, b: number, c: number, d: number) => void;
     readonly engine_exec: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
-    readonly engine_load: (a: number, b: number, c: number, d: number) => void;
+    readonly engine_load: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
     readonly engine_new: () => number;
     readonly engine_place: (a: number, b: number, c: number, d: number) => void;
     readonly engine_scene: (a: number, b: number, c: any) => void;
     readonly engine_send: (a: number, b: number, c: any) => void;
     readonly engine_svg: (a: number, b: number, c: any) => void;
-    readonly engine_undo: (a: number, b: number) => void;
     readonly __wbindgen_export: (a: number, b: number) => number;
     readonly __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
     readonly __wbindgen_export3: (a: number, b: number, c: number) => void;
