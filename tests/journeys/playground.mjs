@@ -336,6 +336,33 @@ journey('the terminal runs commands where it is told to', {}, async ({ page }) =
   check((await page.locator('#terminal-line').inputValue()) === 'ip route', 'the line typed before does not come back')
 })
 
+journey('what the terminal changes survives a reload and is undone with the document', {}, async ({ page }) => {
+  await open(page)
+  await drop(page, [{ name: 'ann.yaml', text: 'apiVersion: hoplab.dev/v1\nkind: Host\nmetadata: {name: ann}\nspec: {interfaces: [{name: eth0, network: lan}]}\n' }])
+  await until('the machine is drawn', () => page.locator('[data-shape="host:ann"]').count())
+  const run = async (line) => {
+    await away(page)
+    await page.keyboard.press('t')
+    await page.locator('#terminal-place').selectOption('host:ann')
+    await page.locator('#terminal-line').fill(line)
+    await page.locator('#terminal-line').press('Enter')
+    await until(`${line} has run`, async () => (await page.locator('.tm pre').innerText()).includes(line))
+    await page.waitForTimeout(400)
+    return (await page.locator('.tm pre').innerText()).split(`$ ${line}`).pop()
+  }
+  await run('ip addr add 10.9.0.1/24 dev eth0')
+  check((await run('ip -br addr show dev eth0')).includes('10.9.0.1/24'), 'the address is not there')
+  await page.waitForTimeout(400)
+  await page.reload()
+  await until('the machine is drawn again', () => page.locator('[data-shape="host:ann"]').count())
+  check((await run('ip -br addr show dev eth0')).includes('10.9.0.1/24'), 'a reload lost what was typed')
+  check((await run('undo')).includes('nothing was changed'), 'a new visit has a history of its own')
+  await run('ip addr del 10.9.0.1/24 dev eth0')
+  check(!(await run('ip -br addr show dev eth0')).includes('10.9.0.1/24'), 'the address is still there')
+  check((await run('undo')).includes('undone: ip addr del'), 'undo does not say what it took back')
+  check((await run('ip -br addr show dev eth0')).includes('10.9.0.1/24'), 'undo did not bring the address back')
+})
+
 journey('the lens folds stops and comes back to every one', {}, async ({ page }) => {
   await openShop(page)
   await send(page)
