@@ -67,7 +67,7 @@ fn effect(spec: &FaultSpec) -> Option<Effect> {
     }
 }
 
-/// Whether a Fault is one that [`lay`] puts on an interface.
+/// Whether a Fault is one that `lay` puts on an interface.
 pub fn is_modelled(object: &Object) -> bool {
     let spec = object.view::<Fault>().map(|fault| &fault.spec);
     spec.is_some_and(|spec| effect(spec).is_some() && place(spec).is_some())
