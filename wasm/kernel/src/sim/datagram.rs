@@ -6,7 +6,7 @@
 use super::Sim;
 use super::cursor::{Cursor, Launch, Stage};
 use super::icmp::ip_header;
-use super::socket::{Socket, listener};
+use super::socket::listener;
 use crate::process::SocketId;
 use crate::stack::Stack;
 use hoplab_trace::{DropCause, LegEnd, StepKind};
@@ -108,26 +108,7 @@ impl Sim<'_> {
             return;
         };
         let process = self.server(stack, found);
-        let conversation = cursor.conversation;
-        let id = self.sockets.add(Socket {
-            netns: stack.id,
-            process,
-            protocol,
-            local,
-            remote,
-            conversation,
-            opener: false,
-            tcp: None,
-            sctp: None,
-            last_flight: Some(cursor.flight),
-            sequence: 0,
-            lb: None,
-            gone: false,
-        });
-        self.accepted(conversation, stack.id, local, remote, Some(process));
-        if let Some(info) = self.conversations.get_mut(conversation as usize) {
-            info.sockets.push(id);
-        }
+        let id = self.accept(&cursor, stack.id, process, (protocol, local, remote), None, None);
         self.datagram_to(cursor, Some(id), protocol, local, remote);
     }
 

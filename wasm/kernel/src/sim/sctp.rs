@@ -6,7 +6,7 @@
 
 use super::cursor::{Cursor, Launch, Stage};
 use super::icmp::ip_header;
-use super::socket::{Socket, listener};
+use super::socket::listener;
 use super::{Happening, Sim, tcp};
 use crate::process::{SocketError, SocketId};
 use crate::stack::Stack;
@@ -341,26 +341,14 @@ impl Sim<'_> {
                 let mut association = self.new_association(State::Established, tag, tag.wrapping_sub(1));
                 association.own_tag = header.tag;
                 association.next_tsn = header.tag;
-                let conversation = cursor.conversation;
-                let id = self.sockets.add(Socket {
-                    netns: stack.id,
+                let id = self.accept(
+                    &cursor,
+                    stack.id,
                     process,
-                    protocol,
-                    local,
-                    remote,
-                    conversation,
-                    opener: false,
-                    tcp: None,
-                    sctp: Some(association),
-                    last_flight: Some(cursor.flight),
-                    sequence: 0,
-                    lb: None,
-                    gone: false,
-                });
-                self.accepted(conversation, stack.id, local, remote, Some(process));
-                if let Some(info) = self.conversations.get_mut(conversation as usize) {
-                    info.sockets.push(id);
-                }
+                    (protocol, local, remote),
+                    None,
+                    Some(association),
+                );
                 self.finish(*cursor, LegEnd::Delivered);
                 let chunk = SctpChunk::CookieAck;
                 self.sctp_chunk(id, chunk, Vec::new(), label_of(chunk));

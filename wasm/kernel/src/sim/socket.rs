@@ -1,6 +1,6 @@
 //! Sockets: which one a packet is for, and what opens and ends them.
 
-use super::{Acceptor, ProcessId, RunEnd, Sim, sctp, tcp};
+use super::{Acceptor, Cursor, ProcessId, RunEnd, Sim, sctp, tcp};
 use crate::NetNsId;
 use crate::netns::Listener;
 use crate::process::{Purpose, SocketError, SocketId};
@@ -305,6 +305,39 @@ impl Sim<'_> {
             None => listener.program.start(),
         };
         self.add_party(stack.id, name, process, Some(program))
+    }
+
+    /// A socket for the peer that a packet at a listener came from.
+    pub(super) fn accept(
+        &mut self,
+        cursor: &Cursor,
+        netns: NetNsId,
+        process: ProcessId,
+        (protocol, local, remote): (L4Protocol, SocketAddr, SocketAddr),
+        tcp: Option<tcp::Tcp>,
+        sctp: Option<sctp::Sctp>,
+    ) -> SocketId {
+        let conversation = cursor.conversation;
+        let id = self.sockets.add(Socket {
+            netns,
+            process,
+            protocol,
+            local,
+            remote,
+            conversation,
+            opener: false,
+            tcp,
+            sctp,
+            last_flight: Some(cursor.flight),
+            sequence: 0,
+            lb: None,
+            gone: false,
+        });
+        self.accepted(conversation, netns, local, remote, Some(process));
+        if let Some(info) = self.conversations.get_mut(conversation as usize) {
+            info.sockets.push(id);
+        }
+        id
     }
 
     /// Notes who took a conversation's first packet.

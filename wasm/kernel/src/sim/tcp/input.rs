@@ -3,7 +3,7 @@
 use super::{DEFAULT_MSS, DELAYED_ACK, SYN, State, Tcp, Timer};
 use crate::process::{SocketError, SocketId};
 use crate::sim::cursor::Cursor;
-use crate::sim::socket::{Socket, listener};
+use crate::sim::socket::listener;
 use crate::sim::{Happening, Sim};
 use crate::stack::Stack;
 use hoplab_trace::{DropCause, LegEnd, StepKind};
@@ -63,29 +63,17 @@ impl Sim<'_> {
         );
         let peer_mss = usize::from(header.mss_bytes.unwrap_or(DEFAULT_MSS));
         tcp.mss_bytes = peer_mss;
-        let conversation = cursor.conversation;
-        let id = self.sockets.add(Socket {
-            netns: stack.id,
+        let id = self.accept(
+            &cursor,
+            stack.id,
             process,
-            protocol,
-            local,
-            remote,
-            conversation,
-            opener: false,
-            tcp: Some(tcp),
-            sctp: None,
-            last_flight: Some(cursor.flight),
-            sequence: 0,
-            lb: None,
-            gone: false,
-        });
+            (protocol, local, remote),
+            Some(tcp),
+            None,
+        );
         let own_mss = usize::from(self.advertised_mss(id));
         if let Some(tcp) = self.sockets.get_mut(id).and_then(|s| s.tcp.as_mut()) {
             tcp.mss_bytes = peer_mss.min(own_mss);
-        }
-        self.accepted(conversation, stack.id, local, remote, Some(process));
-        if let Some(info) = self.conversations.get_mut(conversation as usize) {
-            info.sockets.push(id);
         }
         let process = self.process_name(id);
         cursor.step(
