@@ -3,7 +3,7 @@
 mod fold;
 mod place;
 mod way;
-mod words;
+pub(crate) mod words;
 
 use crate::layout::{DIRECT, UP};
 use crate::{LegKind, Scene, Stop, Timeline, TimelineLeg};

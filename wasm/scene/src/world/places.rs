@@ -1,10 +1,10 @@
 //! Where documents say what is drawn.
 
 use crate::Place;
+use crate::timeline::words;
 use hoplab_engine::World;
 use hoplab_objects::kinds;
-use hoplab_source::{FieldPath, ObjectKey, Origin};
-use hoplab_trace::Locate as _;
+use hoplab_source::{FieldPath, ObjectKey};
 
 /// The place of what a shape or a row of the tree stands for, by its id.
 pub fn place(world: &World, id: &str) -> Option<Place> {
@@ -34,19 +34,5 @@ pub fn place(world: &World, id: &str) -> Option<Place> {
         }
         _ => None,
     };
-    of(world, &origin?)
-}
-
-/// The place of what was made of a field.
-fn of(world: &World, origin: &Origin) -> Option<Place> {
-    let object = origin.object.as_ref()?;
-    let at = world.locate(origin);
-    Some(Place {
-        object: object.to_string(),
-        field: origin.field.to_string(),
-        writer: origin.writer.to_string(),
-        line: at.as_ref().map(|l| l.line),
-        column: at.as_ref().map(|l| l.column),
-        file: at.map(|l| l.file),
-    })
+    words::place(&origin?, world)
 }
