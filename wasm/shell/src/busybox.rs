@@ -4,10 +4,12 @@
 
 use crate::asked::Asker;
 use crate::dig;
+use crate::nslookup;
 use crate::output::Output;
 use hoplab_dataplane::dns::resolv::Libc;
 use hoplab_engine::Questions;
 use hoplab_kernel::process::SocketError;
+use hoplab_source::order;
 use hoplab_wire::dns::{Message, Rcode, RecordData, RecordType};
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -92,7 +94,9 @@ pub(crate) fn nslookup(asker: &mut Asker<'_>, args: &[&str]) -> Output {
             None => vec![RecordType::A, RecordType::Aaaa],
         };
     }
-    types.sort_by_key(|record| TYPES.iter().position(|known| known == record));
+    order::sort_by_key(&mut types, |record| {
+        TYPES.iter().position(|known| known == record)
+    });
     types.dedup();
     let whole =
         reverse.is_some() || types == [RecordType::Ptr] || conf.search.is_empty() || name.contains('.');
@@ -135,7 +139,7 @@ pub(crate) fn nslookup(asker: &mut Asker<'_>, args: &[&str]) -> Output {
         .iter()
         .filter_map(|q| Some((q, q.answer.as_ref()?)))
         .collect();
-    answered.sort_by_key(|(query, _)| query.came);
+    order::sort_by_key(&mut answered, |(query, _)| query.came);
     // A SERVFAIL that was asked again is not shown; its last answer is.
     let shown: Vec<_> = (0..answered.len())
         .filter(|at| {
@@ -208,17 +212,7 @@ fn records(out: &mut String, message: &Message) {
             RecordData::Mx { .. } => writeln!(out, "{name}\tmail exchanger = {bare}"),
             RecordData::Txt(_) => writeln!(out, "{name}\ttext = {data}"),
             RecordData::Srv(_) => writeln!(out, "{name}\tservice = {bare}"),
-            RecordData::Soa(soa) => writeln!(
-                out,
-                "{name}\n\torigin = {}\n\tmail addr = {}\n\tserial = {}\n\trefresh = {}\n\tretry = {}\n\texpire = {}\n\tminimum = {}",
-                soa.mname.to_string().trim_end_matches('.'),
-                soa.rname.to_string().trim_end_matches('.'),
-                soa.serial,
-                soa.refresh_seconds,
-                soa.retry_seconds,
-                soa.expire_seconds,
-                soa.minimum_seconds
-            ),
+            RecordData::Soa(soa) => writeln!(out, "{name}\n{}", nslookup::start_of_authority(soa)),
             _ => Ok(()),
         };
     }

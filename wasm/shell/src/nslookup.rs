@@ -5,7 +5,7 @@ use crate::dig;
 use crate::output::Output;
 use hoplab_dataplane::dns::resolv::Libc;
 use hoplab_engine::{AskError, Query, Questions};
-use hoplab_wire::dns::{Message, Rcode, RecordData, RecordType};
+use hoplab_wire::dns::{Message, Rcode, RecordData, RecordType, Soa};
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -186,21 +186,25 @@ fn records_of(out: &mut String, message: &Message) {
         let _ = match (&record.data, of(&record.data)) {
             (RecordData::A(ip), _) => write!(out, "Name:\t{name}\nAddress: {ip}\n"),
             (RecordData::Aaaa(ip), _) => write!(out, "Name:\t{name}\nAddress: {ip}\n"),
-            (RecordData::Soa(soa), _) => writeln!(
-                out,
-                "{name}\n\torigin = {}\n\tmail addr = {}\n\tserial = {}\n\trefresh = {}\n\tretry = {}\n\texpire = {}\n\tminimum = {}",
-                soa.mname.to_string().trim_end_matches('.'),
-                soa.rname.to_string().trim_end_matches('.'),
-                soa.serial,
-                soa.refresh_seconds,
-                soa.retry_seconds,
-                soa.expire_seconds,
-                soa.minimum_seconds
-            ),
+            (RecordData::Soa(soa), _) => writeln!(out, "{name}\n{}", start_of_authority(soa)),
             (data, "") => writeln!(out, "{name}\trdata_{} = {data}", record.record_type().number()),
             (data, word) => writeln!(out, "{name}\t{word} = {data}"),
         };
     }
+}
+
+/// An SOA record under its name, as both kinds of nslookup print it.
+pub(crate) fn start_of_authority(soa: &Soa) -> String {
+    format!(
+        "\torigin = {}\n\tmail addr = {}\n\tserial = {}\n\trefresh = {}\n\tretry = {}\n\texpire = {}\n\tminimum = {}",
+        soa.mname.to_string().trim_end_matches('.'),
+        soa.rname.to_string().trim_end_matches('.'),
+        soa.serial,
+        soa.refresh_seconds,
+        soa.retry_seconds,
+        soa.expire_seconds,
+        soa.minimum_seconds
+    )
 }
 
 /// What `host` says of a record. Source: host.c rtypes.
