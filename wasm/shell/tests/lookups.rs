@@ -1,5 +1,7 @@
 //! Look-ups by the tools of images, each with the tool's own way of asking and printing.
 
+mod screen;
+
 use expect_test::{Expect, expect};
 use hoplab_engine::{Options, World};
 use hoplab_objects::SourceText;
@@ -25,26 +27,7 @@ const WORLD: &str = r#"
 "#;
 
 fn check(place: &str, lines: &[&str], expected: Expect) {
-    let mut world = World::load(
-        &[SourceText {
-            name: "world.yaml",
-            text: WORLD,
-        }],
-        &Options::default(),
-    )
-    .value;
-    let mut out = String::new();
-    for line in lines {
-        let words = hoplab_shell::line::words(line).expect("a line that reads");
-        let output = hoplab_shell::exec(&mut world, place, &words);
-        let status = if output.status == 0 {
-            String::new()
-        } else {
-            format!("[{}]\n", output.status)
-        };
-        out.push_str(&format!("$ {line}\n{}{}{status}", output.stdout, output.stderr));
-    }
-    expected.assert_eq(&out);
+    expected.assert_eq(&screen::screen(&mut screen::world(WORLD), place, lines));
 }
 
 #[test]

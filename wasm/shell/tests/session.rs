@@ -1,8 +1,9 @@
 //! Commands at places of a small world, as a person at a terminal sees them.
 
+mod screen;
+
 use expect_test::{Expect, expect};
-use hoplab_engine::{Options, World};
-use hoplab_objects::SourceText;
+use hoplab_engine::World;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -23,31 +24,12 @@ spec: {nodeName: worker-2, containers: [{name: c, image: hashicorp/http-echo, ar
 "#;
 
 fn world() -> World {
-    World::load(
-        &[SourceText {
-            name: "world.yaml",
-            text: WORLD,
-        }],
-        &Options::default(),
-    )
-    .value
+    screen::world(WORLD)
 }
 
 /// The lines typed one after the other in one world.
 fn check(place: &str, lines: &[&str], expected: Expect) {
-    let mut world = world();
-    let mut out = String::new();
-    for line in lines {
-        let words = hoplab_shell::line::words(line).expect("a line that reads");
-        let output = hoplab_shell::exec(&mut world, place, &words);
-        let status = if output.status == 0 {
-            String::new()
-        } else {
-            format!("[{}]\n", output.status)
-        };
-        out.push_str(&format!("$ {line}\n{}{}{status}", output.stdout, output.stderr));
-    }
-    expected.assert_eq(&out);
+    expected.assert_eq(&screen::screen(&mut world(), place, lines));
 }
 
 #[test]
