@@ -8,6 +8,7 @@ mod http;
 mod process;
 mod report;
 mod server;
+mod shrink;
 mod size;
 mod steps;
 mod workspace;

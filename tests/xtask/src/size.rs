@@ -1,10 +1,11 @@
 //! `cargo xtask size`: where the bytes of the engine are.
 //!
 //! The engine is built with its names kept, in a folder of its own; what is counted is the code after wasm-bindgen, not
-//! compressed. What is alike compresses well: measure a change with `cargo xtask build` too.
+//! compressed. What is alike compresses well: what a change gains is seen in the lines below the tables.
 
 use crate::bundle::{self, brotli_of};
 use crate::process::{Failure, cargo, run, say};
+use crate::shrink::shrunk;
 use crate::workspace::{Workspace, read, write};
 use std::collections::BTreeMap;
 use wasmparser::{KnownCustom, Name, Parser, Payload};
@@ -35,7 +36,8 @@ pub fn print(workspace: &Workspace) -> Result<(), Failure> {
     bundle::bindgen(&built, &scratch)?;
     let wasm = read(&scratch.join("hoplab_bindings_bg.wasm"))?;
     let failed = |error| Failure(format!("the engine does not read: {error}"));
-    let (functions, kept) = functions(&wasm).map_err(failed)?;
+    let functions = functions(&wasm).map_err(failed)?;
+    let shrunk = shrunk(&wasm)?;
 
     let mut list = String::new();
     let (mut crates, mut generics) = (Sums::new(), Sums::new());
@@ -56,33 +58,31 @@ pub fn print(workspace: &Workspace) -> Result<(), Failure> {
     let code: usize = functions.iter().map(|(_, bytes)| bytes).sum();
     say(&format!("every function: {}", file.display()));
     println!("\n{} functions, {code} bytes of code", functions.len());
-    println!("{} bytes with data and tables", kept.len());
-    println!("{} bytes compressed", brotli_of(&kept)?.len());
+    println!(
+        "{} bytes with data and tables, of functions that are alike one",
+        shrunk.len()
+    );
+    println!("{} bytes compressed", brotli_of(&shrunk)?.len());
+    for payload in Parser::new(0).parse_all(&shrunk) {
+        let payload = payload.map_err(failed)?;
+        let what = match payload {
+            Payload::CodeSectionStart { .. } => "code",
+            Payload::DataSection(_) => "data",
+            _ => continue,
+        };
+        let range = payload.as_section().map_or(0..0, |(_, range)| range);
+        println!("{:>9}  {what} alone", brotli_of(&shrunk[range])?.len());
+    }
     Ok(())
 }
 
-/// The functions with the bytes of their code, the biggest first, and the module without names.
-fn functions(wasm: &[u8]) -> wasmparser::Result<(Functions, Vec<u8>)> {
+/// The functions with the bytes of their code, the biggest first.
+fn functions(wasm: &[u8]) -> wasmparser::Result<Functions> {
     let mut imported = 0;
     let mut bodies = Vec::new();
     let mut names = BTreeMap::new();
-    let mut kept = wasm.get(..8).unwrap_or_default().to_vec();
     for payload in Parser::new(0).parse_all(wasm) {
-        let payload = payload?;
-        // Sections stand whole behind a byte that says which and their length.
-        if let Some((id, range)) = payload.as_section()
-            && id != 0
-        {
-            kept.push(id);
-            let mut length = range.len();
-            while length > 0x7f {
-                kept.push((length & 0x7f) as u8 | 0x80);
-                length >>= 7;
-            }
-            kept.push(length as u8);
-            kept.extend_from_slice(&wasm[range]);
-        }
-        match payload {
+        match payload? {
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
                     imported += usize::from(matches!(import?.ty, wasmparser::TypeRef::Func(_)));
@@ -113,7 +113,7 @@ fn functions(wasm: &[u8]) -> wasmparser::Result<(Functions, Vec<u8>)> {
         })
         .collect();
     functions.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    Ok((functions, kept))
+    Ok(functions)
 }
 
 /// `core[c5930c85a12de822]::fmt` is `core::fmt`.
