@@ -214,12 +214,28 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         KERNEL,
+        "The table of connections: time-outs by nf_conntrack_*, zones, races of two datagrams, nf_conntrack_max",
+        Modelled,
+        "a full table makes no room by dropping entries that are not assured; TCP's windows are not checked; no expectations, \
+         helpers or events",
+        &[
+            "tests/tests/kernel_live/main.rs#random_worlds_agree",
+            "wasm/shell/tests/typing.rs#connections_age_as_settings_say",
+            "wasm/shell/tests/typing.rs#a_full_table_of_connections_drops_what_is_new",
+            "wasm/shell/tests/typing.rs#zones_know_nothing_of_each_other",
+            "wasm/shell/tests/typing.rs#only_an_rst_as_an_answer_leaves_no_connection",
+            "wasm/kernel/src/conntrack/nat.rs#of_two_datagrams_at_once_sent_to_two_the_second_is_found_by_its_answer_alone",
+        ],
+    ),
+    row(
+        KERNEL,
         "VXLAN, time to live, MTU, ICMP errors",
         Modelled,
         "headers as bytes, as a capture shows them",
         &[
             "wasm/kernel/tests/kernel_oracle.rs#tunnel_mtu",
             "wasm/kernel/tests/kernel_oracle.rs#tunnel_over_a_narrow_network",
+            "wasm/shell/tests/typing.rs#a_narrow_way_clamps_the_segments",
             "wasm/kernel/tests/walk.rs#a_routing_loop_uses_up_the_time_to_live",
         ],
     ),
@@ -248,8 +264,10 @@ pub static ROWS: &[Row] = &[
         KERNEL,
         "IPIP, GRE, Geneve and WireGuard tunnels; VLAN cards",
         Modelled,
-        "lengths, headers and answers; not yet compared with a running kernel",
+        "typed with ip link add, but WireGuard; ways and answers of all others are compared with a running kernel (6.1)",
         &[
+            "tests/tests/kernel_live/main.rs#tunnels_as_a_second_kernel_does_them",
+            "wasm/shell/tests/typing.rs#tunnels_as_recorded_from_iproute2",
             "wasm/kernel/tests/tunnels.rs#geneve_carries_frames",
             "wasm/kernel/tests/tunnels.rs#wireguard_hides_what_it_carries_and_pads_it",
             "wasm/kernel/tests/tunnels.rs#a_vlan_is_a_tag_of_four_bytes",
@@ -279,8 +297,10 @@ pub static ROWS: &[Row] = &[
         KERNEL,
         "nftables: sets, maps, verdict maps, numgen; ipsets; IPVS with its schedulers and persistence",
         Modelled,
-        "what kube-proxy writes; real nft, ipset and iptables-restore read what is printed",
+        "what kube-proxy writes; real nft, ipset, ipvsadm and iptables-restore read what is printed, and packets take the \
+         same way through a running kernel with IPVS (6.1)",
         &[
+            "tests/tests/kernel_live/main.rs#ipvs_as_a_second_kernel_does_it",
             "wasm/kernel/src/ipvs.rs#each_scheduler_deals_as_its_manual_page_says",
             "wasm/kernel/src/ipvs.rs#persistent_clients_stay_until_the_time_is_over",
             "wasm/dataplane/src/proxy/nftables/tests.rs#what_is_listed_is_read_by_a_real_nft_and_listed_alike",
@@ -332,6 +352,13 @@ pub static ROWS: &[Row] = &[
             "wasm/dataplane/src/proxy/ipvs/tests.rs#rules_ask_sets_that_hold_anything",
             "tests/scenarios/ipvs",
         ],
+    ),
+    row(
+        KUBE_PROXY,
+        "UDP connections to endpoints that are gone",
+        Modelled,
+        "forgotten on every node as soon as the documents change, where the Service still has a serving endpoint",
+        &["wasm/engine/tests/world.rs#udp_connections_to_an_endpoint_that_is_gone_are_forgotten"],
     ),
     row(
         KUBE_PROXY,

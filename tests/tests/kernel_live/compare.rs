@@ -28,6 +28,8 @@ pub struct Case {
     pub yaml: String,
     pub outside: Vec<IpAddr>,
     pub asked: Vec<Asked>,
+    /// What is typed beforehand: where, and the line.
+    pub typed: Vec<(String, String)>,
 }
 
 /// Longer than any answer on one machine takes, shorter than the first repetition of a SYN.
@@ -48,7 +50,17 @@ pub fn compare(case: &Case) -> Result<(usize, Vec<String>), String> {
     if let Some(error) = loaded.diagnostics.iter().find(|d| d.severity == Severity::Error) {
         return Err(format!("the world does not load: {error:?}"));
     }
-    let world = loaded.value;
+    let mut world = loaded.value;
+    for (place, line) in &case.typed {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let output = hoplab_shell::exec(&mut world, place, &words);
+        if output.status != 0 {
+            return Err(format!(
+                "{place}: {line}: status {}: {}",
+                output.status, output.stderr
+            ));
+        }
+    }
     let requests: Vec<(From, Request, String)> = case
         .asked
         .iter()
@@ -139,6 +151,11 @@ impl Bench<'_> {
             Outcome::Refused | Outcome::Unreachable => ERROR_PATIENCE,
             _ => PATIENCE,
         };
+        let patience = if crate::uml::inside() {
+            patience * 2
+        } else {
+            patience
+        };
         observer.forget();
         let to = SocketAddr::new(address, port);
         let mark = 0x686f_0000 | number;
@@ -157,7 +174,8 @@ impl Bench<'_> {
         let same = runs.iter().filter(|r| described(&said(r)) == described(&answer));
         let mut closest: Option<Vec<String>> = None;
         for run in same {
-            let differ = self.ways_differ(run, protocol, &all, key);
+            let mut differ = self.ways_differ(run, protocol, &all, key);
+            differ.extend(crate::tables::differences(run, self.machines, self.ports)?);
             if closest.as_ref().is_none_or(|c| differ.len() < c.len()) {
                 closest = Some(differ);
             }

@@ -141,17 +141,93 @@ pub fn cases() -> Vec<(&'static str, Case)> {
         yaml: WORLD.replace("BACKEND", backend),
         outside: outside(),
         asked: asked(&ASKED),
+        typed: Vec::new(),
     };
     let routed = Case {
         yaml: ROUTED_V6.to_owned(),
         outside: Vec::new(),
         asked: asked(&ASKED_V6),
+        typed: Vec::new(),
     };
     vec![
         ("host-gw", case("host-gw")),
         ("vxlan", case("vxlan")),
         ("IPv6 through a router", routed),
     ]
+}
+
+/// The same cluster with kube-proxy in IPVS mode.
+pub fn ipvs() -> Case {
+    let yaml = WORLD.replace("BACKEND", "host-gw");
+    Case {
+        yaml: yaml.replace(
+            "addons: {dns: none}",
+            "addons: {dns: none}\n  proxy: {mode: ipvs}",
+        ),
+        outside: outside(),
+        asked: asked(&ASKED),
+        typed: Vec::new(),
+    }
+}
+
+/// Two machines on a network, and a machine behind each.
+const ENDS: &str = "
+{apiVersion: hoplab.dev/v1, kind: Network, metadata: {name: lan}, spec: {cidr: 10.0.0.0/24}}
+---
+apiVersion: hoplab.dev/v1
+kind: Host
+metadata: {name: a}
+spec: {interfaces: [{name: eth0, network: lan, addresses: [10.0.0.1/24]}]}
+---
+apiVersion: hoplab.dev/v1
+kind: Host
+metadata: {name: b}
+spec:
+  interfaces: [{name: eth0, network: lan, addresses: [10.0.0.2/24]}]
+  listen: [{port: 8080, protocol: TCP}, {port: 9000, protocol: UDP, behavior: echo}]
+";
+
+/// A tunnel of each sort between them, typed.
+pub fn tunnels() -> Vec<(&'static str, Case)> {
+    let sorts = [
+        ("IPIP", "type ipip local OWN remote OTHER"),
+        ("GRE", "type gre local OWN remote OTHER"),
+        ("Geneve", "type geneve id 7 remote OTHER"),
+        (
+            "VXLAN",
+            "type vxlan id 7 dev eth0 local OWN remote OTHER dstport 4789",
+        ),
+        ("VLAN", "link eth0 type vlan id 7"),
+    ];
+    let ends = [
+        ("host:a", "10.0.0.1", "10.0.0.2", 1),
+        ("host:b", "10.0.0.2", "10.0.0.1", 2),
+    ];
+    let case = |sort: &str| {
+        let lines = ends.iter().flat_map(|(place, own, other, last)| {
+            let sort = sort.replace("OWN", own).replace("OTHER", other);
+            let (link, kind) = sort.split_once("type").unwrap_or_default();
+            [
+                format!("ip link add {link}name t0 type{kind}").replace("  ", " "),
+                format!("ip addr add 192.168.7.{last}/24 dev t0"),
+                "ip link set t0 up".to_owned(),
+            ]
+            .map(|line| ((*place).to_owned(), line))
+        });
+        Case {
+            yaml: ENDS.to_owned(),
+            outside: Vec::new(),
+            asked: asked(&[
+                ("host:a", "192.168.7.2:8080"),
+                ("host:a", "udp:192.168.7.2:9000"),
+                ("host:a", "192.168.7.2:81"),
+                ("host:a", "udp:192.168.7.2:81"),
+                ("host:a", "192.168.7.9:80"),
+            ]),
+            typed: lines.collect(),
+        }
+    };
+    sorts.iter().map(|(name, sort)| (*name, case(sort))).collect()
 }
 
 fn asked(list: &[(&str, &str)]) -> Vec<Asked> {

@@ -51,6 +51,8 @@ pub fn packets(bytes: &[u8]) -> Vec<Ip> {
             .get(8)
             .and_then(|first| payload.get(16 + usize::from(first & 63) * 4 + 14..)),
         (4 | 41, _) => Some(payload),
+        // GRE without a key or a checksum.
+        (47, _) => payload.get(4..),
         _ => None,
     };
     let mut out = vec![ip];

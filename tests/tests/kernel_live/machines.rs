@@ -6,10 +6,11 @@ use crate::netns::Namespace;
 use hoplab_dataplane::plan::INTERNET;
 use hoplab_engine::World;
 use hoplab_kernel::fib::{DEFAULT, LOCAL, MAIN, Route, RouteKind};
-use hoplab_kernel::interface::{Interface, InterfaceKind, Scope};
+use hoplab_kernel::interface::{Interface, InterfaceKind, Scope, Tunnel, TunnelKind};
 use hoplab_kernel::nf::save::{Family, iptables_save_of};
 use hoplab_kernel::{NetNs, NetNsId};
 use hoplab_trace::{Name, Place};
+use hoplab_wire::MacAddr;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -22,7 +23,7 @@ pub struct Machine {
     pub namespace: Namespace,
     /// Whether it has rules, so that their trace is read.
     pub has_rules: bool,
-    id: NetNsId,
+    pub id: NetNsId,
 }
 
 /// All of them, and the switches between them.
@@ -75,7 +76,20 @@ impl Machines {
         let machines = Self { all, switches };
         machines.wire(world)?;
         for machine in &machines.all {
+            machine.load(
+                world,
+                !machine.stack.ipsets.is_empty(),
+                "ipset save",
+                "ipset restore",
+            )?;
             machine.program()?;
+            // Real servers are taken where there is a way to them.
+            machine.load(
+                world,
+                !machine.stack.ipvs.is_empty(),
+                "ipvsadm -S -n",
+                "ipvsadm -R",
+            )?;
         }
         // A port whose other end is down yet takes no MAC table entry.
         machines.know_who_is_plugged_in()?;
@@ -214,6 +228,28 @@ fn quiet(namespace: &Namespace, v6: bool) -> Result<()> {
 }
 
 impl Machine {
+    /// What a simulated command prints, where there is any, given to a real one.
+    fn load(&self, world: &World, is_there: bool, ours: &str, theirs: &str) -> Result<()> {
+        if !is_there {
+            return Ok(());
+        }
+        let words: Vec<String> = ours.split(' ').map(str::to_owned).collect();
+        let text = hoplab_shell::exec(&mut world.clone(), &self.place.to_string(), &words).stdout;
+        let theirs: Vec<&str> = theirs.split(' ').collect();
+        let loaded = self.namespace.run(&theirs, &text);
+        loaded.map_err(|e| format!("{}: {e}", self.place)).map(|_| ())
+    }
+
+    /// Connections of IPVS go with its servers.
+    fn forget_balanced(&self) -> Result<()> {
+        if self.stack.ipvs.is_empty() {
+            return Ok(());
+        }
+        let saved = self.namespace.run(&["ipvsadm", "-S", "-n"], "")?;
+        self.namespace.run(&["ipvsadm", "-C"], "")?;
+        self.namespace.run(&["ipvsadm", "-R"], &saved).map(|_| ())
+    }
+
     fn program(&self) -> Result<()> {
         let stack = &self.stack;
         self.namespace
@@ -239,13 +275,19 @@ impl Machine {
             }
         }
         let tables = [
-            ("iptables-nft-restore", Family::V4, &stack.iptables),
-            ("ip6tables-nft-restore", Family::V6, &stack.ip6tables),
+            (4, Family::V4, &stack.iptables),
+            (6, Family::V6, &stack.ip6tables),
         ];
-        for (program, family, rules) in tables {
+        let program = |family| match (family, crate::uml::inside()) {
+            (4, false) => "iptables-nft-restore",
+            (4, true) => "iptables-legacy-restore",
+            (_, false) => "ip6tables-nft-restore",
+            (_, true) => "ip6tables-legacy-restore",
+        };
+        for (number, family, rules) in tables {
             if !rules.tables.is_empty() {
                 self.namespace
-                    .run(&[program], &iptables_save_of(rules, family))
+                    .run(&[program(number)], &iptables_save_of(rules, family))
                     .map_err(|e| format!("{}: {e}", self.place))?;
             }
         }
@@ -276,6 +318,10 @@ impl Machine {
                 }
                 InterfaceKind::Vxlan(vxlan) => {
                     for (mac, remote) in vxlan.fdb.iter().filter_map(|(m, e)| Some((m, e.remote?))) {
+                        // The device was made with its default way.
+                        if *mac == MacAddr::ZERO {
+                            continue;
+                        }
                         let _ = writeln!(
                             fdb,
                             "fdb replace {mac} dev {} dst {remote} self permanent",
@@ -320,6 +366,7 @@ impl Machine {
             return Ok(());
         }
         self.namespace.run(&["conntrack", "-F"], "")?;
+        self.forget_balanced()?;
         self.namespace.inside(|| {
             let lists = std::fs::read_dir("/proc/thread-self/net/xt_recent")
                 .into_iter()
@@ -358,6 +405,9 @@ impl Machine {
             set(&format!("ipv4/conf/{device}/proxy_arp"), "1")?;
             set(&format!("ipv4/neigh/{device}/proxy_delay"), "0")?;
         }
+        if !self.stack.ipvs.is_empty() {
+            set("ipv4/vs/conntrack", "1")?;
+        }
         if settings.route_localnet {
             set("ipv4/conf/all/route_localnet", "1")?;
         }
@@ -382,18 +432,26 @@ fn links(stack: &NetNs) -> String {
             InterfaceKind::Bridge(_) => Some("type bridge".to_owned()),
             InterfaceKind::Dummy => Some("type dummy".to_owned()),
             InterfaceKind::Vxlan(v) => Some(format!(
-                "type vxlan id {} local {} dev {} dstport {}{}",
+                "type vxlan id {} local {} dev {} dstport {}{}{}",
                 v.vni,
                 v.local,
                 v.lower,
                 v.port,
-                if v.learning { "" } else { " nolearning" }
+                if v.learning { "" } else { " nolearning" },
+                v.fdb
+                    .get(&MacAddr::ZERO)
+                    .and_then(|e| e.remote)
+                    .map_or_else(String::new, |r| format!(" remote {r}"))
             )),
+            InterfaceKind::Vlan { lower, id } => Some(format!("link {lower} type vlan id {id}")),
+            InterfaceKind::Tunnel(tunnel) => Some(made(tunnel)),
             _ => None,
         };
         if let Some(kind) = kind {
             let _ = writeln!(out, "link add name {name} {kind}");
-            let _ = writeln!(out, "link set dev {name} address {}", interface.mac);
+            if !matches!(&interface.kind, InterfaceKind::Tunnel(t) if !t.carries_frames()) {
+                let _ = writeln!(out, "link set dev {name} address {}", interface.mac);
+            }
             let _ = writeln!(out, "link set dev {name} mtu {}", interface.mtu_bytes);
         }
         if let Some(master) = &interface.master {
@@ -424,6 +482,22 @@ fn links(stack: &NetNs) -> String {
         }
         if interface.up {
             let _ = writeln!(out, "link set dev {name} up");
+        }
+    }
+    out
+}
+
+/// A tunnel as `ip link add` takes it.
+fn made(tunnel: &Tunnel) -> String {
+    let mut out = match &tunnel.kind {
+        TunnelKind::Ipip => "type ipip".to_owned(),
+        TunnelKind::Gre => "type gre".to_owned(),
+        TunnelKind::Geneve { vni, port } => format!("type geneve id {vni} dstport {port}"),
+        TunnelKind::WireGuard { .. } => "type wireguard".to_owned(),
+    };
+    for (word, address) in [("local", tunnel.local), ("remote", tunnel.remote)] {
+        if let Some(address) = address {
+            let _ = write!(out, " {word} {address}");
         }
     }
     out

@@ -11,9 +11,12 @@ mod facts;
 mod frame;
 mod machines;
 mod netns;
+mod nflog;
 mod observe;
 mod printed;
+mod tables;
 mod traffic;
+mod uml;
 mod ways;
 mod worlds;
 
@@ -28,6 +31,21 @@ fn able(what: &str) -> bool {
     // Past the test harness, which keeps what passing tests print to itself.
     let _ = writeln!(std::io::stdout(), "skipped: {what}: {why}");
     false
+}
+
+/// Does it on a second kernel, in the test of this name; skipped and counted where there is none.
+fn on_a_second_kernel(test: &str, act: impl FnOnce()) {
+    if uml::inside() {
+        return act();
+    }
+    if let Some(why) = uml::missing() {
+        let _ = writeln!(std::io::stdout(), "skipped: {test}: {why}");
+        return;
+    }
+    match uml::run(test) {
+        Ok(out) => println!("{out}"),
+        Err(error) => panic!("{error}"),
+    }
 }
 
 fn check(what: &str, case: &Case) -> usize {
@@ -50,6 +68,23 @@ fn every_path_of_the_known_facts() {
     for (name, case) in facts::cases() {
         assert_eq!(check(name, &case), case.asked.len());
     }
+}
+
+#[test]
+fn ipvs_as_a_second_kernel_does_it() {
+    on_a_second_kernel("ipvs_as_a_second_kernel_does_it", || {
+        let case = facts::ipvs();
+        assert_eq!(check("ipvs", &case), case.asked.len());
+    });
+}
+
+#[test]
+fn tunnels_as_a_second_kernel_does_them() {
+    on_a_second_kernel("tunnels_as_a_second_kernel_does_them", || {
+        for (name, case) in facts::tunnels() {
+            assert_eq!(check(name, &case), case.asked.len());
+        }
+    });
 }
 
 /// Worlds that the test command compares.

@@ -89,6 +89,15 @@ pub fn run(command: &[&str], input: &str) -> Result<String, String> {
     }
 }
 
+/// Whether there is such a program.
+pub fn has(tool: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path)
+            .chain(["/usr/sbin".into(), "/sbin".into()])
+            .any(|folder| folder.join(tool).is_file())
+    })
+}
+
 /// Why nothing can be compared on this machine; `None`: it can.
 pub fn missing() -> Option<String> {
     for tool in [
@@ -98,12 +107,7 @@ pub fn missing() -> Option<String> {
         "ip6tables-nft-restore",
         "nft",
     ] {
-        let found = std::env::var_os("PATH").is_some_and(|path| {
-            std::env::split_paths(&path)
-                .chain(["/usr/sbin".into(), "/sbin".into()])
-                .any(|folder| folder.join(tool).is_file())
-        });
-        if !found {
+        if !has(tool) {
             return Some(format!("there is no {tool}"));
         }
     }

@@ -1,10 +1,12 @@
 //! What real packets did: every frame at every interface, and every rule that they met.
 //!
 //! Frames are read from packet sockets; hooks and rules from the kernel's own trace (`nft monitor trace`'s source,
-//! NFNLGRP_NFTRACE), which a table of ours switches on at each hook's very beginning.
+//! NFNLGRP_NFTRACE), which a table of ours switches on at each hook's very beginning; of a kernel without nf_tables from
+//! NFLOG.
 
 use crate::frame::{Ip, Label, packets, traced};
 use crate::machines::{Machine, Machines};
+use crate::nflog::{self, Legacy};
 use hoplab_trace::Place;
 use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, recvfrom,
@@ -16,7 +18,7 @@ use std::time::Duration;
 
 /// The name of the table that switches tracing on.
 const OWN_TABLE: &str = "hoplab_trace";
-const HOOKS: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
+pub const HOOKS: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 
 /// One chain's work on one packet, from the hook down.
 #[derive(Clone, Debug)]
@@ -58,6 +60,7 @@ struct Eye {
     place: Place,
     frames: OwnedFd,
     trace: Option<OwnedFd>,
+    legacy: Option<Legacy>,
     devices: BTreeMap<u32, String>,
     rules: RuleNames,
     /// The group that events of one packet go on with.
@@ -114,7 +117,7 @@ impl Observer {
     }
 }
 
-fn told(error: nix::errno::Errno) -> String {
+pub fn told(error: nix::errno::Errno) -> String {
     format!("an observer's socket: {error}")
 }
 
@@ -136,12 +139,16 @@ impl Eye {
             place: machine.place.clone(),
             frames,
             trace: None,
+            legacy: None,
             devices,
             rules: RuleNames::default(),
             current: BTreeMap::new(),
             seen: Seen::default(),
         };
-        if machine.has_rules {
+        if machine.has_rules && crate::uml::inside() {
+            let (trace, legacy) = nflog::open(&machine.namespace)?;
+            (eye.trace, eye.legacy) = (Some(trace), Some(legacy));
+        } else if machine.has_rules {
             machine.namespace.run(&["nft", "-f", "-"], &own_table())?;
             eye.rules = RuleNames::read(&machine.namespace.run(&["nft", "-a", "list", "ruleset"], "")?);
             let trace = machine.namespace.inside(|| {
@@ -170,8 +177,13 @@ impl Eye {
         let Some(trace) = self.trace.as_ref().map(std::os::fd::AsRawFd::as_raw_fd) else {
             return any;
         };
-        while let Ok(length) = recv(trace, &mut bytes, MsgFlags::empty()) {
+        while let Ok(length) = recv(trace, &mut bytes, MsgFlags::MSG_DONTWAIT) {
             any = true;
+            if let Some(legacy) = &self.legacy {
+                let groups = legacy.groups(&bytes[..length], &self.devices);
+                self.seen.groups.extend(groups);
+                continue;
+            }
             let mut rest = &bytes[..length];
             while let Some(message) = message(&mut rest) {
                 // NFNL_SUBSYS_NFTABLES, NFT_MSG_TRACE.
@@ -290,7 +302,7 @@ fn verdict(bytes: &[u8]) -> String {
 }
 
 /// The next netlink message: its type and body.
-fn message<'a>(rest: &mut &'a [u8]) -> Option<(u16, &'a [u8])> {
+pub fn message<'a>(rest: &mut &'a [u8]) -> Option<(u16, &'a [u8])> {
     let length = u32::from_ne_bytes(rest.get(..4)?.try_into().ok()?) as usize;
     let kind = u16::from_ne_bytes(rest.get(4..6)?.try_into().ok()?);
     let body = rest.get(16..length)?;
@@ -298,7 +310,7 @@ fn message<'a>(rest: &mut &'a [u8]) -> Option<(u16, &'a [u8])> {
     Some((kind, body))
 }
 
-fn attributes(mut bytes: &[u8]) -> BTreeMap<u16, &[u8]> {
+pub fn attributes(mut bytes: &[u8]) -> BTreeMap<u16, &[u8]> {
     let mut out = BTreeMap::new();
     while let Some([a, b, c, d]) = bytes.get(..4) {
         let length = usize::from(u16::from_ne_bytes([*a, *b]));

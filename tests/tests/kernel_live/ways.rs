@@ -21,7 +21,7 @@ pub struct Way {
 pub struct Ports(pub BTreeSet<u16>);
 
 impl Ports {
-    fn text(&self, port: u16) -> String {
+    pub fn text(&self, port: u16) -> String {
         if self.0.contains(&port) {
             port.to_string()
         } else {
@@ -65,10 +65,15 @@ fn is_boxed(packet: &Packet) -> bool {
 }
 
 fn verdict(hit: &RuleHit) -> String {
-    if let Some((_, chain)) = hit.text.rsplit_once(" -g ") {
+    verdict_of(&hit.text)
+}
+
+/// What a rule as iptables-save prints it says, in nf_tables' words.
+pub fn verdict_of(rule: &str) -> String {
+    if let Some((_, chain)) = rule.rsplit_once(" -g ") {
         return format!("GOTO {chain}");
     }
-    let Some((_, action)) = hit.text.rsplit_once(" -j ") else {
+    let Some((_, action)) = rule.rsplit_once(" -j ") else {
         return "CONTINUE".to_owned();
     };
     match action.split(' ').next().unwrap_or("") {
@@ -115,9 +120,10 @@ pub fn walked(flight: &Flight, ports: &Ports, place_of: &dyn Fn(NetNsId) -> Plac
                 let line = format!("TRACK {}", ports.of(&step.packet));
                 way.hooks.entry(place.clone()).or_default().push(line);
             }
+            // IPVS is asked beside the tables, and no trace tells of it.
             StepKind::Hook {
                 hook, table, hits, ..
-            } => {
+            } if *table != "ipvs" => {
                 for hit in hits.iter().filter(|h| h.matched) {
                     let what = if hit.number == 0 {
                         "DROP".to_owned()
@@ -152,8 +158,12 @@ pub fn walked(flight: &Flight, ports: &Ports, place_of: &dyn Fn(NetNsId) -> Plac
     way
 }
 
-/// A port that a kernel chose becoming another one is nothing to be seen.
+/// A port that a kernel chose becoming another one is nothing to be seen; without nf_tables no rewriting is, but at the
+/// next interface.
 fn rewritten(way: &mut Way, place: String, line: String) {
+    if crate::uml::inside() {
+        return;
+    }
     let (before, after) = line.split_once(" => ").unwrap_or((&line, ""));
     if before.split_once(' ').is_none_or(|(_, ends)| ends != after) {
         way.hooks.entry(place).or_default().push(line);
@@ -184,7 +194,7 @@ pub fn seen(all: &[(&Place, &Seen)], machines: &Machines, label: &[Label], key: 
         let tunnels: Vec<&str> = machine
             .iter()
             .flat_map(|m| m.stack.interfaces.values())
-            .filter(|i| matches!(i.kind, InterfaceKind::Vxlan(_)))
+            .filter(|i| matches!(i.kind, InterfaceKind::Vxlan(_) | InterfaceKind::Tunnel(_)))
             .map(|i| &*i.name)
             .collect();
         let mut groups = with_boxes(&seen.groups, &fits, &tunnels);
@@ -278,7 +288,12 @@ fn one_group(
     let now = ports.real(&group.ip);
     match group.edge {
         Some(Edge::Enter) => {
-            if tracks && matches!(group.hook.as_str(), "PREROUTING" | "OUTPUT") {
+            // IPVS sends on what came by a hook: it has its connection already.
+            let again = group.hook == "OUTPUT"
+                && lines
+                    .last()
+                    .is_some_and(|l| l.starts_with("INPUT") || l.starts_with("OUTPUT"));
+            if tracks && matches!(group.hook.as_str(), "PREROUTING" | "OUTPUT") && !again {
                 lines.push(format!("TRACK {now}"));
             }
             Some((group.hook.clone(), now))

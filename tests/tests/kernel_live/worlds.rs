@@ -87,6 +87,7 @@ pub fn random(seed: u64) -> Case {
         yaml,
         outside: outside(),
         asked,
+        typed: Vec::new(),
     }
 }
 

@@ -137,6 +137,24 @@ impl ServiceMap {
         Served::of(store, &Served::default()).map()
     }
 
+    /// Whether kube-proxy forgets a UDP connection with this original destination, which this address answers: it was
+    /// for a Service that has serving endpoints, and that is none of them. Models pkg/proxy/conntrack/cleanup.go
+    /// CleanStaleEntries (v1.36).
+    pub fn is_stale(&self, to: IpAddr, port: u16, answers: IpAddr) -> bool {
+        let serving = |p: &ServicePort, by: Option<IpAddr>| {
+            let mut all = p.endpoints.iter().filter(|e| e.serving);
+            all.any(|e| by.is_none_or(|by| by == e.address))
+        };
+        let asked = |p: &ServicePort| {
+            let addresses = p.external_ips.iter().chain(&p.load_balancer_ips);
+            let own = p.cluster_ip == to || addresses.into_iter().any(|a| *a == to);
+            p.port == port && own || p.node_port == Some(port)
+        };
+        let udp = self.ports.iter().filter(|p| p.protocol == L4Protocol::Udp);
+        let mut served = udp.filter(|p| asked(p) && serving(p, None));
+        served.any(|p| !serving(p, Some(answers)))
+    }
+
     /// How many endpoints all ports have together.
     pub fn total_endpoints(&self) -> usize {
         self.ports.iter().map(|port| port.endpoints.len()).sum()

@@ -142,12 +142,13 @@ impl World {
             Some(p) => plan.net_after(&p.plan, &p.planned),
             None => plan.net(),
         };
-        let overlay = previous.map_or_else(Overlay::default, |p| {
+        let mut overlay = previous.map_or_else(Overlay::default, |p| {
             p.overlay.renumbered(|old| {
                 let planned = (old.0 as usize) < p.plan.stack_count();
                 planned.then(|| plan.stack_at(&p.plan.place(old))).flatten()
             })
         });
+        plan.forget_stale(&mut overlay);
         let mut documents = documents;
         documents.retain(Object::is_written);
         let undecided = Arc::new(unmodelled::undecided(store));

@@ -12,7 +12,7 @@ use hoplab_objects::settings::ClusterSettings;
 use hoplab_objects::{SourceText, Store, scenario};
 use hoplab_source::Diagnostic;
 use hoplab_source::collections::BTreeSet;
-use hoplab_trace::{Leg, Nowhere, Place, StepKind, Trace, Verdict, json, print};
+use hoplab_trace::{Leg, Nowhere, Outcome, Place, StepKind, Trace, Verdict, json, print};
 use proptest::prelude::*;
 
 const CLIENT: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: client, namespace: shop}\nspec: {nodeName: worker-1, containers: [{name: c, image: busybox}]}\n";
@@ -317,4 +317,47 @@ fn a_route_for_the_mesh_makes_requests_to_its_service_unknown() {
     assert_eq!(verdict(&documents, "http://api/"), Verdict::Allowed);
     let without = [documents.as_slice(), &[cluster.to_owned()]].concat();
     assert_eq!(verdict(&without, "http://web/"), Verdict::Allowed);
+}
+
+/// A client, a UDP Service, and its endpoints.
+fn udp_world(endpoints: &str) -> String {
+    let pod = |name: &str, address: &str, labels: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: d, labels: {{{labels}}}}}\nspec: {{nodeName: worker-1, \
+             containers: [{{name: c, image: example.com/echo, ports: [{{containerPort: 9000, protocol: UDP}}]}}]}}\nstatus: {{podIP: \
+             {address}}}\n---\n"
+        )
+    };
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: d}\nspec: {clusterIP: 10.96.0.99, selector: {app: s}, \
+                   ports: [{port: 53, targetPort: 9000, protocol: UDP}]}\n";
+    let mut out = pod("client", "10.244.1.20", "app: client");
+    for address in endpoints.split_whitespace() {
+        out += &pod(&format!("s{}", address.replace('.', "-")), address, "app: s");
+    }
+    out + service
+}
+
+#[test]
+fn udp_connections_to_an_endpoint_that_is_gone_are_forgotten() {
+    fn source(text: &str) -> SourceText<'_> {
+        let name = "world.yaml";
+        SourceText { name, text }
+    }
+    let mut world = World::load(&[source(&udp_world("10.244.1.21"))], &Options::default()).value;
+    let from = From::parse("d/client").expect("a source");
+    let request = Request::parse("udp:10.96.0.99:53").expect("a request");
+    let run = world.run(&from, &request, &RunOptions::default()).expect("a run");
+    assert_eq!(run.trace.outcome, Outcome::Delivered);
+    world.commit(&run);
+    let node = |world: &World| world.plan().netns_of_node("worker-1").expect("a node");
+    let count = |world: &World| {
+        let state = world.overlay().stack(node(world)).expect("packets were there");
+        state.conntrack.entries(world.overlay().now).count()
+    };
+    assert_eq!(count(&world), 1);
+    // One more endpoint: nothing is stale. None at all: kube-proxy leaves the entry alone. Another one: it goes.
+    for (endpoints, left) in [("10.244.1.21 10.244.1.22", 1), ("", 1), ("10.244.1.22", 0)] {
+        let edited = world.edited(&[source(&udp_world(endpoints))]).value;
+        assert_eq!(count(&edited), left, "{endpoints}");
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod nat;
 mod sctp;
+pub mod setting;
 mod tcp;
 mod tuple;
 
@@ -90,6 +91,8 @@ pub struct Entry {
     pub mark: u32,
     /// Packets and bytes in each direction: original, reply.
     pub counters: [(u64, u64); 2],
+    /// It lost the race to another with the same original tuple: only answers find it (IPS_NAT_CLASH).
+    pub clashed: bool,
     /// When the first packet came.
     pub created: Micros,
     /// When it is forgotten.
@@ -106,19 +109,23 @@ impl Entry {
     }
 }
 
-/// nf_conntrack_udp_timeout.
-const UDP: Duration = Duration::from_secs(30);
-/// nf_conntrack_udp_timeout_stream.
-const UDP_STREAM: Duration = Duration::from_secs(120);
 /// A UDP flow counts as a stream once it has lasted for so long. Source: nf_conntrack_proto_udp.c.
 const UDP_STREAM_AFTER: Duration = Duration::from_secs(2);
-/// nf_conntrack_icmp_timeout.
-const ICMP: Duration = Duration::from_secs(30);
-/// nf_conntrack_gre_timeout and nf_conntrack_gre_timeout_stream.
-const GRE: Duration = Duration::from_secs(30);
-const GRE_STREAM: Duration = Duration::from_secs(180);
-/// nf_conntrack_generic_timeout.
-const GENERIC: Duration = Duration::from_secs(600);
+/// How long an entry lives that lost a race. Source: nf_conntrack_core.c `nf_ct_resolve_clash_harder`.
+const CLASHED: Duration = Duration::from_secs(1);
+
+/// What `conntrack -S` counts, as far as anything here counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Packets that belong to no connection and cannot open one.
+    pub invalid: u32,
+    /// Entries that could not be put in the table.
+    pub insert_failed: u32,
+    /// Packets lost for it, or because the table was full.
+    pub drop: u32,
+    /// Races that ended without a loss.
+    pub clash_resolve: u32,
+}
 
 /// The connection table of one namespace. It lists entries from the oldest.
 #[derive(Clone, Debug, Default)]
@@ -126,14 +133,21 @@ pub struct Conntrack {
     entries: BTreeMap<EntryId, Entry>,
     by_tuple: IndexMap<Tuple, (EntryId, Direction)>,
     next: u32,
+    /// Counters.
+    pub stats: Stats,
 }
 
 impl Conntrack {
-    /// Confirmed entries that have not expired at `now`, oldest first.
+    /// Confirmed entries that have not expired at `now`, oldest first; those that only answers find are not listed.
     pub fn entries(&self, now: Micros) -> impl Iterator<Item = &Entry> {
         self.entries
             .values()
-            .filter(move |e| e.confirmed && e.expires > now)
+            .filter(move |e| e.confirmed && !e.clashed && e.expires > now)
+    }
+
+    /// How many entries there are (`nf_conntrack_count`).
+    pub fn count(&self, now: Micros) -> usize {
+        self.entries.values().filter(|e| e.expires > now).count()
     }
 
     /// One entry, confirmed or not.
@@ -177,6 +191,7 @@ impl Conntrack {
             tcp,
             sctp: None,
             mark: 0,
+            clashed: false,
             counters: [(0, 0); 2],
             created: now,
             expires: now + Duration::from_secs(30),
@@ -185,32 +200,53 @@ impl Conntrack {
         id
     }
 
-    /// Makes an entry findable. False: another connection took one of its tuples in the meantime, and the packet is
-    /// lost (`__nf_conntrack_confirm`).
-    pub(crate) fn confirm(&mut self, id: EntryId, now: Micros) -> bool {
-        let Some((original, reply, confirmed)) =
-            self.entries.get(&id).map(|e| (e.original, e.reply, e.confirmed))
-        else {
-            return true;
+    /// Makes an entry findable: the entry that its packet belongs to now. `None`: another connection took one of its
+    /// tuples in the meantime, and the packet is lost. Source: `__nf_conntrack_confirm`, `__nf_ct_resolve_clash`,
+    /// `nf_ct_resolve_clash_harder`.
+    pub(crate) fn confirm(&mut self, id: EntryId, now: Micros) -> Option<EntryId> {
+        let Some(entry) = self.entries.get(&id).filter(|e| !e.confirmed) else {
+            return Some(id);
         };
-        if confirmed {
-            return true;
+        let (original, reply) = (entry.original, entry.reply);
+        let other = |tuple| self.find(tuple, now).map(|(e, _)| e).filter(|e| e.id != id);
+        let mut tuples = vec![(original, Direction::Original), (reply, Direction::Reply)];
+        let mut clashed = false;
+        if let Some(winner) = other(&original).or_else(|| other(&reply)) {
+            // allow_clash of the protocol.
+            let may = matches!(original.protocol, L4Protocol::Udp | L4Protocol::Gre);
+            let undecided = !winner.source_nat_done && !winner.destination_nat_done;
+            if may && (undecided || (winner.original, winner.reply) == (original, reply)) {
+                let winner = winner.id;
+                self.stats.clash_resolve += 1;
+                self.entries.remove(&id);
+                return Some(winner);
+            }
+            if !may || other(&reply).is_some() {
+                self.stats.insert_failed += 1;
+                self.stats.drop += 1;
+                self.entries.remove(&id);
+                return None;
+            }
+            self.stats.clash_resolve += 1;
+            clashed = true;
+            tuples.remove(0);
         }
-        if self.is_taken(&original, id, now) || self.is_taken(&reply, id, now) {
-            self.entries.remove(&id);
-            return false;
-        }
-        for tuple in [original, reply] {
-            if let Some((old, _)) = self.by_tuple.swap_remove(&tuple) {
+        for (tuple, direction) in tuples {
+            if let Some((old, _)) = self.by_tuple.swap_remove(&tuple)
+                && old != id
+            {
                 self.remove(old);
             }
+            self.by_tuple.insert(tuple, (id, direction));
         }
-        self.by_tuple.insert(original, (id, Direction::Original));
-        self.by_tuple.insert(reply, (id, Direction::Reply));
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.confirmed = true;
+            if clashed {
+                entry.clashed = true;
+                entry.expires = now + CLASHED;
+            }
         }
-        true
+        Some(id)
     }
 
     /// Forgets an entry (`conntrack -D`, or a packet that never got through).
@@ -250,44 +286,44 @@ impl Conntrack {
         id: EntryId,
         direction: Direction,
         packet: &hoplab_wire::Packet,
+        settings: &setting::Changed,
         now: Micros,
     ) {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
         let reply = direction == Direction::Reply;
+        let answered = entry.seen_reply;
         entry.seen_reply |= reply;
         let counter = &mut entry.counters[usize::from(reply)];
         counter.0 += 1;
         counter.1 += packet.ip_len_bytes() as u64;
-        let timeout = match entry.original.protocol {
+        let stream = usize::from(entry.seen_reply);
+        let setting = match entry.original.protocol {
             L4Protocol::Tcp => {
                 let flags = packet.tcp_flags().unwrap_or_default();
+                // nf_conntrack_tcp_packet: where the only answer is RST there is no connection to be remembered.
+                if flags.rst && !answered {
+                    entry.tcp = Some(TcpState::Close);
+                    entry.expires = now;
+                    return;
+                }
                 let old = entry.tcp.unwrap_or(TcpState::SynSent);
                 let new = old.next(flags, direction);
                 entry.tcp = Some(new);
-                if entry.seen_reply
+                entry.assured |= entry.seen_reply
                     && matches!(old, TcpState::SynReceived | TcpState::Established)
-                    && new == TcpState::Established
-                {
-                    entry.assured = true;
-                }
-                if flags.rst && !entry.seen_reply {
-                    TcpState::Close.timeout()
-                } else {
-                    new.timeout()
-                }
+                    && new == TcpState::Established;
+                setting::TCP + new as usize
             }
             L4Protocol::Udp if entry.seen_reply => {
-                if now >= entry.created + UDP_STREAM_AFTER {
-                    entry.assured = true;
-                    UDP_STREAM
-                } else {
-                    UDP
-                }
+                let lasts = now >= entry.created + UDP_STREAM_AFTER;
+                entry.assured |= lasts;
+                setting::UDP + usize::from(lasts)
             }
-            L4Protocol::Udp => UDP,
-            L4Protocol::Icmp | L4Protocol::Icmpv6 => ICMP,
+            L4Protocol::Udp => setting::UDP,
+            L4Protocol::Icmp => setting::ICMP,
+            L4Protocol::Icmpv6 => setting::ICMP + 1,
             L4Protocol::Sctp => {
                 let (old, chunk) = (entry.sctp, packet.sctp_chunk());
                 let first = || chunk.and_then(SctpState::first).unwrap_or(SctpState::Closed);
@@ -299,15 +335,16 @@ impl Conntrack {
                 entry.sctp = Some(state);
                 let opened = old == Some(SctpState::CookieEchoed) && state == SctpState::Established;
                 entry.assured |= reply && opened;
-                state.timeout()
+                setting::SCTP + state as usize
             }
-            L4Protocol::Gre if entry.seen_reply => {
-                entry.assured = true;
-                GRE_STREAM
+            L4Protocol::Gre => {
+                entry.assured |= entry.seen_reply;
+                setting::GRE + stream
             }
-            L4Protocol::Gre => GRE,
-            L4Protocol::Ipip | L4Protocol::Ipv6 => GENERIC,
+            L4Protocol::Ipip | L4Protocol::Ipv6 => setting::GENERIC,
         };
-        entry.expires = now + timeout;
+        if !entry.clashed {
+            entry.expires = now + setting::timeout(settings, setting);
+        }
     }
 }

@@ -126,7 +126,7 @@ pub struct WireGuardPeer {
 }
 
 /// A tunnel end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tunnel {
     /// What it puts around.
     pub kind: TunnelKind,

@@ -204,7 +204,8 @@ impl IpvsState {
                 return Some(index);
             }
         }
-        let index = self.choose(server, virtual_address, client, now)?;
+        let from_end = self.choose(server, virtual_address, client, now)?;
+        let index = server.real_servers.len() - 1 - from_end;
         self.stay(server, template, index, now);
         Some(index)
     }
@@ -223,6 +224,8 @@ impl IpvsState {
         }
     }
 
+    /// The place of the chosen one in the kernel's list, which has the server that was added last first
+    /// (`__ip_vs_update_dest`).
     fn choose(
         &mut self,
         server: &VirtualServer,
@@ -230,7 +233,7 @@ impl IpvsState {
         client: IpAddr,
         now: Micros,
     ) -> Option<usize> {
-        let reals = &server.real_servers;
+        let reals: Vec<&RealServer> = server.real_servers.iter().rev().collect();
         let usable: Vec<usize> = (0..reals.len()).filter(|i| reals[*i].weight > 0).collect();
         let first = *usable.first()?;
         let counts = |i: usize| {
@@ -289,8 +292,8 @@ impl IpvsState {
                 let idle = usable.iter().copied().find(|i| counts(*i).0 == 0);
                 idle.unwrap_or_else(|| least(&|i| counts(i).0 + 1, true))
             }
-            Scheduler::DestinationHashing => bucket(reals, at.1.ip(), &usable)?,
-            Scheduler::SourceHashing => bucket(reals, client, &usable)?,
+            Scheduler::DestinationHashing => bucket(&reals, at.1.ip(), &usable)?,
+            Scheduler::SourceHashing => bucket(&reals, client, &usable)?,
         })
     }
 }
@@ -301,7 +304,7 @@ fn divisor(a: u32, b: u32) -> u32 {
 
 /// 256 buckets are dealt out to the real servers in turn, each as many as its weight. Models ip_vs_sh_reassign and
 /// ip_vs_sh_hashkey, whose hash is `hash_32`; a server that takes nothing new has its bucket's clients refused.
-fn bucket(reals: &[RealServer], address: IpAddr, usable: &[usize]) -> Option<usize> {
+fn bucket(reals: &[&RealServer], address: IpAddr, usable: &[usize]) -> Option<usize> {
     let folded = match address {
         IpAddr::V4(address) => u32::from(address),
         IpAddr::V6(address) => address.octets().chunks(4).fold(0, |sum, part| {
@@ -359,22 +362,22 @@ mod tests {
 
     #[test]
     fn each_scheduler_deals_as_its_manual_page_says() {
-        assert_eq!(taken(&server("rr", &[1, 1, 1]), 4), [0, 1, 2, 0]);
+        assert_eq!(taken(&server("rr", &[1, 1, 1]), 4), [2, 1, 0, 2]);
         assert_eq!(
             taken(&server("rr", &[1, 0, 1]), 4),
-            [0, 2, 0, 2],
+            [2, 0, 2, 0],
             "weight 0 takes nothing new"
         );
         let mut weighted = taken(&server("wrr", &[3, 1]), 8);
         weighted.sort_unstable();
         assert_eq!(weighted, [0, 0, 0, 0, 0, 0, 1, 1]);
-        assert_eq!(taken(&server("lc", &[1, 1]), 4), [0, 1, 0, 1]);
+        assert_eq!(taken(&server("lc", &[1, 1]), 4), [1, 0, 1, 0]);
         let mut least = taken(&server("wlc", &[2, 1]), 6);
         least.sort_unstable();
         assert_eq!(least, [0, 0, 0, 0, 1, 1]);
-        // (0+1)/2 < (0+1)/1, then (1+1)/2 = (0+1)/1 keeps the first.
-        assert_eq!(taken(&server("sed", &[2, 1]), 2), [0, 0]);
-        assert_eq!(taken(&server("nq", &[2, 1]), 2), [0, 1], "an idle server first");
+        // (0+1)/2 < (0+1)/1, then (1+1)/2 = (0+1)/1 keeps the first of the list.
+        assert_eq!(taken(&server("sed", &[2, 1]), 2), [0, 1]);
+        assert_eq!(taken(&server("nq", &[2, 1]), 2), [1, 0], "an idle server first");
         for hashing in ["sh", "dh"] {
             let taken = taken(&server(hashing, &[1, 1, 1]), 5);
             assert!(taken.iter().all(|index| *index == taken[0]), "{taken:?}");
@@ -396,9 +399,9 @@ mod tests {
         };
         assert_eq!(
             [at(0), at(30), at(80)],
-            [0, 0, 0],
+            [1, 1, 1],
             "each connection starts the time anew"
         );
-        assert_eq!(at(141), 1);
+        assert_eq!(at(141), 0);
     }
 }

@@ -128,6 +128,8 @@ pub struct Sysctls {
     pub tcp_syn_linear_timeouts: u8,
     /// `net.ipv4.tcp_syn_retries` (default 6).
     pub tcp_syn_retries: u8,
+    /// `net.netfilter.nf_conntrack_*`.
+    pub conntrack: crate::conntrack::setting::Changed,
 }
 
 impl Default for Sysctls {
@@ -141,6 +143,7 @@ impl Default for Sysctls {
             route_localnet: false,
             tcp_syn_linear_timeouts: 4,
             tcp_syn_retries: 6,
+            conntrack: Vec::new(),
         }
     }
 }

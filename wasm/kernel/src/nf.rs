@@ -378,6 +378,10 @@ pub enum Target {
     },
     /// `-j NOTRACK` (`-j CT --notrack`).
     Notrack,
+    /// `-j CT --zone N`.
+    Zone(u16),
+    /// `-j TCPMSS --set-mss N`; `None`: `--clamp-mss-to-pmtu`.
+    TcpMss(Option<u16>),
     /// A target that has another spelling than that of what it does: `NOTRACK`.
     Written {
         /// As it was written.

@@ -142,7 +142,10 @@ fn needs_conntrack(rules: &Ruleset) -> bool {
                 .flat_map(|c| c.rules.iter())
                 .any(|rule| {
                     rule.matches.iter().any(asks_conntrack)
-                        || matches!(rule.target, Some(Target::Notrack | Target::Written { .. }))
+                        || matches!(
+                            rule.target,
+                            Some(Target::Notrack | Target::Zone(_) | Target::Written { .. })
+                        )
                 })
         })
 }

@@ -16,8 +16,13 @@ struct Filter {
     dst: Option<IpAddr>,
     reply_src: Option<IpAddr>,
     reply_dst: Option<IpAddr>,
-    sport: Option<u16>,
-    dport: Option<u16>,
+    ports: [Option<u16>; 4],
+    zone: Option<u16>,
+    mark: Option<u32>,
+    state: Option<String>,
+    v6: Option<bool>,
+    assured: bool,
+    answered: bool,
     source_nat: bool,
     destination_nat: bool,
     any_nat: bool,
@@ -33,8 +38,25 @@ impl Filter {
             && self.dst.is_none_or(|ip| ip == original.dst)
             && self.reply_src.is_none_or(|ip| ip == reply.src)
             && self.reply_dst.is_none_or(|ip| ip == reply.dst)
-            && self.sport.is_none_or(|port| port == original.src_port)
-            && self.dport.is_none_or(|port| port == original.dst_port)
+            && self
+                .ports
+                .iter()
+                .zip([
+                    original.src_port,
+                    original.dst_port,
+                    reply.src_port,
+                    reply.dst_port,
+                ])
+                .all(|(wanted, port)| wanted.is_none_or(|wanted| wanted == port))
+            && self.zone.is_none_or(|zone| zone == original.zone)
+            && self.mark.is_none_or(|mark| mark == entry.mark)
+            && self.v6.is_none_or(|v6| v6 == original.src.is_ipv6())
+            && self.state.as_ref().is_none_or(|wanted| {
+                let tcp = entry.tcp.is_some_and(|state| state.to_string() == *wanted);
+                tcp || entry.sctp.is_some_and(|state| state.name() == wanted)
+            })
+            && (!self.assured || entry.assured)
+            && (!self.answered || entry.seen_reply)
             && (!self.source_nat || entry.source_nat)
             && (!self.destination_nat || entry.destination_nat)
             && (!self.any_nat || entry.source_nat || entry.destination_nat)
@@ -45,7 +67,7 @@ impl Filter {
 pub(crate) fn run(at: &mut At<'_>, args: &[&str]) -> Output {
     let now = at.world.overlay().now;
     let mut filter = Filter::default();
-    let (mut list, mut count, mut delete) = (false, false, false);
+    let (mut list, mut count, mut delete, mut stats) = (false, false, false, false);
     if matches!(args, ["-F" | "--flush"] | ["-F" | "--flush", "conntrack"]) {
         at.world.overlay_mut().forget_connections(at.id, &|_| true);
         return Output {
@@ -92,8 +114,33 @@ pub(crate) fn run(at: &mut At<'_>, args: &[&str]) -> Output {
                 "-d" | "--dst" | "--orig-dst" => filter.dst = Some(address(value()?)?),
                 "-r" | "--reply-src" => filter.reply_src = Some(address(value()?)?),
                 "-q" | "--reply-dst" => filter.reply_dst = Some(address(value()?)?),
-                "--sport" | "--orig-port-src" => filter.sport = Some(port(value()?)?),
-                "--dport" | "--orig-port-dst" => filter.dport = Some(port(value()?)?),
+                "--sport" | "--orig-port-src" => filter.ports[0] = Some(port(value()?)?),
+                "--dport" | "--orig-port-dst" => filter.ports[1] = Some(port(value()?)?),
+                "--reply-port-src" => filter.ports[2] = Some(port(value()?)?),
+                "--reply-port-dst" => filter.ports[3] = Some(port(value()?)?),
+                "-w" | "--zone" => filter.zone = Some(port(value()?)?),
+                "-m" | "--mark" => {
+                    let text = value()?;
+                    let known = text
+                        .parse()
+                        .map_err(|_| wrong(format!("invalid mark `{text}'")))?;
+                    filter.mark = Some(known);
+                }
+                "--state" => filter.state = Some(value()?.to_uppercase()),
+                "-u" | "--status" => match value()?.to_uppercase().as_str() {
+                    "ASSURED" => filter.assured = true,
+                    "SEEN_REPLY" => filter.answered = true,
+                    "SRC_NAT" => filter.source_nat = true,
+                    "DST_NAT" => filter.destination_nat = true,
+                    other => {
+                        return Err(Output::not_modelled(
+                            2,
+                            "conntrack",
+                            &format!("status \"{other}\""),
+                        ));
+                    }
+                },
+                "-S" | "--stats" => stats = true,
                 "-n" | "--src-nat" => filter.source_nat = true,
                 "-g" | "--dst-nat" => filter.destination_nat = true,
                 "-j" | "--any-nat" => filter.any_nat = true,
@@ -107,12 +154,9 @@ pub(crate) fn run(at: &mut At<'_>, args: &[&str]) -> Output {
                         ));
                     }
                 },
-                "-f" | "--family" => {
-                    let _ = value()?;
-                }
+                "-f" | "--family" => filter.v6 = Some(value()? == "ipv6"),
                 "-D" | "--delete" => delete = true,
-                "-G" | "-I" | "-U" | "-E" | "-F" | "-S" | "expect" | "dying" | "unconfirmed" | "-m"
-                | "-u" | "-w" | "-z" => {
+                "-G" | "-I" | "-U" | "-E" | "-F" | "expect" | "dying" | "unconfirmed" | "-z" => {
                     return Err(Output::not_modelled(2, "conntrack", &format!("\"{flag}\"")));
                 }
                 other => return Err(wrong(format!("unknown option `{other}'"))),
@@ -122,6 +166,15 @@ pub(crate) fn run(at: &mut At<'_>, args: &[&str]) -> Output {
         if let Err(output) = taken {
             return output;
         }
+    }
+    if stats {
+        let s = state.map(|state| state.conntrack.stats).unwrap_or_default();
+        // Everything runs on one processor here.
+        return Output::done(format!(
+            "cpu=0   \tfound=0 invalid={} insert=0 insert_failed={} drop={} early_drop=0 error=0 search_restart=0 \
+             clash_resolve={} chaintoolong=0 \n",
+            s.invalid, s.insert_failed, s.drop, s.clash_resolve
+        ));
     }
     let entries: Vec<&Entry> = state
         .into_iter()
@@ -187,7 +240,11 @@ fn line(out: &mut String, entry: &Entry, now: Micros, family_shown: bool) {
     if entry.assured {
         out.push_str("[ASSURED] ");
     }
-    let _ = writeln!(out, "mark={} use=1", entry.mark);
+    let _ = write!(out, "mark={} ", entry.mark);
+    if entry.original.zone > 0 {
+        let _ = write!(out, "zone={} ", entry.original.zone);
+    }
+    out.push_str("use=1\n");
 }
 
 fn tuple(out: &mut String, tuple: &Tuple) {

@@ -189,3 +189,115 @@ fn tcpdump_prints_what_passed_at_an_interface() {
         refused.stderr
     );
 }
+
+/// `a` and `b`, and a router between them that remembers connections.
+const ROUTED: &str = r#"
+{apiVersion: hoplab.dev/v1, kind: Network, metadata: {name: left}, spec: {cidr: 10.0.1.0/24}}
+---
+{apiVersion: hoplab.dev/v1, kind: Network, metadata: {name: right}, spec: {cidr: 10.0.2.0/24}}
+---
+apiVersion: hoplab.dev/v1
+kind: Host
+metadata: {name: a}
+spec:
+  interfaces: [{name: eth0, network: left, addresses: [10.0.1.2/24]}]
+  routes: [{to: default, via: 10.0.1.1}]
+---
+apiVersion: hoplab.dev/v1
+kind: Host
+metadata: {name: r}
+spec:
+  interfaces: [{name: eth0, network: left, addresses: [10.0.1.1/24]}, {name: eth1, network: right, addresses: [10.0.2.1/24]}]
+  sysctls: {net.ipv4.ip_forward: "1"}
+  iptables: "*filter\n-A FORWARD -m conntrack --ctstate NEW -j ACCEPT\nCOMMIT\n"
+---
+apiVersion: hoplab.dev/v1
+kind: Host
+metadata: {name: b}
+spec:
+  interfaces: [{name: eth0, network: right, addresses: [10.0.2.2/24]}]
+  routes: [{to: default, via: 10.0.2.1}]
+  listen: [{port: 80, protocol: TCP}]
+"#;
+
+/// What a line prints and how it ends.
+fn said(world: &mut World, place: &str, line: &str) -> String {
+    let output = hoplab_shell::terminal::type_line(world, place, line);
+    format!("{}{}[{}]", output.stdout, output.stderr, output.status)
+}
+
+#[test]
+fn connections_age_as_settings_say() {
+    let mut world = world(ROUTED);
+    said(
+        &mut world,
+        "host:r",
+        "sysctl -w net.netfilter.nf_conntrack_icmp_timeout=7",
+    );
+    assert!(said(&mut world, "host:a", "ping -c 1 10.0.2.2").contains(" 0% packet loss"));
+    let listed = said(&mut world, "host:r", "conntrack -L");
+    assert!(
+        listed.contains("icmp     1 6 src=10.0.1.2 dst=10.0.2.2 type=8"),
+        "{listed}"
+    );
+    let refused = said(
+        &mut world,
+        "host:r",
+        "sysctl -w net.netfilter.nf_conntrack_icmp_timeout=x",
+    );
+    assert!(refused.contains("Invalid argument"), "{refused}");
+}
+
+#[test]
+fn a_full_table_of_connections_drops_what_is_new() {
+    let mut world = world(ROUTED);
+    said(&mut world, "host:r", "sysctl -w net.netfilter.nf_conntrack_max=1");
+    assert!(said(&mut world, "host:a", "ping -c 1 10.0.2.2").contains(" 0% packet loss"));
+    assert!(said(&mut world, "host:a", "ping -c 1 -W 1 10.0.2.2").contains("100% packet loss"));
+    assert_eq!(said(&mut world, "host:r", "conntrack -C"), "1\n[0]");
+    let stats = said(&mut world, "host:r", "conntrack -S");
+    assert!(stats.contains(" drop=1 "), "{stats}");
+}
+
+#[test]
+fn zones_know_nothing_of_each_other() {
+    let mut world = world(ROUTED);
+    let rule = "iptables -t raw -A PREROUTING -i eth0 -j CT --zone 5";
+    assert_eq!(said(&mut world, "host:r", rule), "[0]");
+    assert_eq!(
+        said(&mut world, "host:r", "iptables -t raw -S PREROUTING"),
+        "-P PREROUTING ACCEPT\n-A PREROUTING -i eth0 -j CT --zone 5\n[0]"
+    );
+    // The answer comes by eth1, in no zone: the two are strangers, as on a real router.
+    assert!(said(&mut world, "host:a", "ping -c 1 10.0.2.2").contains(" 0% packet loss"));
+    let five = said(&mut world, "host:r", "conntrack -L -w 5");
+    assert!(
+        five.contains("[UNREPLIED]") && five.contains("zone=5 use=1"),
+        "{five}"
+    );
+}
+
+#[test]
+fn only_an_rst_as_an_answer_leaves_no_connection() {
+    let mut world = world(ROUTED);
+    said(&mut world, "host:a", "nc -zv 10.0.2.2 81");
+    assert_eq!(said(&mut world, "host:r", "conntrack -C"), "0\n[0]");
+    said(&mut world, "host:a", "nc -zv 10.0.2.2 80");
+    assert_eq!(said(&mut world, "host:r", "conntrack -C"), "1\n[0]");
+}
+
+#[test]
+fn a_narrow_way_clamps_the_segments() {
+    let mut world = world(ROUTED);
+    said(&mut world, "host:r", "ip link set eth1 mtu 1300");
+    let rule = "iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu";
+    assert_eq!(said(&mut world, "host:r", rule), "[0]");
+    said(&mut world, "host:a", "nc -zv 10.0.2.2 80");
+    let seen = said(&mut world, "host:b", "tcpdump -tni eth0 tcp");
+    assert!(seen.contains("mss 1260"), "{seen}");
+}
+
+#[test]
+fn tunnels_as_recorded_from_iproute2() {
+    session(HOST, "host:host", include_str!("typing/tunnels.txt"));
+}

@@ -320,7 +320,7 @@ pub enum ConntrackState {
 }
 
 /// Why a packet ended without being received.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropCause {
     /// A rule said DROP; the Hook step before names it.
     Rule,
@@ -339,6 +339,10 @@ pub enum DropCause {
     },
     /// Nothing listens there (an RST or port unreachable goes back).
     NoSocket,
+    /// The table of connections has no room for one more.
+    TableFull,
+    /// Another packet's connection has its tuple already.
+    Clash,
     /// `ip_forward` is off.
     ForwardingOff,
     /// Reverse-path filter.

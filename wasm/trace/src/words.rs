@@ -522,6 +522,8 @@ fn drop_words(cause: &DropCause, before: &Packet) -> String {
             format!("too big for the way out (MTU {mtu_bytes}) and may not be cut")
         }
         DropCause::NoSocket => "nothing listens there".to_owned(),
+        DropCause::TableFull => "nf_conntrack: table full, dropping packet".to_owned(),
+        DropCause::Clash => "another packet opened the same connection just now".to_owned(),
         DropCause::ForwardingOff => "not for this machine, and ip_forward is off".to_owned(),
         DropCause::ReversePath => {
             "the way back to the source is by another interface, and rp_filter is strict".to_owned()

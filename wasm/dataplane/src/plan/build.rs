@@ -5,7 +5,9 @@ use crate::apps::{self, Speaks};
 use crate::cni::eth0;
 use crate::faults;
 use crate::kubelet;
+use crate::proxy;
 use crate::stack_builder::{RouteSpec, StackBuilder, default_route_of};
+use hoplab_kernel::edit::sysctl;
 use hoplab_kernel::net::PortRef;
 use hoplab_kernel::netns::Listener;
 use hoplab_kernel::{NetNs, NetNsId};
@@ -116,6 +118,12 @@ impl PlanData {
                 .flat_map(|interface| interface.addresses.iter().map(|address| address.net.addr()))
                 .collect();
             proxy.program(&self.proxied(node, &addresses), &mut stack);
+            if proxy::keeps_connections(&self.settings.proxy.mode) {
+                for (name, value) in proxy::CONNTRACK {
+                    let set = sysctl::set(stack.netns(), name, value);
+                    debug_assert_eq!(set, Ok(()));
+                }
+            }
         }
         self.node_listeners(index, &mut stack);
         stack.finish()

@@ -12,9 +12,9 @@ mod pods;
 
 use crate::cni::{self, ClusterView, Cni};
 use crate::dns::Names;
-use crate::proxy::Proxy;
+use crate::proxy::{self, Proxy};
 use crate::service_map::{NodeView, Served, ServiceMap};
-use hoplab_kernel::{Fabric, FabricId, Net, NetNs, NetNsId, StackSource};
+use hoplab_kernel::{Fabric, FabricId, Net, NetNs, NetNsId, Overlay, StackSource};
 use hoplab_objects::relate::Relations;
 use hoplab_objects::settings::{ClusterSettings, CniSettings, NodeSettings};
 use hoplab_objects::view::Pod;
@@ -22,7 +22,7 @@ use hoplab_objects::{Object, Store};
 use hoplab_source::collections::BTreeMap;
 use hoplab_source::{ObjectKey, Origin};
 use hoplab_trace::{Name, Place, Unknown};
-use hoplab_wire::MacAddr;
+use hoplab_wire::{L4Protocol, MacAddr};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -282,6 +282,20 @@ impl Plan {
             .iter()
             .find(|node| &*node.name == name)
             .map(|node| node.netns)
+    }
+
+    /// kube-proxy on each node forgets UDP connections to endpoints that are gone.
+    pub fn forget_stale(&self, overlay: &mut Overlay) {
+        let services = self.services();
+        if !proxy::keeps_connections(&self.settings().proxy.mode) {
+            return;
+        }
+        for node in self.nodes() {
+            overlay.forget_connections(node.netns, &|entry| {
+                let to = &entry.original;
+                to.protocol == L4Protocol::Udp && services.is_stale(to.dst, to.dst_port, entry.reply.src)
+            });
+        }
     }
 
     /// A declared host's stack, or that of a namespace on it.

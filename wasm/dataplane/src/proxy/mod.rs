@@ -69,6 +69,19 @@ pub fn of(
     Some(make(Arc::clone(services), Settings::of(settings), before))
 }
 
+/// Whether a mode is one of kube-proxy's own, which leave connections to the kernel's tracking.
+pub(crate) fn keeps_connections(mode: &str) -> bool {
+    matches!(mode, "iptables" | "ipvs" | "nftables")
+}
+
+/// What kube-proxy sets at its start, whatever its mode. Source: pkg/proxy/apis/config/v1alpha1/defaults.go
+/// (`conntrack.tcpEstablishedTimeout`, `tcpCloseWaitTimeout`). Differs: `nf_conntrack_max`, which hangs on the number of
+/// processors, stays.
+pub(crate) const CONNTRACK: [(&str, &str); 2] = [
+    ("net.netfilter.nf_conntrack_tcp_timeout_established", "86400"),
+    ("net.netfilter.nf_conntrack_tcp_timeout_close_wait", "3600"),
+];
+
 /// How traffic of the node's own pods is known. Source: kube-proxy --detect-local-mode.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DetectLocal {

@@ -236,6 +236,7 @@ mod tests {
             protocol: L4Protocol::Udp,
             src_port,
             dst_port: 53,
+            zone: 0,
         }
     }
 
@@ -252,7 +253,7 @@ mod tests {
             },
             NOW
         ));
-        assert!(table.confirm(id, NOW));
+        assert_eq!(table.confirm(id, NOW), Some(id));
         table.entry(id).expect("just made").clone()
     }
 
@@ -342,5 +343,54 @@ mod tests {
         assert!(table.find(&entry.reply, later).is_none());
         table.age(later);
         assert_eq!(table.entries(NOW).count(), 0);
+    }
+
+    /// Two datagrams of one socket, each translated before the other is confirmed, as resolvers send them.
+    fn race(first: &str, second: &str) -> (Conntrack, [Option<EntryId>; 2], [EntryId; 2]) {
+        let mut table = Conntrack::default();
+        let ids = [first, second].map(|to| {
+            let id = table.create(tuple("10.244.1.2", 40_000), None, NOW);
+            let range = Range {
+                address: Some(to.parse().expect("an address")),
+                ..Range::KEEP
+            };
+            assert!(table.set_up_nat(id, Manip::Destination, range, NOW));
+            id
+        });
+        let confirmed = ids.map(|id| table.confirm(id, NOW));
+        (table, confirmed, ids)
+    }
+
+    #[test]
+    fn of_two_datagrams_at_once_the_second_joins_the_first_when_both_were_sent_to_the_same() {
+        let (table, confirmed, [winner, loser]) = race("10.244.2.3", "10.244.2.3");
+        assert_eq!(confirmed, [Some(winner); 2]);
+        assert!(table.entry(loser).is_none());
+        assert_eq!((table.stats.clash_resolve, table.stats.drop), (1, 0));
+    }
+
+    #[test]
+    fn of_two_datagrams_at_once_sent_to_two_the_second_is_found_by_its_answer_alone() {
+        let (table, confirmed, [winner, loser]) = race("10.244.2.3", "10.244.2.4");
+        assert_eq!(confirmed, [Some(winner), Some(loser)]);
+        assert_eq!(table.entries(NOW).map(|e| e.id).collect::<Vec<_>>(), [winner]);
+        let answer = table.entry(loser).expect("it is there").reply;
+        assert_eq!(table.find(&answer, NOW).map(|(e, _)| e.id), Some(loser));
+        assert!(table.find(&answer, NOW + Duration::from_secs(1)).is_none());
+    }
+
+    #[test]
+    fn of_two_syns_at_once_the_second_is_lost() {
+        let mut table = Conntrack::default();
+        let tcp = Tuple {
+            protocol: L4Protocol::Tcp,
+            ..tuple("10.244.1.2", 40_000)
+        };
+        let [first, second] = [0; 2].map(|_| table.create(tcp, None, NOW));
+        assert_eq!(
+            (table.confirm(first, NOW), table.confirm(second, NOW)),
+            (Some(first), None)
+        );
+        assert_eq!((table.stats.insert_failed, table.stats.drop), (1, 1));
     }
 }

@@ -5,7 +5,6 @@
 
 use super::Direction;
 use hoplab_wire::SctpChunk;
-use std::time::Duration;
 
 /// State of an SCTP association in the connection table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,14 +55,6 @@ impl SctpState {
             (SctpChunk::ShutdownComplete, S::ShutdownAckSent) => S::Closed,
             _ => self,
         }
-    }
-
-    pub(crate) fn timeout(self) -> Duration {
-        Duration::from_secs(match self {
-            S::Closed => 10,
-            S::Established => 210,
-            _ => 3,
-        })
     }
 
     /// As `conntrack -L` prints it.

@@ -1,13 +1,12 @@
 //! TCP as conntrack sees it, as far as listings and time-outs need.
 //!
-//! Models the table `tcp_conntracks` of net/netfilter/nf_conntrack_proto_tcp.c and its time-outs.
+//! Models the table `tcp_conntracks` of net/netfilter/nf_conntrack_proto_tcp.c.
 
 use super::Direction;
 use hoplab_wire::TcpFlags;
 use std::fmt;
-use std::time::Duration;
 
-/// State of a TCP connection in the connection table.
+/// State of a TCP connection in the connection table, in the order of its time-outs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TcpState {
     /// SYN seen.
@@ -77,16 +76,6 @@ impl TcpState {
             },
             (false, false, false, _) => self,
         }
-    }
-
-    pub(crate) fn timeout(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::SynSent | Self::FinWait | Self::TimeWait => 120,
-            Self::SynReceived | Self::CloseWait => 60,
-            Self::Established => 432_000,
-            Self::LastAck => 30,
-            Self::Close => 10,
-        })
     }
 }
 

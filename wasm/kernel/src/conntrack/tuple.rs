@@ -16,6 +16,8 @@ pub struct Tuple {
     pub src_port: u16,
     /// Destination port; of an ICMP echo its type: 8 request, 0 reply (IPv6: 128, 129).
     pub dst_port: u16,
+    /// Zone: connections of different zones know nothing of each other (`CT --zone`).
+    pub zone: u16,
 }
 
 impl Tuple {
@@ -40,6 +42,7 @@ impl Tuple {
             protocol,
             src_port,
             dst_port,
+            zone: 0,
         })
     }
 
@@ -56,6 +59,7 @@ impl Tuple {
             protocol: self.protocol,
             src_port,
             dst_port,
+            zone: self.zone,
         }
     }
 

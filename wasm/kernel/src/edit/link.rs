@@ -1,7 +1,8 @@
 //! Links: made, taken away, set. Models net/core/rtnetlink.c, net/core/dev.c and the drivers' own rules.
 
 use super::{EXISTS, Edit, INVALID, NOT_SUPPORTED, Refused};
-use crate::interface::{Bridge, Interface, InterfaceKind, VxlanDevice};
+use crate::fib::{Answer, Question, answer};
+use crate::interface::{Bridge, Interface, InterfaceKind, Tunnel, VxlanDevice};
 use crate::net::{FabricId, PortRef};
 use crate::{NetNs, NetNsId};
 use hoplab_trace::Name;
@@ -46,6 +47,8 @@ pub enum LinkKind {
         /// VLAN identifier.
         id: u16,
     },
+    /// `type ipip`, `gre` or `geneve`.
+    Tunnel(Tunnel),
     /// A card; no request makes one, a document does.
     Physical(FabricId),
 }
@@ -126,6 +129,7 @@ impl Edit {
             LinkKind::Vlan { lower, id } => {
                 (self.vlan(netns, &lower, id)?, InterfaceKind::Vlan { lower, id })
             }
+            LinkKind::Tunnel(tunnel) => (self.tunnel(netns, &tunnel)?, InterfaceKind::Tunnel(tunnel)),
             LinkKind::Veth {
                 peer,
                 netns: other,
@@ -179,6 +183,37 @@ impl Edit {
             return Err(Refused::Message("8021q: VLAN device already exists"));
         }
         Ok(mtu_bytes)
+    }
+
+    /// The MTU of a new tunnel: what its headers leave of that of the way to its other end. Source: net/ipv4/ip_tunnel.c
+    /// ip_tunnel_newlink, ip_tunnel_bind_dev; drivers/net/geneve.c geneve_configure, geneve_link_config.
+    fn tunnel(&self, netns: NetNsId, new: &Tunnel) -> Result<u32, Refused> {
+        let stack = self.netns(netns);
+        let twin = |i: &Interface| matches!(&i.kind, InterfaceKind::Tunnel(t) if t == new);
+        // tunl0 and gre0 have what has no end at all.
+        let bare = !new.carries_frames() && new.local.is_none() && new.remote.is_none();
+        if bare || stack.interfaces.values().any(twin) {
+            return Err(EXISTS);
+        }
+        let way = new.remote.map(|to| {
+            let question = Question {
+                to,
+                from: new.local,
+                iif: None,
+                oif: None,
+                mark: 0,
+            };
+            answer(netns, &Arc::new(stack.clone()), &question)
+        });
+        let below = match way {
+            Some(Answer::Unicast { device, .. }) => Some(self.device(netns, &device)?.mtu_bytes),
+            _ => None,
+        };
+        let overhead = u32::from(new.overhead_bytes());
+        Ok(match below {
+            None if new.carries_frames() => ETHERNET_MTU,
+            below => below.unwrap_or(ETHERNET_MTU).saturating_sub(overhead),
+        })
     }
 
     /// The VLANs on a device, which follow it up and down (vlan_device_event).

@@ -71,7 +71,9 @@ fn may_stand(target: &Target, table: TableName, chain: &str) -> bool {
         Target::Snat { .. } => table == TableName::Nat && in_chains(&["POSTROUTING", "INPUT"]),
         Target::Masquerade { .. } => table == TableName::Nat && in_chains(&["POSTROUTING"]),
         Target::Reject(_) => table == TableName::Filter,
-        Target::Notrack | Target::Written { .. } => table == TableName::Raw,
+        Target::Notrack | Target::Zone(_) | Target::Written { .. } => table == TableName::Raw,
+        // tcpmss_tg4_check: the way out must be known.
+        Target::TcpMss(None) => in_chains(&["FORWARD", "OUTPUT", "POSTROUTING"]),
         _ => true,
     }
 }

@@ -1,6 +1,7 @@
 //! Settings by their names in /proc/sys. Source: Linux Documentation/networking/ip-sysctl.rst.
 
 use crate::NetNs;
+use crate::conntrack::setting;
 use crate::netns::Sysctls;
 use hoplab_source::order;
 use hoplab_trace::Name;
@@ -33,10 +34,6 @@ static OTHERS: &[(&str, &str)] = &[
     ("net.bridge.bridge-nf-call-ip6tables", "1"),
     ("net.bridge.bridge-nf-call-arptables", "1"),
     ("net.core.somaxconn", "4096"),
-    ("net.netfilter.nf_conntrack_max", "262144"),
-    ("net.netfilter.nf_conntrack_udp_timeout", "30"),
-    ("net.netfilter.nf_conntrack_udp_timeout_stream", "120"),
-    ("net.netfilter.nf_conntrack_tcp_timeout_established", "432000"),
 ];
 
 /// A name with dots, whatever it was written with: `net/ipv4/ip_forward`, `/proc/sys/net/ipv4/ip_forward`. A dot in an
@@ -85,6 +82,9 @@ pub fn value(netns: &NetNs, name: &str) -> Option<String> {
             _ => None,
         };
     }
+    if let Some(index) = setting::index(&name) {
+        return Some(setting::value(&s.conntrack, index).to_string());
+    }
     match name.as_str() {
         "net.ipv4.ip_forward" => Some(bit(s.ip_forward)),
         "net.ipv6.conf.all.forwarding" => Some(bit(s.ipv6_forwarding)),
@@ -111,6 +111,11 @@ pub fn names(netns: &NetNs) -> Vec<String> {
     .chain(OTHERS.iter().map(|(name, _)| *name))
     .map(str::to_owned)
     .collect();
+    names.extend(
+        setting::SETTINGS
+            .iter()
+            .map(|(name, _)| format!("net.netfilter.nf_conntrack_{name}")),
+    );
     let devices = netns.interfaces.keys().map(|name| name.replace('.', "/"));
     for device in ["all".to_owned(), "default".to_owned()]
         .into_iter()
@@ -138,6 +143,15 @@ pub fn set(netns: &mut NetNs, name: &str, value: &str) -> Result<(), NotSet> {
         return of_device(&mut netns.sysctls, device, setting, &number);
     }
     let s = &mut netns.sysctls;
+    if let Some(index) = setting::index(&name) {
+        let value = number(u32::MAX)?;
+        if index >= setting::FIRST_FIXED && value != setting::SETTINGS[index].1 {
+            return Err(NotSet::NotModelled);
+        }
+        s.conntrack.retain(|(at, _)| *at != index);
+        s.conntrack.push((index, value));
+        return Ok(());
+    }
     match name.as_str() {
         "net.ipv4.ip_forward" => s.ip_forward = number(u32::MAX)? != 0,
         "net.ipv6.conf.all.forwarding" => s.ipv6_forwarding = number(u32::MAX)? != 0,

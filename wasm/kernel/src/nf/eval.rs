@@ -87,6 +87,9 @@ pub(crate) enum Decision {
 pub(crate) struct Evaluated {
     pub(crate) decision: Decision,
     pub(crate) untracked: bool,
+    pub(crate) zone: Option<u16>,
+    /// What TCPMSS asks for: a size, or as much as the way takes.
+    pub(crate) mss: Option<Option<u16>>,
     pub(crate) hits: Vec<RuleHit>,
     pub(crate) origin: Option<Arc<Origin>>,
 }
@@ -139,6 +142,8 @@ struct Evaluation<'a, 'b> {
     around: &'a mut Around<'b>,
     hits: Vec<RuleHit>,
     untracked: bool,
+    zone: Option<u16>,
+    mss: Option<Option<u16>>,
 }
 
 /// Asks a table's built-in chain. `None`: it has none, or one that says nothing.
@@ -186,6 +191,8 @@ impl<'a, 'b> Evaluation<'a, 'b> {
             around,
             hits: Vec::new(),
             untracked: false,
+            zone: None,
+            mss: None,
         }
     }
 
@@ -194,6 +201,8 @@ impl<'a, 'b> Evaluation<'a, 'b> {
         Evaluated {
             decision,
             untracked: self.untracked,
+            zone: self.zone,
+            mss: self.mss,
             hits: self.hits,
             origin,
         }
@@ -292,6 +301,8 @@ impl<'a, 'b> Evaluation<'a, 'b> {
                 | Target::Goto(_)
                 | Target::Mark { .. }
                 | Target::Notrack
+                | Target::Zone(_)
+                | Target::TcpMss(_)
                 | Target::DnatOneOf(_)
                 | Target::GotoOneOf(_)
                 | Target::Vmap { .. }
@@ -333,6 +344,8 @@ impl<'a, 'b> Evaluation<'a, 'b> {
                     };
                 }
                 Target::Notrack => self.untracked = true,
+                Target::Zone(zone) => self.zone = Some(*zone),
+                Target::TcpMss(mss) => self.mss = Some(*mss),
                 Target::Written { meaning, .. } if **meaning == Target::Notrack => self.untracked = true,
                 Target::NotModelled(text) => self.not_modelled(text, "the packet was taken to go on"),
                 _ => {}

@@ -407,6 +407,9 @@ fn statement(out: &mut String, target: &Target, is_v6: bool) -> fmt::Result {
             out.write_str(" }")
         }
         Target::Notrack => out.write_str("notrack"),
+        Target::Zone(zone) => write!(out, "ct zone set {zone}"),
+        Target::TcpMss(Some(mss)) => write!(out, "tcp option maxseg size set {mss}"),
+        Target::TcpMss(None) => out.write_str("tcp option maxseg size set rt mtu"),
         Target::Log { prefix } => write!(out, "log prefix \"{prefix}\""),
         Target::Vmap { .. } | Target::Mark { .. } | Target::Written { .. } | Target::NotModelled(_) => Ok(()),
     }

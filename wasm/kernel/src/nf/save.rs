@@ -478,6 +478,9 @@ fn target_text(out: &mut String, target: &Target, family: Family) -> fmt::Result
             write!(out, " -j MARK --set-xmark 0x{value:x}/0x{mask:x}")
         }
         Target::Notrack => out.write_str(" -j CT --notrack"),
+        Target::Zone(zone) => write!(out, " -j CT --zone {zone}"),
+        Target::TcpMss(Some(mss)) => write!(out, " -j TCPMSS --set-mss {mss}"),
+        Target::TcpMss(None) => out.write_str(" -j TCPMSS --clamp-mss-to-pmtu"),
         Target::Written { text, .. } | Target::NotModelled(text) => write!(out, " -j {text}"),
         Target::Log { prefix } if prefix.is_empty() => out.write_str(" -j LOG"),
         Target::Log { prefix } => write!(out, " -j LOG --log-prefix {}", quoted(prefix)),

@@ -63,6 +63,8 @@ pub(super) struct Dst {
 pub(super) struct Skb {
     pub(super) packet: Arc<Packet>,
     pub(super) mark: u32,
+    /// The zone of connection tracking that a rule gave it.
+    pub(super) zone: u16,
     pub(super) ct: Option<CtRef>,
     /// br_netfilter handles it: it came in by a bridge port (`nf_bridge_info`).
     pub(super) nf_bridge: bool,
@@ -82,6 +84,7 @@ impl Skb {
         Self {
             packet,
             mark: 0,
+            zone: 0,
             ct: None,
             nf_bridge: false,
             dst: None,
@@ -95,6 +98,7 @@ impl Skb {
     /// What a packet loses when it leaves a namespace or enters a tunnel (`skb_scrub_packet`).
     pub(super) fn scrub(&mut self) {
         self.ct = None;
+        self.zone = 0;
         self.nf_bridge = false;
         self.dst = None;
         self.prerouted = false;

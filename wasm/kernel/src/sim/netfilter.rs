@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::{Sim, icmp};
 use crate::conntrack::nat::{self, Manip, Range};
-use crate::conntrack::{CtInfo, CtRef, Direction, SctpState, TcpState, Tuple};
+use crate::conntrack::{CtInfo, CtRef, Direction, SctpState, TcpState, Tuple, setting};
 use crate::interface::Scope;
 use crate::nf::eval::{self, Around, Decision, Evaluated, Seen};
 use crate::nf::hooks::{self, Station};
@@ -12,7 +12,7 @@ use crate::nf::{RejectWith, TableName};
 use crate::stack::Stack;
 use hoplab_source::order;
 use hoplab_trace::{ConntrackState, DropCause, HookName, LegEnd, Name, NatKind, RuleVerdict, StepKind};
-use hoplab_wire::IcmpKind;
+use hoplab_wire::{Header, IcmpKind, Packet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ use std::sync::Arc;
 pub(super) enum HookEnd {
     Pass,
     Drop,
+    /// Connection tracking could not keep it.
+    Lost(DropCause),
     Reject(RejectWith),
     /// IPVS gave it another destination: it goes out from here.
     Redirected,
@@ -50,10 +52,7 @@ impl Sim<'_> {
             }
             let end = match station {
                 // nf_conntrack_in: what has its connection already is not looked at again.
-                Station::Conntrack if stack.tracks && cursor.skb.ipvs.is_none() => {
-                    self.track(cursor);
-                    HookEnd::Pass
-                }
+                Station::Conntrack if stack.tracks && cursor.skb.ipvs.is_none() => self.track(cursor, stack),
                 Station::Confirm if stack.tracks => self.confirm(cursor),
                 Station::Table(TableName::Nat) => self.nat(cursor, stack, hook, iif, oif, v4),
                 Station::Table(table) => self.table(cursor, stack, hook, table, iif, oif, v4),
@@ -104,7 +103,11 @@ impl Sim<'_> {
         end: HookEnd,
     ) -> Option<Box<Cursor>> {
         let HookEnd::Reject(with) = end else {
-            self.drop_packet(cursor, DropCause::Rule, None);
+            let cause = match end {
+                HookEnd::Lost(cause) => cause,
+                _ => DropCause::Rule,
+            };
+            self.drop_packet(cursor, cause, None);
             return None;
         };
         let kind = match with {
@@ -160,6 +163,7 @@ impl Sim<'_> {
         if evaluated.untracked {
             cursor.skb.ct = Some(CtRef::Untracked);
         }
+        cursor.skb.zone = evaluated.zone.unwrap_or(cursor.skb.zone);
         let (verdict, end) = match evaluated.decision {
             Decision::Drop => (RuleVerdict::Drop, HookEnd::Drop),
             Decision::Reject(with) => (RuleVerdict::Reject, HookEnd::Reject(with)),
@@ -215,11 +219,38 @@ impl Sim<'_> {
             texts: &mut self.texts,
             unknowns: &mut self.unknowns,
         };
-        ask(&seen, &mut around)
+        let evaluated = ask(&seen, &mut around);
+        if let Some(mss) = evaluated.as_ref().and_then(|e| e.mss) {
+            self.clamp(cursor, stack, mss);
+        }
+        evaluated
+    }
+
+    /// TCPMSS: a SYN's segment size becomes at most this, or at most what the ways there and back take. Source:
+    /// net/netfilter/xt_TCPMSS.c tcpmss_mangle_packet: it is never made larger.
+    fn clamp(&mut self, cursor: &mut Cursor, stack: &Stack, asked: Option<u16>) {
+        let (Some(back), Some(at)) = (cursor.skb.packet.src_ip(), cursor.skb.packet.ip_index()) else {
+            return;
+        };
+        let headers = if back.is_ipv4() { 40 } else { 60 };
+        let most = asked.or_else(|| {
+            let ahead = cursor.skb.dst.as_ref()?.mtu_bytes;
+            let way_back = self.mtu_to(stack, back).unwrap_or(u32::MAX);
+            u16::try_from(ahead.min(way_back)).ok()?.checked_sub(headers)
+        });
+        if let (Some(Header::Tcp(tcp)), Some(most)) = (
+            Arc::make_mut(&mut cursor.skb.packet).headers.get_mut(at + 1),
+            most,
+        ) {
+            tcp.mss_bytes = tcp.mss_bytes.map(|old| old.min(most));
+        }
     }
 
     /// `nf_conntrack_in`: finds or makes the entry.
-    fn track(&mut self, cursor: &mut Cursor) {
+    fn track(&mut self, cursor: &mut Cursor, stack: &Stack) -> HookEnd {
+        let settings = &stack.ns.sysctls.conntrack;
+        let zone = cursor.skb.zone;
+        let tuple_of = |packet: &Packet| Tuple::of(packet).map(|tuple| Tuple { zone, ..tuple });
         let now = self.now;
         let packet = Arc::clone(&cursor.skb.packet);
         let table = &mut self.overlay.stack_mut(cursor.netns).conntrack;
@@ -233,8 +264,8 @@ impl Sim<'_> {
         }
         if cursor.skb.ct.is_none() {
             let quoted = packet.icmp().and_then(|i| i.quoted.as_ref());
-            cursor.skb.ct = Some(match (quoted, Tuple::of(&packet)) {
-                (Some(quoted), _) => match Tuple::of(quoted).and_then(|t| table.find(&t.inverse(), now)) {
+            cursor.skb.ct = Some(match (quoted, tuple_of(&packet)) {
+                (Some(quoted), _) => match tuple_of(quoted).and_then(|t| table.find(&t.inverse(), now)) {
                     Some((entry, direction)) => CtRef::Tracked {
                         entry: entry.id,
                         direction,
@@ -274,6 +305,13 @@ impl Sim<'_> {
                                 CtRef::Invalid
                             }
                             tcp => {
+                                // __nf_conntrack_alloc. Differs: early_drop makes room where by the luck of their
+                                // hashes an entry that is not assured is near; here none ever is.
+                                let max = setting::value(settings, setting::MAX);
+                                if max > 0 && table.count(now) >= max as usize {
+                                    table.stats.drop += 1;
+                                    return HookEnd::Lost(DropCause::TableFull);
+                                }
                                 let entry = table.create(tuple, tcp.flatten(), now);
                                 CtRef::Tracked {
                                     entry,
@@ -291,7 +329,10 @@ impl Sim<'_> {
                 state: CtInfo::New | CtInfo::Established,
             }) = cursor.skb.ct
             {
-                table.note(entry, direction, &packet, now);
+                table.note(entry, direction, &packet, settings, now);
+            }
+            if cursor.skb.ct == Some(CtRef::Invalid) {
+                table.stats.invalid += 1;
             }
         }
         let (state, reply) = match cursor.skb.ct {
@@ -307,10 +348,11 @@ impl Sim<'_> {
             Some(CtRef::Invalid) | None => (ConntrackState::Invalid, false),
         };
         cursor.step(StepKind::Conntrack { state, reply }, None);
+        HookEnd::Pass
     }
 
     /// `nf_conntrack_confirm`.
-    fn confirm(&mut self, cursor: &Cursor) -> HookEnd {
+    fn confirm(&mut self, cursor: &mut Cursor) -> HookEnd {
         let Some(CtRef::Tracked {
             entry,
             direction: Direction::Original,
@@ -321,10 +363,16 @@ impl Sim<'_> {
         };
         let now = self.now;
         let table = &mut self.overlay.stack_mut(cursor.netns).conntrack;
-        if table.confirm(entry, now) {
-            HookEnd::Pass
-        } else {
-            HookEnd::Drop
+        match table.confirm(entry, now) {
+            Some(entry) => {
+                cursor.skb.ct = Some(CtRef::Tracked {
+                    entry,
+                    direction: Direction::Original,
+                    state: CtInfo::New,
+                });
+                HookEnd::Pass
+            }
+            None => HookEnd::Lost(DropCause::Clash),
         }
     }
 

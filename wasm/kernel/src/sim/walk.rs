@@ -307,7 +307,7 @@ impl Sim<'_> {
             HookEnd::Pass => {}
             HookEnd::Redirected => return self.ipvs_xmit(cursor, stack),
             ended => {
-                if ended == HookEnd::Drop {
+                if matches!(ended, HookEnd::Drop | HookEnd::Lost(_)) {
                     self.tell_sender(&cursor, SocketError::NotPermitted);
                 }
                 return self.end_at_hook(cursor, stack, ended);
@@ -352,6 +352,19 @@ impl Sim<'_> {
         };
         way.mtu_bytes = self.path_mtu(stack, dst, way.mtu_bytes);
         Ok(way)
+    }
+
+    /// The MTU of the way to an address.
+    pub(super) fn mtu_to(&self, stack: &Stack, dst: IpAddr) -> Option<u32> {
+        let key = Key {
+            dst,
+            src: None,
+            iif: None,
+            oif: None,
+            mark: 0,
+        };
+        let way = destination(stack, &lookup::look_up(stack, key), dst)?;
+        Some(self.path_mtu(stack, dst, way.mtu_bytes))
     }
 
     /// The device's MTU, or less if ICMP taught so.

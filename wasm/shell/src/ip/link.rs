@@ -7,6 +7,7 @@ use hoplab_kernel::interface::{Interface, InterfaceKind, TunnelKind};
 use hoplab_source::order;
 use hoplab_wire::MacAddr;
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// What the first lines are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,8 +164,14 @@ pub(super) fn first_line(stack: &Stack<'_>, interface: &Interface, of: Of) -> St
 
 /// `link/ether 9a:… brd ff:… link-netnsid 0`.
 pub(super) fn link_line(stack: &Stack<'_>, interface: &Interface) -> String {
-    let (kind, broadcast) = match interface.kind {
+    let (kind, broadcast) = match &interface.kind {
         InterfaceKind::Loopback => ("loopback", MacAddr::ZERO),
+        InterfaceKind::Tunnel(tunnel) if !tunnel.carries_frames() => {
+            let kind = kind_name(&interface.kind);
+            let end = |address: Option<IpAddr>| address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+            let word = if tunnel.remote.is_some() { "peer" } else { "brd" };
+            return format!("link/{kind} {} {word} {}", end(tunnel.local), end(tunnel.remote));
+        }
         _ => ("ether", MacAddr::BROADCAST),
     };
     let mut line = format!("link/{kind} {} brd {broadcast}", interface.mac);
@@ -194,6 +201,9 @@ pub(super) fn full_name(stack: &Stack<'_>, interface: &Interface) -> String {
             None => format!("{}@NONE", interface.name),
         },
         InterfaceKind::Vlan { lower, .. } => format!("{}@{lower}", interface.name),
+        InterfaceKind::Tunnel(tunnel) if matches!(tunnel.kind, TunnelKind::Ipip | TunnelKind::Gre) => {
+            format!("{}@NONE", interface.name)
+        }
         _ => interface.name.to_string(),
     }
 }
@@ -304,8 +314,21 @@ fn details(interface: &Interface) -> String {
         InterfaceKind::Vlan { id, .. } => {
             let _ = write!(out, "\n    vlan protocol 802.1Q id {id} <REORDER_HDR> ");
         }
-        InterfaceKind::Tunnel(_) => {
+        InterfaceKind::Tunnel(tunnel) => {
             let _ = write!(out, "\n    {} ", kind_name(&interface.kind));
+            let end = |address: Option<IpAddr>| address.map_or_else(|| "any".to_owned(), |a| a.to_string());
+            let (remote, local) = (end(tunnel.remote), end(tunnel.local));
+            let _ = match &tunnel.kind {
+                TunnelKind::Ipip => write!(out, "any remote {remote} local {local} ttl inherit pmtudisc "),
+                TunnelKind::Gre => write!(out, "remote {remote} local {local} ttl inherit "),
+                TunnelKind::Geneve { vni, port } => {
+                    write!(
+                        out,
+                        "id {vni} remote {remote} ttl auto dstport {port} noudpcsum udp6zerocsumrx "
+                    )
+                }
+                TunnelKind::WireGuard { .. } => Ok(()),
+            };
         }
         InterfaceKind::Bridge(_) => out.push_str("\n    bridge "),
         InterfaceKind::Vxlan(vxlan) => {

@@ -7,7 +7,7 @@ use crate::at::At;
 use crate::output::{Ended, Output};
 use hoplab_kernel::NetNsId;
 use hoplab_kernel::edit::{LinkKind, NewLink};
-use hoplab_kernel::interface::{FdbEntry, VxlanDevice};
+use hoplab_kernel::interface::{FdbEntry, Tunnel, TunnelKind, VxlanDevice};
 use hoplab_trace::Name;
 use hoplab_wire::MacAddr;
 use std::net::{IpAddr, Ipv4Addr};
@@ -26,6 +26,7 @@ struct Asked<'w> {
     hairpin: Option<bool>,
     peer: Option<Box<Asked<'w>>>,
     vxlan: Option<VxlanDevice>,
+    tunnel: Option<Tunnel>,
     /// The interface below, of a VLAN.
     link: Option<&'w str>,
     vlan: Option<u16>,
@@ -103,6 +104,7 @@ fn of_kind<'w>(
             }
         }
         "vxlan" => asked.vxlan = Some(vxlan(at, words)?),
+        "ipip" | "gre" | "geneve" => asked.tunnel = Some(tunnel(kind, words)?),
         "bridge" | "bridge_slave" => {
             while let Some(word) = words.next() {
                 let value = words.value()?;
@@ -186,6 +188,34 @@ fn vxlan(at: &At<'_>, words: &mut Words<'_, '_>) -> Result<VxlanDevice, Output> 
     Ok(vxlan)
 }
 
+/// Source: iproute2 ip/link_iptnl.c, link_gre.c, iplink_geneve.c.
+fn tunnel(kind: &str, words: &mut Words<'_, '_>) -> Result<Tunnel, Output> {
+    let (mut vni, mut port, mut local, mut remote) = (None, 6081, None, None);
+    while let Some(word) = words.next() {
+        match (word, kind) {
+            ("id" | "vni", "geneve") => vni = Some(words.number("vni")?),
+            ("dstport", "geneve") => port = u16::try_from(words.number("dstport")?).unwrap_or(u16::MAX),
+            ("remote", _) => remote = Some(words.address()?),
+            ("local", "ipip" | "gre") => local = Some(words.address()?),
+            // What the model does anyway.
+            ("pmtudisc", "ipip" | "gre") => {}
+            _ => return Err(not_modelled(&format!("ip link type {kind}"), word)),
+        }
+    }
+    let kind = match kind {
+        "ipip" => TunnelKind::Ipip,
+        "gre" => TunnelKind::Gre,
+        _ => TunnelKind::Geneve {
+            vni: vni.ok_or_else(|| Output::failed(1, "geneve: missing virtual network identifier"))?,
+            port,
+        },
+    };
+    if remote.is_none() && matches!(kind, TunnelKind::Geneve { .. }) {
+        return Err(Output::failed(1, "geneve: remote link partner not specified"));
+    }
+    Ok(Tunnel { kind, local, remote })
+}
+
 /// A name that is free: `veth0`, `veth1`, …
 fn free_name(at: &At<'_>, netns: NetNsId, kind: &str, taken: &[&str]) -> Name {
     let known = &at.netns_of(netns).interfaces;
@@ -226,6 +256,10 @@ pub(super) fn add(at: &mut At<'_>, args: &[&str]) -> Ended {
             Some(vxlan) => LinkKind::Vxlan(vxlan),
             None => return Err(not_modelled("ip link", "vxlan")),
         },
+        "ipip" | "gre" | "geneve" => match asked.tunnel.take() {
+            Some(tunnel) => LinkKind::Tunnel(tunnel),
+            None => return Err(not_modelled("ip link", kind)),
+        },
         "vlan" => {
             // Source: net/8021q/vlan_netlink.c vlan_newlink; iproute2 ip/iplink.c looks the device up first.
             let lower = asked
@@ -242,8 +276,8 @@ pub(super) fn add(at: &mut At<'_>, args: &[&str]) -> Ended {
             }
         }
         // Sorts that a kernel has and this one does not.
-        "macvlan" | "ipvlan" | "vrf" | "bond" | "team" | "geneve" | "gre" | "gretap" | "ipip" | "sit"
-        | "wireguard" | "tun" | "ifb" | "vcan" | "macvtap" | "ip6tnl" | "nlmon" | "vti" | "xfrm" => {
+        "macvlan" | "ipvlan" | "vrf" | "bond" | "team" | "gretap" | "sit" | "wireguard" | "tun" | "ifb"
+        | "vcan" | "macvtap" | "ip6tnl" | "nlmon" | "vti" | "xfrm" => {
             return Err(Output::not_modelled(2, "ip link", &format!("type \"{kind}\"")));
         }
         _ => return Err(Output::failed(2, "Error: Unknown device type.")),

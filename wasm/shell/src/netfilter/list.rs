@@ -336,7 +336,7 @@ fn target_name(target: &Target) -> (String, bool) {
     match target {
         Target::Goto(name) => (name.to_string(), true),
         Target::Jump(name) => (name.to_string(), false),
-        Target::Notrack | Target::Written { .. } => ("CT".to_owned(), false),
+        Target::Notrack | Target::Zone(_) | Target::Written { .. } => ("CT".to_owned(), false),
         other => {
             let rule = Rule {
                 matches: Vec::new(),
@@ -370,7 +370,11 @@ fn target_text(out: &mut String, target: &Target, family: Family, numeric: bool)
             (MarkOp::SetXmark, mask) if mask == *value => write!(out, " MARK or {value:#x}"),
             (MarkOp::SetXmark, mask) => write!(out, " MARK xset {value:#x}/{mask:#x}"),
         },
-        Target::Notrack | Target::Written { .. } => write!(out, " NOTRACK"),
+        Target::Notrack => write!(out, " CT notrack"),
+        Target::Written { .. } => write!(out, " NOTRACK"),
+        Target::Zone(zone) => write!(out, " CT zone {zone}"),
+        Target::TcpMss(Some(mss)) => write!(out, " TCPMSS set {mss}"),
+        Target::TcpMss(None) => write!(out, " TCPMSS clamp to PMTU"),
         Target::Log { prefix } => {
             let level = if numeric {
                 "LOG flags 0 level 4"

@@ -36,6 +36,9 @@ impl<'a> Reader<'a> {
                 meaning: Box::new(Target::Notrack),
             },
             "CT" if self.flag("--notrack") => Target::Notrack,
+            "CT" if self.flag("--zone") => Target::Zone(self.sixteen("--zone")?),
+            "TCPMSS" if self.flag("--clamp-mss-to-pmtu") => Target::TcpMss(None),
+            "TCPMSS" if self.flag("--set-mss") => Target::TcpMss(Some(self.sixteen("--set-mss")?)),
             "LOG" => self.log()?,
             "QUEUE" => Target::NotModelled("QUEUE".into()),
             chain if chains(chain) => Target::Jump(chain.into()),
@@ -52,6 +55,12 @@ impl<'a> Reader<'a> {
             return Ok(self.unmodelled(name, start));
         }
         Ok(target)
+    }
+
+    fn sixteen(&mut self, option: &str) -> Result<u16, BadRule> {
+        let text = self.value(option)?;
+        let bad = || BadRule(format!("{option}: Bad value \"{text}\""));
+        text.parse().map_err(|_| bad())
     }
 
     fn flag(&mut self, name: &str) -> bool {
