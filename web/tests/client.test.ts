@@ -19,7 +19,7 @@ class FakePort implements Port {
     this.onmessage?.({ data })
   }
   finish(value: unknown) {
-    this.say({ kind: 'result', id: this.calls.at(-1)?.id ?? -1, value })
+    this.say({ kind: 'result', id: this.calls.at(-1)?.id ?? -1, text: JSON.stringify(value) })
   }
 }
 

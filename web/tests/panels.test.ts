@@ -8,7 +8,7 @@ import { LineHistory, shownOutput } from '../src/panels/terminal'
 import { stopAt, thumbAt } from '../src/panels/track'
 import { closedAtFirst, rowsOf, stepInTree } from '../src/panels/tree'
 import { shareText, verdictOf } from '../src/panels/verdict'
-import { Engine } from './mock/engine'
+import { MockWorld } from './mock/engine'
 import type { Stop, TreeItem } from '../src/engine/client'
 
 const press = (key: string, more: Partial<KeyPress> = {}): KeyPress => ({ key, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...more })
@@ -56,7 +56,7 @@ describe('finding', () => {
 })
 
 describe('headers', () => {
-  const engine = new Engine()
+  const engine = new MockWorld()
   const { timeline } = engine.send({ from: 'shop/client', to: 'http://cart.shop/', method: 'GET', headers: [], seed: 1, scene: { density: 'wide', width: 824, height: 508, keep: [] } })
   const stop = timeline.stops.find((candidate) => candidate.name === 'node network') as Stop
   it('marks what changed since it was sent, and names the rewriting', () => {

@@ -3,10 +3,10 @@ import { timeText } from '../src/player/clock'
 import { hurryTo, legStep, nearestShown, paceOf, sameStop } from '../src/player/sequence'
 import { formatTarget, namesKind, parseTarget, withKind } from '../src/player/target'
 import { Player } from '../src/player/player.svelte'
-import { Engine } from './mock/engine'
+import { MockWorld } from './mock/engine'
 import type { Stop, Timeline } from '../src/engine/client'
 
-const engine = new Engine()
+const engine = new MockWorld()
 engine.load([{ name: 'shop.yaml', text: '' }], [])
 const send = (width: number) => engine.send({ from: 'shop/client', to: 'http://cart.shop/', method: 'GET', headers: [], seed: 1, scene: { density: 'wide', width, height: 508, keep: [] } }).timeline
 const timeline: Timeline = send(824)

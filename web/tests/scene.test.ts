@@ -6,10 +6,10 @@ import { nearest } from '../src/scene/nearest'
 import { packetText } from '../src/scene/packet-text'
 import { cornerFor, placeCard } from '../src/scene/place'
 import { discText, flipOf, progressAt, wayBetween } from '../src/scene/progress'
-import { Engine } from './mock/engine'
+import { MockWorld } from './mock/engine'
 import type { Layer, Scene, Stop, Timeline } from '../src/engine/client'
 
-const engine = new Engine()
+const engine = new MockWorld()
 engine.load([{ name: 'shop.yaml', text: '' }], [])
 const sent = engine.send({ from: 'shop/client', to: 'http://cart.shop/', method: 'GET', headers: [], seed: 1, scene: { density: 'wide', width: 824, height: 508, keep: [] } })
 const timeline: Timeline = sent.timeline

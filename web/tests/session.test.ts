@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Document } from '../src/document/document.svelte'
 import { EngineClient, type EngineState } from '../src/engine/client'
+import { methods } from '../src/engine/methods'
 import type { Answer, Call, Port } from '../src/engine/rpc'
 import { Picking, selectShape } from '../src/player/picking.svelte'
 import { Session } from '../src/player/session.svelte'
@@ -20,8 +21,8 @@ class MockPort implements Port {
     if (this.silent) return
     queueMicrotask(() => {
       try {
-        const value = (this.engine[call.method] as (...args: unknown[]) => unknown).apply(this.engine, structuredClone(call.args))
-        this.onmessage?.({ data: { kind: 'result', id: call.id, value } })
+        const method = methods[call.method] as (engine: Engine, ...args: unknown[]) => string
+        this.onmessage?.({ data: { kind: 'result', id: call.id, text: method(this.engine, ...structuredClone(call.args)) } })
       } catch (error) {
         this.onmessage?.({ data: { kind: 'error', id: call.id, message: String(error), fatal: error instanceof WebAssembly.RuntimeError } })
       }

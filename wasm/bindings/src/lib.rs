@@ -1,17 +1,9 @@
 //! The engine as one WebAssembly class: plain data in, plain data out, no logic. Runs in a Web Worker.
 //!
-//! `Engine` in TypeScript:
+//! What goes in and comes out is JSON of the values that `model` and `hoplab-scene` declare, files in the clear. Text crosses from the module to the worker and on to the page as it is, and is parsed once; values would be
+//! built field by field, copied by the structured clone, and built again.
 //!
-//! ```ts
-//! new Engine()
-//! engine.load(files: SourceFile[]): LoadResult        // never throws; keeps the last good world when nothing can be read
-//! engine.scene(options: SceneOptions): Scene          // of its tree only what changed since the last scene
-//! engine.place(id: string): Place | undefined         // where a document says what a shape or row stands for
-//! engine.send(request: SendRequest): SendResult       // trace and timeline laid over the scene of these options
-//! engine.exec(place: string, line: string): ExecResult  // the simulated shell; what a line changes stays
-//! engine.check(checks: SourceFile[]): CheckReport     // judges a lesson's checks against the loaded world
-//! engine.svg(options: SceneOptions): string
-//! ```
+//! The page calls `client.ts`, which names the type of every argument and result.
 
 mod first;
 mod model;
@@ -21,7 +13,7 @@ mod views;
 pub use model::*;
 pub use session::Session;
 
-use tsify::{Ts, Tsify};
+use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
 /// The engine of one page.
@@ -36,11 +28,18 @@ impl Default for Engine {
     }
 }
 
-fn files(given: Vec<Ts<SourceFile>>) -> Result<Vec<SourceFile>, JsError> {
-    Ok(given
-        .into_iter()
-        .map(|file| file.to_rust())
-        .collect::<Result<_, _>>()?)
+fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, JsError> {
+    Ok(serde_json::from_str(json)?)
+}
+
+fn write<T: Serialize>(value: &T) -> Result<String, JsError> {
+    Ok(serde_json::to_string(value)?)
+}
+
+/// Files from their names and their texts, which are long and so not JSON.
+fn files(names: Vec<String>, texts: Vec<String>) -> Vec<SourceFile> {
+    let pairs = names.into_iter().zip(texts);
+    pairs.map(|(name, text)| SourceFile { name, text }).collect()
 }
 
 #[wasm_bindgen]
@@ -53,47 +52,39 @@ impl Engine {
         }
     }
 
-    /// Reads these files, and types these lines on the world that they make. With errors the last good world stays.
-    pub fn load(
-        &mut self,
-        sources: Vec<Ts<SourceFile>>,
-        typed: Vec<Ts<TypedLine>>,
-    ) -> Result<Ts<LoadResult>, JsError> {
-        let typed = typed
-            .into_iter()
-            .map(|line| line.to_rust())
-            .collect::<Result<_, _>>()?;
-        Ok(self.session.load(files(sources)?, typed).into_ts()?)
+    /// Reads these files, and types these lines (`TypedLine[]`) on the world that they make. With errors the last good
+    /// world stays. Gives a `LoadResult`.
+    pub fn load(&mut self, names: Vec<String>, texts: Vec<String>, typed: &str) -> Result<String, JsError> {
+        write(&self.session.load(files(names, texts), read(typed)?))
     }
 
-    /// The world laid out.
-    pub fn scene(&mut self, options: Ts<SceneOptions>) -> Result<Ts<hoplab_scene::Scene>, JsError> {
-        Ok(self.session.scene(&options.to_rust()?).into_ts()?)
+    /// The world laid out as `SceneOptions` say: a `Scene`.
+    pub fn scene(&mut self, options: &str) -> Result<String, JsError> {
+        write(&self.session.scene(&read(options)?))
     }
 
-    /// Where a document says what a shape or a row of the tree stands for.
-    pub fn place(&self, id: &str) -> Result<Option<Ts<hoplab_scene::Place>>, JsError> {
-        let place = self.session.place(id);
-        Ok(place.map(|place| place.into_ts()).transpose()?)
+    /// Where a document says what a shape or a row of the tree stands for: a `Place` or null.
+    pub fn place(&self, id: &str) -> Result<String, JsError> {
+        write(&self.session.place(id))
     }
 
-    /// Sends a request.
-    pub fn send(&mut self, request: Ts<SendRequest>) -> Result<Ts<SendResult>, JsError> {
-        Ok(self.session.send(&request.to_rust()?).into_ts()?)
+    /// Sends a `SendRequest`. Gives a `SendResult`.
+    pub fn send(&mut self, request: &str) -> Result<String, JsError> {
+        write(&self.session.send(&read(request)?))
     }
 
-    /// Runs a command line of the simulated shell at a place.
-    pub fn exec(&mut self, place: &str, line: &str) -> Result<Ts<ExecResult>, JsError> {
-        Ok(self.session.exec(place, line).into_ts()?)
+    /// Runs a command line of the simulated shell at a place. Gives an `ExecResult`.
+    pub fn exec(&mut self, place: &str, line: &str) -> Result<String, JsError> {
+        write(&self.session.exec(place, line))
     }
 
-    /// Judges checks against the loaded files and what was typed since.
-    pub fn check(&self, checks: Vec<Ts<SourceFile>>) -> Result<Ts<CheckReport>, JsError> {
-        Ok(self.session.check(&files(checks)?).into_ts()?)
+    /// Judges checks against the loaded files and what was typed since. Gives a `CheckReport`.
+    pub fn check(&self, names: Vec<String>, texts: Vec<String>) -> Result<String, JsError> {
+        write(&self.session.check(&files(names, texts)))
     }
 
-    /// The drawing as a file of its own.
-    pub fn svg(&mut self, options: Ts<SceneOptions>) -> Result<String, JsError> {
-        Ok(self.session.svg(&options.to_rust()?))
+    /// The drawing as a file of its own, laid out as `SceneOptions` say: a string.
+    pub fn svg(&mut self, options: &str) -> Result<String, JsError> {
+        write(&self.session.svg(&read(options)?))
     }
 }

@@ -28,6 +28,7 @@ pub struct LoadResult {
     /// The line under the world's name: `Flannel VXLAN · iptables · v1.36`.
     pub summary: String,
     /// What to offer while nobody has asked anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<FirstRequest>,
     /// Typed lines that do not work on this world, each with what it said: `node:w $ ip addr del …: …`.
     pub failed: Vec<String>,
@@ -64,10 +65,12 @@ pub struct DiagnosticView {
     /// What was found and what was expected.
     pub message: String,
     /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// The field.
     pub field: String,
     /// The file; `None` when no text is to blame.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// From 1.
     pub line: u32,
@@ -116,6 +119,7 @@ pub struct SendRequest {
 #[serde(rename_all = "camelCase")]
 pub struct SendResult {
     /// Why the request could not be asked at all; then everything else is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// `delivered`, `refused`, `dropped`, …
     pub outcome: String,
@@ -124,8 +128,10 @@ pub struct SendResult {
     /// One sentence: what happened, where, why.
     pub reason: String,
     /// HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// Pod that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
     /// Simulated time until the answer, microseconds.
     pub micros: u64,

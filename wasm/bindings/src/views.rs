@@ -102,6 +102,7 @@ pub fn empty_timeline() -> Timeline {
     Timeline {
         legs: Vec::new(),
         stops: Vec::new(),
+        layers: Vec::new(),
         interesting: 0,
     }
 }

@@ -101,6 +101,7 @@ pub struct Shape {
     /// Height.
     pub h: f64,
     /// The shape around it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// The name, whole.
     pub label: String,
@@ -112,10 +113,12 @@ pub struct Shape {
     pub spoken: String,
     /// The Probe source or destination that a click on it means (`shop/client`, `node:worker-1`, `external:203.0.113.7`);
     /// `None` where a request can start at neither.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// What a request to it is sent to (`http://cart.shop/`, `10.244.1.3:8080`, `icmp:10.244.1.3`), best guess first.
     pub targets: Vec<String>,
     /// The document that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Place>,
 }
 
@@ -127,10 +130,12 @@ pub struct ShapeLine {
     /// Left part.
     pub text: String,
     /// Right part, if any (a share, a count).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// Which kind of line: `address`, `listen`, `endpointReady`, `endpointNotReady`, `row`, `note`.
     pub kind: String,
     /// What the line stands for, if it can be on a path (an endpoint's pod, a Service's row).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
 
@@ -146,10 +151,13 @@ pub struct Place {
     /// Who wrote the derived thing: `kube-proxy`.
     pub writer: String,
     /// The file, `None` when the object is not in any (the default world).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// From 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
     /// From 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
 }
 
@@ -184,6 +192,7 @@ pub struct Edge {
     /// What it is.
     pub kind: EdgeKind,
     /// A name beside it, if there is room (`vethd3a1f0c2`).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
 }
 
@@ -211,8 +220,10 @@ pub struct TreeItem {
     /// Right-hand text: an address, `2 of 2`.
     pub value: String,
     /// The shape that it selects, if drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub shape: Option<String>,
     /// As on the shape.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// As on the shape.
     pub targets: Vec<String>,
@@ -267,8 +278,20 @@ pub struct Timeline {
     pub legs: Vec<TimelineLeg>,
     /// Of all legs, in the order of play.
     pub stops: Vec<Stop>,
+    /// Headers of packets, each once.
+    pub layers: Vec<Layer>,
     /// The stop worth looking at first (a NAT, a drop).
     pub interesting: u32,
+}
+
+impl Timeline {
+    /// The packet as it leaves a stop, outermost header first.
+    pub fn packet(&self, stop: &Stop) -> Vec<&Layer> {
+        let layers = stop.packet.iter();
+        layers
+            .filter_map(|index| self.layers.get(*index as usize))
+            .collect()
+    }
 }
 
 /// What a leg is for; decides its hue and its wire.
@@ -317,6 +340,7 @@ pub struct Stop {
     /// Number shown, from 1 in each leg.
     pub number: u32,
     /// The shape where it is; `None` while the world drawn does not hold it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub shape: Option<String>,
     /// The way from the stop before to this one, along wires; empty: it did not move.
     pub path: Vec<Point>,
@@ -336,11 +360,12 @@ pub struct Stop {
     pub tags: Vec<Tag>,
     /// Simulated time, microseconds.
     pub micros: u64,
-    /// The packet as it leaves this stop, outermost header first.
-    pub packet: Vec<Layer>,
+    /// The packet as it leaves this stop, outermost header first: indices into `Timeline::layers`.
+    pub packet: Vec<u32>,
     /// Chains and rules visited here, if it is a hook.
     pub rules: Vec<RuleView>,
     /// Where it comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Place>,
     /// Edges that are lit on the way here.
     pub edges: Vec<String>,
@@ -359,7 +384,7 @@ pub struct Tag {
 }
 
 /// One header of a packet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(Tsify))]
 #[serde(rename_all = "camelCase")]
 pub struct Layer {
@@ -374,7 +399,7 @@ pub struct Layer {
 }
 
 /// One field of a header.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(Tsify))]
 pub struct LayerField {
     /// `src`, `dst`, `TTL`.
@@ -382,8 +407,10 @@ pub struct LayerField {
     /// As it leaves this stop.
     pub now: String,
     /// As it came to this stop, when that differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// As the sender sent it, when that differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sent: Option<String>,
 }
 
@@ -406,5 +433,6 @@ pub struct RuleView {
     /// Whether it matched.
     pub matched: bool,
     /// Where it comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Place>,
 }

@@ -223,9 +223,9 @@ fn a_rewritten_address_leads_to_its_service_and_lights_the_endpoint() {
         (origin.object.as_str(), origin.file.as_deref()),
         ("Service shop/cart", Some("shop.yaml"))
     );
-    let ip = stop
-        .packet
-        .iter()
+    let ip = timeline
+        .packet(stop)
+        .into_iter()
         .find(|l| l.name == "IPv4")
         .expect("an IP header");
     let dst = ip.fields.iter().find(|f| f.name == "dst").expect("a destination");

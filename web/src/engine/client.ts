@@ -1,9 +1,12 @@
 // The page's one door to the engine: typed calls to a Web Worker, one at a time, with supersession, a watchdog and restart.
 import type { Arguments, Answer, Method, Port, Results } from './rpc'
 import type { Scene, TreeItem } from './generated/hoplab_bindings.js'
+import type * as Sent from './generated/hoplab_bindings.js'
+import { withHeaders } from './timeline'
 import { whole } from './tree'
 
 export type * from './generated/hoplab_bindings.js'
+export type { SendResult, Stop, Timeline } from './timeline'
 
 /** Longest that one call may run before the worker is ended. */
 export const LIMIT_MS = 5000
@@ -131,10 +134,7 @@ export class EngineClient {
       clearTimeout(this.#watch)
       this.#running = null
       if (data.kind === 'result') {
-        if (done.method === 'load' && (data.value as Results['load']).fresh) this.#lastGood = done.args
-        if (done.method === 'scene') this.#complete(data.value as Results['scene'])
-        if (done.method === 'send' && (data.value as Results['send']).error === undefined) this.#complete((data.value as Results['send']).scene)
-        done.resolve(data.value as never)
+        done.resolve(this.#read(done, data.text) as never)
       } else if (data.fatal) {
         done.reject(new EngineStopped('trap', data.message))
         this.#stop('trap', `${done.method}: ${data.message}`)
@@ -143,6 +143,17 @@ export class EngineClient {
       }
     }
     this.#pump()
+  }
+
+  /** What the engine gave, whole: it leaves out what the page has, and says nothing twice. */
+  #read({ method, args }: Waiting, text: string): unknown {
+    const value: unknown = JSON.parse(text)
+    if (method === 'load' && (value as Results['load']).fresh) this.#lastGood = args
+    if (method === 'scene') this.#complete(value as Scene)
+    if (method !== 'send') return value
+    const sent = withHeaders(value as Sent.SendResult)
+    if (sent.error === undefined) this.#complete(sent.scene)
+    return sent
   }
 
   #complete(scene: Scene) {

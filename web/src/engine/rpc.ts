@@ -1,17 +1,26 @@
 // What goes between the page and the engine's worker.
-import type { CheckReport, Engine, ExecResult, LoadResult, Place, Scene, SendResult } from './generated/hoplab_bindings.js'
+import type { CheckReport, ExecResult, LoadResult, Place, Scene, SceneOptions, SendRequest, SourceFile, TypedLine } from './generated/hoplab_bindings.js'
+import type { SendResult } from './timeline'
 
 /** The engine's methods that can be called from the page. */
 export type Method = 'load' | 'scene' | 'place' | 'send' | 'exec' | 'check' | 'svg'
 
-/** Arguments of each method, as the engine declares them. */
-export type Arguments = { [M in Method]: Parameters<Engine[M]> }
+/** Arguments of each method. */
+export interface Arguments {
+  load: [sources: SourceFile[], typed: TypedLine[]]
+  scene: [options: SceneOptions]
+  place: [id: string]
+  send: [request: SendRequest]
+  exec: [place: string, line: string]
+  check: [checks: SourceFile[]]
+  svg: [options: SceneOptions]
+}
 
 /** Results of each method. */
 export interface Results {
   load: LoadResult
   scene: Scene
-  place: Place | undefined
+  place: Place | null
   send: SendResult
   exec: ExecResult
   check: CheckReport
@@ -25,11 +34,11 @@ export interface Call {
   args: unknown[]
 }
 
-/** Worker to page. `fatal`: the engine trapped and its memory is not to be trusted. */
+/** Worker to page. `text`: the result as JSON. `fatal`: the engine trapped and its memory is not to be trusted. */
 export type Answer =
   | { kind: 'ready' }
   | { kind: 'failed'; report: string }
-  | { kind: 'result'; id: number; value: unknown }
+  | { kind: 'result'; id: number; text: string }
   | { kind: 'error'; id: number; message: string; fatal: boolean }
 
 /** The part of `Worker` that the client uses. */

@@ -1,6 +1,7 @@
 // The other half of client.ts: runs the engine off the page's thread. Nothing but these two files names the wasm module.
 import init, { Engine } from './generated/hoplab_bindings.js'
 import wasmUrl from './generated/hoplab_bindings_bg.wasm?url'
+import { methods } from './methods'
 import type { Answer, Call } from './rpc'
 
 const answer = (message: Answer) => self.postMessage(message)
@@ -18,8 +19,8 @@ async function start() {
   }
   self.onmessage = ({ data }: MessageEvent<Call>) => {
     try {
-      const method = engine[data.method] as (...args: unknown[]) => unknown
-      answer({ kind: 'result', id: data.id, value: method.apply(engine, data.args) })
+      const method = methods[data.method] as (engine: Engine, ...args: unknown[]) => string
+      answer({ kind: 'result', id: data.id, text: method(engine, ...data.args) })
     } catch (error) {
       // A trap (RuntimeError) leaves the wasm memory in an unknown state; so does running out of stack or memory.
       const fatal = error instanceof WebAssembly.RuntimeError || error instanceof RangeError

@@ -61,5 +61,5 @@ function rewriteOf(layer: Layer, field: LayerField): HeaderRow['rewritten'] {
 }
 
 /** A file and line to jump to, as written everywhere: `shop.yaml:25`. */
-export const placeText = (place: { file: string | undefined; line: number | undefined }) =>
+export const placeText = (place: { file?: string | undefined; line?: number | undefined }) =>
   place.file === undefined ? null : place.line === undefined ? place.file : `${place.file}:${place.line}`

@@ -115,7 +115,7 @@ export class Session {
     return result
   }
   /** Where a document says what a shape or a row stands for. */
-  place(id: string): Promise<Place | undefined> {
+  place(id: string): Promise<Place | null> {
     return this.#engine.call('place', [id])
   }
   check(checks: SourceFile[]): Promise<CheckReport> {

@@ -1,6 +1,7 @@
 // A stand-in for the engine: one world, drawn as the design's mock-up draws it, whatever the files say. For work on the
 // look (`npm run dev`) and for tests of the page; the product never holds it.
-import type { CheckReport, DiagnosticView, Edge, ExecResult, Layer, LegKind, LoadResult, Place, Point, Scene, SceneOptions, SendRequest, SendResult, Shape, ShapeKind, SourceFile, Stop, Tag, Timeline, TimelineLeg, TreeItem, TypedLine } from '../../src/engine/generated/hoplab_bindings'
+import type { CheckReport, DiagnosticView, Edge, ExecResult, Layer, LegKind, LoadResult, Place, Point, Scene, SceneOptions, SendRequest, Shape, ShapeKind, SourceFile, Tag, TimelineLeg, TreeItem, TypedLine } from '../../src/engine/generated/hoplab_bindings'
+import type { SendResult, Stop, Timeline } from '../../src/engine/timeline'
 
 export default function init(): Promise<unknown> {
   return Promise.resolve({})
@@ -169,12 +170,10 @@ function tree(scene: Scene): TreeItem[] {
   ]
 }
 
-export class Engine {
+/** The world that is drawn. */
+export class MockWorld {
   #files: SourceFile[] = []
   #revision = 0
-  free() {
-    return undefined
-  }
   load(files: SourceFile[], typed: TypedLine[]): LoadResult {
     const diagnostics: DiagnosticView[] = files.flatMap((file) => {
       const line = file.text.split('\n').findIndex((text) => /\[\s*$/.test(text))
@@ -223,5 +222,34 @@ export class Engine {
   }
   svg(): string {
     return ''
+  }
+}
+
+/** The world as the module gives it: as text. */
+export class Engine {
+  #world = new MockWorld()
+  load(names: string[], texts: string[], typed: string): string {
+    return JSON.stringify(this.#world.load(names.map((name, i) => ({ name, text: texts[i] ?? '' })), JSON.parse(typed) as TypedLine[]))
+  }
+  scene(options: string): string {
+    return JSON.stringify(this.#world.scene(JSON.parse(options) as SceneOptions))
+  }
+  place(id: string): string {
+    return JSON.stringify(this.#world.place(id) ?? null)
+  }
+  send(request: string): string {
+    const sent = this.#world.send(JSON.parse(request) as SendRequest)
+    const layers: Layer[] = []
+    const stops = sent.timeline.stops.map((stop) => ({ ...stop, packet: stop.packet.map((layer) => layers.push(layer) - 1) }))
+    return JSON.stringify({ ...sent, timeline: { ...sent.timeline, layers, stops } })
+  }
+  exec(place: string, line: string): string {
+    return JSON.stringify(this.#world.exec(place, line))
+  }
+  check(): string {
+    return JSON.stringify(this.#world.check())
+  }
+  svg(): string {
+    return JSON.stringify(this.#world.svg())
   }
 }

@@ -59,7 +59,7 @@ impl Progress {
             if let Some(shape) = &stop.shape {
                 let mark = this.marks.entry(shape.clone()).or_default();
                 mark.passed = Some(leg.kind);
-                if let Some(flip) = rewritten(stop) {
+                if let Some(flip) = rewritten(timeline, stop) {
                     mark.rewritten = Some(flip);
                 }
                 this.numbers.entry(shape.clone()).or_default().push(stop.number);
@@ -71,7 +71,12 @@ impl Progress {
             at: current.at,
             flag: leg.flag.clone(),
             protocol: leg.protocol.clone(),
-            tunnels: current.packet.iter().map(|l| l.depth).max().unwrap_or(0),
+            tunnels: timeline
+                .packet(current)
+                .iter()
+                .map(|l| l.depth)
+                .max()
+                .unwrap_or(0),
             dropped: last && leg.end_state != "delivered" && leg.end_state != "refused",
         });
         this
@@ -186,10 +191,11 @@ impl Progress {
 }
 
 /// The address that a stop rewrote: old, new, tag.
-fn rewritten(stop: &Stop) -> Option<(String, String, String)> {
+fn rewritten(timeline: &Timeline, stop: &Stop) -> Option<(String, String, String)> {
     let tag = stop.tags.iter().find(|t| t.kind == "nat")?;
-    let inner = stop.packet.iter().map(|l| l.depth).max()?;
-    let layers: Vec<_> = stop.packet.iter().filter(|l| l.depth == inner).collect();
+    let mut layers = timeline.packet(stop);
+    let inner = layers.iter().map(|l| l.depth).max()?;
+    layers.retain(|l| l.depth == inner);
     let address: &LayerField = layers
         .iter()
         .filter(|l| l.name.starts_with("IP"))

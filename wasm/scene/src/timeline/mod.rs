@@ -1,6 +1,7 @@
 //! A trace laid over a scene: legs made of stops, each at a shape, with the way there along drawn wires.
 
 mod fold;
+mod headers;
 mod place;
 mod way;
 pub(crate) mod words;
@@ -8,6 +9,7 @@ pub(crate) mod words;
 use crate::layout::{DIRECT, UP};
 use crate::{LegKind, Scene, Stop, Timeline, TimelineLeg};
 use fold::{Raw, What, fold};
+use headers::Headers;
 use hoplab_source::collections::BTreeSet;
 use hoplab_source::order;
 use hoplab_trace::{Direction, DropCause, Leg, LegEnd, Locate, Outcome, Place, StepKind, Trace};
@@ -23,8 +25,10 @@ pub fn animate(trace: &Trace, scene: &Scene, locate: &dyn Locate) -> Timeline {
     let mut timeline = Timeline {
         legs: Vec::new(),
         stops: Vec::new(),
+        layers: Vec::new(),
         interesting: 0,
     };
+    let mut headers = Headers::default();
     for (leg, kind) in told {
         let raws = fold(leg);
         let Some(first) = leg.steps().next().map(|(_, s)| s) else {
@@ -58,7 +62,7 @@ pub fn animate(trace: &Trace, scene: &Scene, locate: &dyn Locate) -> Timeline {
                     words::tags(raw)
                 },
                 micros: lead.at.0,
-                packet: words::layers(now, &came, &sent),
+                packet: headers.of(now, &came, &sent),
                 rules: words::rules(raw, locate),
                 origin: words::origin(raw).and_then(|o| words::place(o, locate)),
                 edges: spot.edges,
@@ -77,6 +81,7 @@ pub fn animate(trace: &Trace, scene: &Scene, locate: &dyn Locate) -> Timeline {
             end_state: end_state(leg).to_owned(),
         });
     }
+    timeline.layers = headers.layers();
     timeline.interesting = interesting(trace, &timeline);
     timeline
 }

@@ -1,9 +1,8 @@
 //! What a stop says: name, heading, sentence, tags, headers, rules. All of it from the steps that it holds.
 
 use super::fold::{Raw, What};
-use crate::{Layer, LayerField, Place, RuleView, Tag};
+use crate::{Place, RuleView, Tag};
 use hoplab_source::Origin;
-use hoplab_trace::fields::{HeaderFields, headers};
 use hoplab_trace::{HookName, Locate, NatKind, RouteDecision, RuleHit, RuleVerdict, StepKind};
 use hoplab_wire::{ArpOp, Header, IcmpKind, Packet};
 use std::sync::Arc;
@@ -330,58 +329,6 @@ pub(crate) fn tags(raw: &Raw<'_>) -> Vec<Tag> {
         tags.push(tag(format!("TTL {new}"), "plain"));
     }
     tags
-}
-
-/// How many tunnels are inside of a header, for comparing packets whose outer headers come and go.
-fn from_inside(layer: &HeaderFields, all: &[HeaderFields]) -> usize {
-    all.last().map_or(0, |l| l.depth).saturating_sub(layer.depth)
-}
-
-fn same_layer<'l>(
-    layer: &HeaderFields,
-    of: &[HeaderFields],
-    others: &'l [HeaderFields],
-) -> Option<&'l HeaderFields> {
-    let depth = from_inside(layer, of);
-    others
-        .iter()
-        .find(|o| o.layer == layer.layer && from_inside(o, others) == depth)
-}
-
-/// The headers of a packet as it leaves a stop, compared with how it came and how it was sent.
-pub(crate) fn layers(now: &Packet, before: &Packet, sent: &Packet) -> Vec<Layer> {
-    let (now, before, sent) = (headers(now), headers(before), headers(sent));
-    now.iter()
-        .map(|layer| {
-            let was = same_layer(layer, &now, &before);
-            let first = same_layer(layer, &now, &sent);
-            let differs = |other: Option<&HeaderFields>, name: &str, value: &str| {
-                other
-                    .and_then(|o| o.fields.iter().find(|(n, _)| *n == name))
-                    .map(|(_, v)| v.clone())
-                    .filter(|v| v != value)
-            };
-            Layer {
-                name: layer.title.to_owned(),
-                depth: u32::try_from(layer.depth).unwrap_or(u32::MAX),
-                bytes: layer.bytes,
-                fields: layer
-                    .fields
-                    .iter()
-                    .map(|(name, value)| LayerField {
-                        name: if *name == "ttl" {
-                            "TTL".to_owned()
-                        } else {
-                            (*name).to_owned()
-                        },
-                        now: value.clone(),
-                        before: differs(was, name, value),
-                        sent: differs(first, name, value),
-                    })
-                    .collect(),
-            }
-        })
-        .collect()
 }
 
 /// The rules asked at a stop, in order.

@@ -19,7 +19,7 @@ export interface DiagnosticView {
     /**
      * What to do.
      */
-    help: string | undefined;
+    help?: string;
     /**
      * The field.
      */
@@ -27,7 +27,7 @@ export interface DiagnosticView {
     /**
      * The file; `None` when no text is to blame.
      */
-    file: string | undefined;
+    file?: string;
     /**
      * From 1.
      */
@@ -57,7 +57,7 @@ export interface ShapeLine {
     /**
      * Right part, if any (a share, a count).
      */
-    value: string | undefined;
+    value?: string;
     /**
      * Which kind of line: `address`, `listen`, `endpointReady`, `endpointNotReady`, `row`, `note`.
      */
@@ -65,7 +65,7 @@ export interface ShapeLine {
     /**
      * What the line stands for, if it can be on a path (an endpoint's pod, a Service's row).
      */
-    reference: string | undefined;
+    reference?: string;
 }
 
 /**
@@ -101,15 +101,15 @@ export interface Place {
     /**
      * The file, `None` when the object is not in any (the default world).
      */
-    file: string | undefined;
+    file?: string;
     /**
      * From 1.
      */
-    line: number | undefined;
+    line?: number;
     /**
      * From 1.
      */
-    column: number | undefined;
+    column?: number;
 }
 
 /**
@@ -193,11 +193,11 @@ export interface TreeItem {
     /**
      * The shape that it selects, if drawn.
      */
-    shape: string | undefined;
+    shape?: string;
     /**
      * As on the shape.
      */
-    source: string | undefined;
+    source?: string;
     /**
      * As on the shape.
      */
@@ -251,7 +251,7 @@ export interface RuleView {
     /**
      * Where it comes from.
      */
-    origin: Place | undefined;
+    origin?: Place;
 }
 
 /**
@@ -280,6 +280,10 @@ export interface Timeline {
      * Of all legs, in the order of play.
      */
     stops: Stop[];
+    /**
+     * Headers of packets, each once.
+     */
+    layers: Layer[];
     /**
      * The stop worth looking at first (a NAT, a drop).
      */
@@ -313,7 +317,7 @@ export interface Edge {
     /**
      * A name beside it, if there is room (`vethd3a1f0c2`).
      */
-    label: string | undefined;
+    label?: string;
 }
 
 /**
@@ -380,7 +384,7 @@ export interface Shape {
     /**
      * The shape around it.
      */
-    parent: string | undefined;
+    parent?: string;
     /**
      * The name, whole.
      */
@@ -401,7 +405,7 @@ export interface Shape {
      * The Probe source or destination that a click on it means (`shop/client`, `node:worker-1`, `external:203.0.113.7`);
      * `None` where a request can start at neither.
      */
-    source: string | undefined;
+    source?: string;
     /**
      * What a request to it is sent to (`http://cart.shop/`, `10.244.1.3:8080`, `icmp:10.244.1.3`), best guess first.
      */
@@ -409,7 +413,7 @@ export interface Shape {
     /**
      * The document that made it.
      */
-    origin: Place | undefined;
+    origin?: Place;
 }
 
 /**
@@ -445,11 +449,11 @@ export interface LayerField {
     /**
      * As it came to this stop, when that differs.
      */
-    before: string | undefined;
+    before?: string;
     /**
      * As the sender sent it, when that differs.
      */
-    sent: string | undefined;
+    sent?: string;
 }
 
 /**
@@ -527,7 +531,7 @@ export interface Stop {
     /**
      * The shape where it is; `None` while the world drawn does not hold it.
      */
-    shape: string | undefined;
+    shape?: string;
     /**
      * The way from the stop before to this one, along wires; empty: it did not move.
      */
@@ -565,9 +569,9 @@ export interface Stop {
      */
     micros: number;
     /**
-     * The packet as it leaves this stop, outermost header first.
+     * The packet as it leaves this stop, outermost header first: indices into `Timeline::layers`.
      */
-    packet: Layer[];
+    packet: number[];
     /**
      * Chains and rules visited here, if it is a hook.
      */
@@ -575,7 +579,7 @@ export interface Stop {
     /**
      * Where it comes from.
      */
-    origin: Place | undefined;
+    origin?: Place;
     /**
      * Edges that are lit on the way here.
      */
@@ -704,7 +708,7 @@ export interface LoadResult {
     /**
      * What to offer while nobody has asked anything.
      */
-    first: FirstRequest | undefined;
+    first?: FirstRequest;
     /**
      * Typed lines that do not work on this world, each with what it said: `node:w $ ip addr del …: …`.
      */
@@ -718,7 +722,7 @@ export interface SendResult {
     /**
      * Why the request could not be asked at all; then everything else is empty.
      */
-    error: string | undefined;
+    error?: string;
     /**
      * `delivered`, `refused`, `dropped`, …
      */
@@ -734,11 +738,11 @@ export interface SendResult {
     /**
      * HTTP status.
      */
-    status: number | undefined;
+    status?: number;
     /**
      * Pod that answered.
      */
-    backend: string | undefined;
+    backend?: string;
     /**
      * Simulated time until the answer, microseconds.
      */
@@ -791,37 +795,38 @@ export class Engine {
     free(): void;
     [Symbol.dispose](): void;
     /**
-     * Judges checks against the loaded files and what was typed since.
+     * Judges checks against the loaded files and what was typed since. Gives a `CheckReport`.
      */
-    check(checks: SourceFile[]): CheckReport;
+    check(names: string[], texts: string[]): string;
     /**
-     * Runs a command line of the simulated shell at a place.
+     * Runs a command line of the simulated shell at a place. Gives an `ExecResult`.
      */
-    exec(place: string, line: string): ExecResult;
+    exec(place: string, line: string): string;
     /**
-     * Reads these files, and types these lines on the world that they make. With errors the last good world stays.
+     * Reads these files, and types these lines (`TypedLine[]`) on the world that they make. With errors the last good
+     * world stays. Gives a `LoadResult`.
      */
-    load(sources: SourceFile[], typed: TypedLine[]): LoadResult;
+    load(names: string[], texts: string[], typed: string): string;
     /**
      * An engine with the default world.
      */
     constructor();
     /**
-     * Where a document says what a shape or a row of the tree stands for.
+     * Where a document says what a shape or a row of the tree stands for: a `Place` or null.
      */
-    place(id: string): Place | undefined;
+    place(id: string): string;
     /**
-     * The world laid out.
+     * The world laid out as `SceneOptions` say: a `Scene`.
      */
-    scene(options: SceneOptions): Scene;
+    scene(options: string): string;
     /**
-     * Sends a request.
+     * Sends a `SendRequest`. Gives a `SendResult`.
      */
-    send(request: SendRequest): SendResult;
+    send(request: string): string;
     /**
-     * The drawing as a file of its own.
+     * The drawing as a file of its own, laid out as `SceneOptions` say: a string.
      */
-    svg(options: SceneOptions): string;
+    svg(options: string): string;
 }
 
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
@@ -829,23 +834,22 @@ export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembl
 export interface InitOutput {
     readonly memory: WebAssembly.Memory;
     readonly __wbg_engine_free: (a: number, b: number) => void;
-    readonly engine_check: (a: number, b: number, c: number, d: number) => void;
+    readonly engine_check: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
     readonly engine_exec: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
-    readonly engine_load: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
+    readonly engine_load: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number) => void;
     readonly engine_new: () => number;
     readonly engine_place: (a: number, b: number, c: number, d: number) => void;
-    readonly engine_scene: (a: number, b: number, c: any) => void;
-    readonly engine_send: (a: number, b: number, c: any) => void;
-    readonly engine_svg: (a: number, b: number, c: any) => void;
+    readonly engine_scene: (a: number, b: number, c: number, d: number) => void;
+    readonly engine_send: (a: number, b: number, c: number, d: number) => void;
+    readonly engine_svg: (a: number, b: number, c: number, d: number) => void;
     readonly __wbindgen_export: (a: number, b: number) => number;
     readonly __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
     readonly __wbindgen_export3: (a: number, b: number, c: number) => void;
-    readonly __wbindgen_export4: (a: number) => void;
-    readonly __wbindgen_export5: () => number;
     readonly __wbindgen_externrefs: WebAssembly.Table;
     readonly __wbindgen_add_to_stack_pointer: (a: number) => number;
-    readonly __wbindgen_export6: (a: number, b: number) => void;
-    readonly __wbindgen_export7: (a: number) => void;
+    readonly __wbindgen_export4: () => number;
+    readonly __wbindgen_export5: (a: number, b: number) => void;
+    readonly __wbindgen_export6: (a: number) => void;
     readonly __wbindgen_start: () => void;
 }
 
