@@ -29,12 +29,12 @@ pub(crate) struct Pods<'a> {
 impl<'a> Pods<'a> {
     pub(crate) fn of(input: &'a Input) -> Self {
         let known: Vec<&str> = input.nodes.iter().map(|n| n.name.as_str()).collect();
-        let mut sorted: Vec<&PodInput> = input.pods.iter().collect();
-        order::sort_by_key(&mut sorted, |pod| order(pod));
+        let mut sorted: Vec<_> = input.pods.iter().map(|pod| (order(pod), pod)).collect();
+        order::sort_by(&mut sorted, |a, b| a.0.cmp(&b.0));
         let mut by_node: BTreeMap<&str, Vec<&PodInput>> = BTreeMap::new();
         let mut homeless = Vec::new();
         let index: hoplab_source::collections::BTreeSet<&str> = known.into_iter().collect();
-        for pod in sorted {
+        for (_, pod) in sorted {
             match pod.node.as_deref().filter(|n| index.contains(n)) {
                 Some(node) => by_node.entry(node).or_default().push(pod),
                 None => homeless.push(pod),

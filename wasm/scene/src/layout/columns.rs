@@ -46,17 +46,16 @@ struct Measured<'a> {
 }
 
 /// Lays out.
-pub(crate) fn draw(input: &Input, options: &Options, keep: &Keep) -> Draft {
+pub(crate) fn draw(input: &Input, pods: &Pods<'_>, options: &Options, keep: &Keep) -> Draft {
     if choose::asleep(input, keep) {
         return beside_cluster(input);
     }
-    let pods = Pods::of(input);
     let sorted = services::sorted(input.services.iter());
-    let chosen = choose::nodes(input, &pods, keep, options.density);
+    let chosen = choose::nodes(input, pods, keep, options.density);
     let plan = Plan {
         options,
         keep,
-        pods: &pods,
+        pods,
         services: &sorted,
         chosen: &chosen,
     };
@@ -73,7 +72,7 @@ pub(crate) fn draw(input: &Input, options: &Options, keep: &Keep) -> Draft {
             measured = folded;
         }
     }
-    arrange(input, options, keep, &pods, measured)
+    arrange(input, options, keep, pods, measured)
 }
 
 /// Declared machines, and the cluster that they have nothing to do with as one box.

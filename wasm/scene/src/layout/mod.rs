@@ -63,9 +63,10 @@ impl Options {
 /// Lays a world out.
 pub fn layout(input: &Input, options: &Options) -> Scene {
     let keep = Keep::of(&options.keep);
+    let pods = choose::Pods::of(input);
     let mut draft = match options.density {
-        Density::Wide | Density::Middle => columns::draw(input, options, &keep),
-        Density::Phone => phone::draw(input, options, &keep),
+        Density::Wide | Density::Middle => columns::draw(input, &pods, options, &keep),
+        Density::Phone => phone::draw(input, &pods, options, &keep),
     };
     draft.order();
     Scene {
@@ -73,7 +74,7 @@ pub fn layout(input: &Input, options: &Options) -> Scene {
         height: draft.height.ceil(),
         shapes: draft.shapes,
         edges: draft.edges,
-        tree: tree::of(input, &draft.drawn),
+        tree: tree::of(input, &pods, &draft.drawn),
     }
 }
 

@@ -24,12 +24,11 @@ const TALL: f64 = 46.0;
 const CHIP: f64 = 52.0;
 
 /// Lays out.
-pub(crate) fn draw(input: &Input, options: &Options, keep: &Keep) -> Draft {
-    let pods = Pods::of(input);
+pub(crate) fn draw(input: &Input, pods: &Pods<'_>, options: &Options, keep: &Keep) -> Draft {
     if keep.is_empty() {
-        return overview(input, options, &pods);
+        return overview(input, options, pods);
     }
-    let chosen = choose::nodes(input, &pods, keep, options.density);
+    let chosen = choose::nodes(input, pods, keep, options.density);
     // A strip has one pod at its end and one way to the wire; what is more tangled needs the larger drawing.
     let plain = chosen.opened.len() <= 2
         && !chosen.opened.is_empty()
@@ -38,7 +37,7 @@ pub(crate) fn draw(input: &Input, options: &Options, keep: &Keep) -> Draft {
             ends(pods.on(&n.name), keep).len() <= 1 && !(keep.direct(&n.name) && n.tunnel.is_some())
         });
     if plain {
-        return strips(input, options, keep, &pods, &chosen.opened);
+        return strips(input, options, keep, pods, &chosen.opened);
     }
     stacked::draw(&path_only(input, keep, &chosen.opened), options, keep)
 }

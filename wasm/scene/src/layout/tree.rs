@@ -26,8 +26,7 @@ fn item(id: impl Into<String>, kind: &str, label: impl Into<String>, value: impl
 }
 
 /// Cluster, nodes, pods; namespaces with Services and workloads; the outside.
-pub(crate) fn of(input: &Input, drawn: &Drawn) -> Vec<TreeItem> {
-    let pods = Pods::of(input);
+pub(crate) fn of(input: &Input, pods: &Pods<'_>, drawn: &Drawn) -> Vec<TreeItem> {
     let mut tree = Vec::new();
     if !input.nodes.is_empty() {
         let mut cluster = item("cluster", "cluster", format!("cluster {}", input.cluster), "");
