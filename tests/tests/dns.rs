@@ -40,7 +40,7 @@ fn datagrams() -> Vec<(String, Packet)> {
             .value
             .run(&from, &request, &RunOptions::default())
             .expect(&to);
-        for flight in &run.flights {
+        for flight in run.flights.iter() {
             let Some((_, step)) = flight.steps.last() else {
                 continue;
             };

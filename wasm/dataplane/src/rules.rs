@@ -180,11 +180,7 @@ impl RuleBuilder {
 
     /// The rule with a target.
     pub fn target(self, target: Target, origin: &Arc<Origin>) -> Rule {
-        Rule {
-            matches: self.0,
-            target: Some(target),
-            origin: Some(Arc::clone(origin)),
-        }
+        Rule::new(self.0, Some(target), Some(Arc::clone(origin)))
     }
 
     /// The rule with a jump.
@@ -194,11 +190,7 @@ impl RuleBuilder {
 
     /// The rule without a target: it only counts.
     pub fn counts(self, origin: &Arc<Origin>) -> Rule {
-        Rule {
-            matches: self.0,
-            target: None,
-            origin: Some(Arc::clone(origin)),
-        }
+        Rule::new(self.0, None, Some(Arc::clone(origin)))
     }
 }
 

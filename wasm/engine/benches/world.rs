@@ -175,7 +175,21 @@ fn rules() {
     );
 }
 
+/// Only requests, many of them: for a profiler (`-- requests`).
+fn requests() {
+    let world = load(&manifests(10_000));
+    let from = From::parse("shop/client").expect("a source");
+    let request = Request::parse("http://service:shop/app-999/").expect("a target");
+    for _ in 0..200 {
+        let run = world.run(&from, &request, &RunOptions::default());
+        std::hint::black_box(run.expect("runs"));
+    }
+}
+
 fn main() {
+    if std::env::args().any(|argument| argument == "requests") {
+        return requests();
+    }
     println!("{:<58} {:>13} {:>10}", "what, natively", "mean", "budget");
     [50, 1_000, 10_000].into_iter().for_each(world);
     full_build();

@@ -6,6 +6,7 @@ use hoplab_kernel::sim::{Limits, Sim};
 use hoplab_trace::{Exchange, Name, Outcome, Trace, Verdict};
 use hoplab_wire::{Header, MacAddr};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A question for a link address.
@@ -71,7 +72,7 @@ impl World {
         let run = Run {
             trace,
             overlay: before,
-            flights,
+            flights: Arc::new(flights),
             queries: Vec::new(),
         };
         (run, answers)

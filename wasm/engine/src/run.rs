@@ -24,6 +24,7 @@ use hoplab_wire::http;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a request is run.
@@ -73,7 +74,7 @@ pub struct Run {
     /// What its packets left behind.
     pub overlay: Overlay,
     /// Every packet, for captures.
-    pub flights: Vec<Flight>,
+    pub flights: Arc<Vec<Flight>>,
     /// Every question that who asked sent to name servers.
     pub queries: Vec<Query>,
 }
@@ -219,7 +220,7 @@ impl World {
         Ok(Run {
             trace,
             overlay,
-            flights,
+            flights: Arc::new(flights),
             queries: report.resolved.map(|r| r.queries).unwrap_or_default(),
         })
     }

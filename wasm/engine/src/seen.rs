@@ -27,7 +27,7 @@ impl Seen {
         if runs.len() == RUNS_KEPT {
             runs.pop_front();
         }
-        runs.push_back(Arc::new(run.flights.clone()));
+        runs.push_back(Arc::clone(&run.flights));
         let counters = Arc::make_mut(&mut self.counters);
         for (netns, step) in run.flights.iter().flat_map(|flight| &flight.steps) {
             let StepKind::Hook { table, hits, .. } = &step.kind else {

@@ -16,6 +16,7 @@ pub use tuple::Tuple;
 use hoplab_source::collections::{BTreeMap, IndexMap};
 use hoplab_trace::Micros;
 use hoplab_wire::L4Protocol;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An entry's key, unique in its table; never used twice.
@@ -127,10 +128,10 @@ pub struct Stats {
     pub clash_resolve: u32,
 }
 
-/// The connection table of one namespace. It lists entries from the oldest.
+/// The connection table of one namespace. It lists entries from the oldest. A copy shares its entries until they change.
 #[derive(Clone, Debug, Default)]
 pub struct Conntrack {
-    entries: BTreeMap<EntryId, Entry>,
+    entries: BTreeMap<EntryId, Arc<Entry>>,
     by_tuple: IndexMap<Tuple, (EntryId, Direction)>,
     next: u32,
     /// Counters.
@@ -142,6 +143,7 @@ impl Conntrack {
     pub fn entries(&self, now: Micros) -> impl Iterator<Item = &Entry> {
         self.entries
             .values()
+            .map(|entry| &**entry)
             .filter(move |e| e.confirmed && !e.clashed && e.expires > now)
     }
 
@@ -152,11 +154,11 @@ impl Conntrack {
 
     /// One entry, confirmed or not.
     pub fn entry(&self, id: EntryId) -> Option<&Entry> {
-        self.entries.get(&id)
+        self.entries.get(&id).map(|entry| &**entry)
     }
 
     pub(crate) fn entry_mut(&mut self, id: EntryId) -> Option<&mut Entry> {
-        self.entries.get_mut(&id)
+        self.entries.get_mut(&id).map(Arc::make_mut)
     }
 
     /// The confirmed, unexpired entry that a packet with this tuple belongs to.
@@ -165,7 +167,7 @@ impl Conntrack {
         self.entries
             .get(&id)
             .filter(|e| e.expires > now)
-            .map(|e| (e, direction))
+            .map(|e| (&**e, direction))
     }
 
     /// Whether a reply with this tuple would belong to another connection (`nf_conntrack_tuple_taken`).
@@ -196,7 +198,7 @@ impl Conntrack {
             created: now,
             expires: now + Duration::from_secs(30),
         };
-        self.entries.insert(id, entry);
+        self.entries.insert(id, Arc::new(entry));
         id
     }
 
@@ -239,7 +241,7 @@ impl Conntrack {
             }
             self.by_tuple.insert(tuple, (id, direction));
         }
-        if let Some(entry) = self.entries.get_mut(&id) {
+        if let Some(entry) = self.entry_mut(id) {
             entry.confirmed = true;
             if clashed {
                 entry.clashed = true;
@@ -289,7 +291,7 @@ impl Conntrack {
         settings: &setting::Changed,
         now: Micros,
     ) {
-        let Some(entry) = self.entries.get_mut(&id) else {
+        let Some(entry) = self.entry_mut(id) else {
             return;
         };
         let reply = direction == Direction::Reply;

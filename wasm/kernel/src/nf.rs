@@ -14,7 +14,7 @@ use hoplab_trace::{HookName, Name};
 use hoplab_wire::L4Protocol;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// iptables tables, in the order of `iptables-save`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,6 +99,38 @@ pub struct Rule {
     pub target: Option<Target>,
     /// Why it exists.
     pub origin: Option<Arc<Origin>>,
+    text: RuleText,
+}
+
+impl Rule {
+    /// A rule.
+    pub fn new(matches: Vec<Match>, target: Option<Target>, origin: Option<Arc<Origin>>) -> Self {
+        Self {
+            matches,
+            target,
+            origin,
+            text: RuleText::default(),
+        }
+    }
+}
+
+/// A rule's text for one family, made when a packet first meets the rule. A copy of the rule makes its own.
+#[derive(Debug, Default)]
+struct RuleText(OnceLock<(bool, Name)>);
+
+impl Clone for RuleText {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl RuleText {
+    fn get(&self, v4: bool, make: impl Fn() -> String) -> Name {
+        match self.0.get_or_init(|| (v4, Name::from(make()))) {
+            (family, text) if *family == v4 => Arc::clone(text),
+            _ => Name::from(make()),
+        }
+    }
 }
 
 /// A match. `not` inverts it.

@@ -25,7 +25,6 @@ mod walk;
 
 use crate::NetNs;
 use crate::net::{Net, NetNsId};
-use crate::nf::eval::RuleTexts;
 use crate::overlay::{FIRST_ON_DEMAND, Overlay};
 use crate::process::{Process, Purpose, SocketError, SocketId};
 use crate::stack::Stack;
@@ -238,7 +237,6 @@ pub struct Sim<'a> {
     floods: Vec<cursor::Flood>,
     fragments: IndexMap<local::FragmentKey, local::Pieces>,
     unknowns: Vec<Unknown>,
-    texts: RuleTexts,
     finished_at: Option<Micros>,
     kernel: Name,
     nothing: Name,
@@ -274,7 +272,6 @@ impl<'a> Sim<'a> {
             floods: Vec::new(),
             fragments: IndexMap::new(),
             unknowns: Vec::new(),
-            texts: RuleTexts::default(),
             finished_at: None,
             kernel: Name::from("kernel"),
             nothing: Name::from(""),

@@ -54,14 +54,7 @@ fn prints_each_rule_as_it_was_written() {
 fn prints_marks_in_the_form_that_the_kernel_holds() {
     let text = |op, value, mask| {
         let target = Some(Target::Mark { op, value, mask });
-        rule_text(
-            &Rule {
-                matches: Vec::new(),
-                target,
-                origin: None,
-            },
-            "KUBE-MARK-MASQ",
-        )
+        rule_text(&Rule::new(Vec::new(), target, None), "KUBE-MARK-MASQ")
     };
     assert_eq!(
         text(MarkOp::Or, 0x4000, 0),
@@ -81,14 +74,7 @@ fn prints_marks_in_the_form_that_the_kernel_holds() {
 fn quotes_what_the_shell_would_split() {
     let text = |comment: &str| {
         let matches = vec![Match::Comment(Name::from(comment))];
-        rule_text(
-            &Rule {
-                matches,
-                target: None,
-                origin: None,
-            },
-            "X",
-        )
+        rule_text(&Rule::new(matches, None, None), "X")
     };
     assert_eq!(text("plain-1"), "-A X -m comment --comment plain-1");
     assert_eq!(text("default/web"), "-A X -m comment --comment \"default/web\"");

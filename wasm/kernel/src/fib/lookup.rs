@@ -3,6 +3,7 @@
 //! Models net/ipv4/fib_rules.c, fib_trie.c `fib_table_lookup` and fib_semantics.c `fib_select_path`.
 
 use super::{DEFAULT, LOCAL, MAIN, NextHop, Route, RouteKind};
+use crate::nf::eval::within;
 use crate::stack::Stack;
 use hoplab_source::Origin;
 use hoplab_trace::Name;
@@ -98,7 +99,7 @@ fn in_table<'a>(stack: &'a Stack, table: u32, key: &Key<'_>) -> Found<'a> {
     };
     let best = routes
         .iter()
-        .filter(|r| r.prefix.contains(&key.dst))
+        .filter(|r| within(&r.prefix, key.dst))
         .filter(|r| r.next_hops.is_empty() || r.next_hops.iter().any(|h| usable(&h)))
         .filter(|r| key.oif.is_none() || !r.next_hops.is_empty())
         .min_by_key(|r| (u8::MAX - r.prefix.prefix_len(), r.metric));

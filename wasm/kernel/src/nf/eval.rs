@@ -100,12 +100,8 @@ pub(crate) struct Around<'a> {
     pub(crate) state: &'a mut StackState,
     pub(crate) mark: &'a mut u32,
     pub(crate) chooser: &'a mut dyn Chooser,
-    pub(crate) texts: &'a mut RuleTexts,
     pub(crate) unknowns: &'a mut Vec<Unknown>,
 }
-
-/// Texts of rules that were recorded in this run: by chain (its address stays while the run holds the stacks) and index.
-pub(crate) type RuleTexts = IndexMap<(usize, usize), Name>;
 
 /// The kernel allows no jump deeper than the number of chains; rulesets that agents write stay far below this.
 const MAX_DEPTH: usize = 64;
@@ -215,21 +211,24 @@ impl<'a, 'b> Evaluation<'a, 'b> {
             drawn: None,
         }];
         let mut asked = 0;
-        while let Some(depth) = frames.len().checked_sub(1) {
-            let frame = &mut frames[depth];
+        while let Some(frame) = frames.last_mut() {
             let chain = frame.chain;
-            let Some(rule) = chain.rules.get(frame.next) else {
+            let left = chain.rules.get(frame.next..).unwrap_or_default();
+            let passed = left.iter().take_while(|rule| self.is_elsewhere(rule)).count();
+            let Some(rule) = left.get(passed) else {
                 frames.pop();
                 continue;
             };
-            let index = frame.next;
-            frame.next += 1;
-            asked += 1;
+            let index = frame.next + passed;
+            frame.next = index + 1;
+            asked += passed + 1;
+            let matches = self.matches(rule, index, frame);
+            let depth = frames.len() - 1;
             if asked > MAX_RULES || depth > MAX_DEPTH {
                 self.unknown(chain, "the ruleset has no end");
                 return (Decision::Drop, None);
             }
-            if !self.matches(rule, index, &mut frames[depth]) {
+            if !matches {
                 continue;
             }
             let Some(mut target) = rule.target.as_ref() else {
@@ -406,17 +405,11 @@ impl<'a, 'b> Evaluation<'a, 'b> {
         let Some(rule) = chain.rules.get(index) else {
             return;
         };
-        let key = (Arc::as_ptr(chain) as usize, index);
-        let family = if self.seen.src.is_ipv4() {
-            Family::V4
-        } else {
-            Family::V6
-        };
-        let text = self.around.texts.entry(key).or_insert_with(|| {
-            Name::from(match self.nft {
-                Some(table) => nft::rule_text(rule, table),
-                None => save::rule_text_of(rule, &chain.name, family),
-            })
+        let v4 = self.seen.src.is_ipv4();
+        let family = if v4 { Family::V4 } else { Family::V6 };
+        let text = rule.text.get(v4, || match self.nft {
+            Some(table) => nft::rule_text(rule, table),
+            None => save::rule_text_of(rule, &chain.name, family),
         });
         self.hits.push(RuleHit {
             chain: Arc::clone(&chain.name),
@@ -424,19 +417,18 @@ impl<'a, 'b> Evaluation<'a, 'b> {
             number: u32::try_from(index + 1).unwrap_or(u32::MAX),
             of: u32::try_from(chain.rules.len()).unwrap_or(u32::MAX),
             matched,
-            text: Arc::clone(text),
+            text,
             origin: rule.origin.clone(),
         });
     }
 
+    /// Whether a rule is for another destination: most rules of a long chain are, and it is written first.
     #[inline]
+    fn is_elsewhere(&self, rule: &Rule) -> bool {
+        matches!(rule.matches.first(), Some(Match::Dst { not, net }) if within(net, self.seen.dst) == *not)
+    }
+
     fn matches(&mut self, rule: &Rule, index: usize, frame: &mut Frame<'_>) -> bool {
-        // Most rules of a long chain differ in their destination, which is written first.
-        if let Some(Match::Dst { not, net }) = rule.matches.first()
-            && within(net, self.seen.dst) == *not
-        {
-            return false;
-        }
         if !rule.matches.iter().all(|m| self.holds(m)) {
             return false;
         }
@@ -635,7 +627,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
 
 /// Whether a prefix holds an address: the same as `IpNet::contains`, without making its last address.
 #[inline]
-fn within(net: &IpNet, address: IpAddr) -> bool {
+pub(crate) fn within(net: &IpNet, address: IpAddr) -> bool {
     match (net, address) {
         (IpNet::V4(net), IpAddr::V4(a)) => {
             let differ = net.addr().to_bits() ^ a.to_bits();

@@ -70,11 +70,7 @@ pub fn rules(words: &[&str], family: Family, chains: &dyn Fn(&str) -> bool) -> R
                     _ => {}
                 }
             }
-            rules.push(Rule {
-                matches,
-                target: reader.target.clone(),
-                origin: None,
-            });
+            rules.push(Rule::new(matches, reader.target.clone(), None));
         }
     }
     Ok(rules)

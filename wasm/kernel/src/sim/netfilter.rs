@@ -216,7 +216,6 @@ impl Sim<'_> {
             state: self.overlay.stack_mut(stack.id),
             mark: &mut cursor.skb.mark,
             chooser: self.chooser,
-            texts: &mut self.texts,
             unknowns: &mut self.unknowns,
         };
         let evaluated = ask(&seen, &mut around);

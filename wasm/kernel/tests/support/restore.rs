@@ -297,11 +297,7 @@ fn rule(words: &mut VecDeque<String>, line: &str) -> Rule {
         matches.push(found);
         not = false;
     }
-    Rule {
-        matches,
-        target,
-        origin: None,
-    }
+    Rule::new(matches, target, None)
 }
 
 fn ct_state(text: &str) -> CtStateName {

@@ -323,11 +323,7 @@ fn match_text(out: &mut String, found: &Match, numeric: bool) {
 
 /// One match as `iptables-save` prints it.
 fn rule_words(found: &Match) -> String {
-    let rule = Rule {
-        matches: vec![found.clone()],
-        target: None,
-        origin: None,
-    };
+    let rule = Rule::new(vec![found.clone()], None, None);
     rule_text_of(&rule, "x", Family::V4).replace("-A x ", "")
 }
 
@@ -338,11 +334,7 @@ fn target_name(target: &Target) -> (String, bool) {
         Target::Jump(name) => (name.to_string(), false),
         Target::Notrack | Target::Zone(_) | Target::Written { .. } => ("CT".to_owned(), false),
         other => {
-            let rule = Rule {
-                matches: Vec::new(),
-                target: Some(other.clone()),
-                origin: None,
-            };
+            let rule = Rule::new(Vec::new(), Some(other.clone()), None);
             let text = rule_text_of(&rule, "x", Family::V4);
             let name = text.split(" -j ").nth(1).and_then(|rest| rest.split(' ').next());
             (name.unwrap_or_default().to_owned(), false)
