@@ -463,9 +463,36 @@ pub static ROWS: &[Row] = &[
         DNS,
         "CoreDNS's plug-in loop",
         Assumed,
-        "a way back by the pod's own addresses or 127.0.0.53 is found and CoreDNS has ended: it listens nowhere, and its log \
-         says why; its pod is still listed as ready, where a real one crash-loops",
-        &["wasm/shell/tests/lookups.rs#a_coredns_that_forwards_to_itself_ends"],
+        "a way back by the pod's own addresses, 127.0.0.53 or a Service in front of it is found; one through other machines is \
+         not. CoreDNS ends: its pods are in CrashLoopBackOff, and its log says why",
+        &[
+            "wasm/shell/tests/lookups.rs#a_coredns_that_forwards_to_itself_ends",
+            "wasm/shell/tests/name_servers.rs#a_coredns_that_forwards_to_itself_is_not_ready",
+        ],
+    ),
+    row(
+        DNS,
+        "Corefiles with an error, and CoreDNS's plug-in reload",
+        Modelled,
+        "worded as CoreDNS words it, at the ConfigMap's line; the earlier Corefile stays in force, at a start CoreDNS crash-loops; \
+         a settled world has waited for the interval of reload",
+        &[
+            "wasm/shell/tests/name_servers.rs#the_old_corefile_stays_in_force_while_the_new_one_is_wrong",
+            "wasm/shell/tests/name_servers.rs#a_corefile_with_an_error_at_the_start_ends_coredns",
+            "wasm/shell/tests/name_servers.rs#without_reload_a_corefile_is_read_when_its_pod_is_made_anew",
+        ],
+    ),
+    row(
+        DNS,
+        "NodeLocal DNSCache",
+        Modelled,
+        "the DaemonSet of cluster/addons/dns/nodelocaldns: its device, its rules, its Corefile with placeholders filled, \
+         stub domains of kube-dns; beside IPVS with clusterDNS of the ConfigMap kubelet-config",
+        &[
+            "wasm/shell/tests/name_servers.rs#nodelocal_dnscache_answers_on_its_node",
+            "wasm/shell/tests/name_servers.rs#nodelocal_dnscache_beside_ipvs_has_one_address",
+            "wasm/shell/tests/name_servers.rs#placeholders_that_nobody_filled_end_nodelocal_dnscache",
+        ],
     ),
     row(
         DNS,
@@ -476,14 +503,14 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         DNS,
-        "NodeLocal DNSCache; the race of two questions for one connection of conntrack; slow and overloaded name servers",
+        "The race of two questions for one connection of conntrack; slow and overloaded name servers",
         Unknown,
         "every question of a look-up is sent, and a name server thinks for 0.1 ms",
         &[],
     ),
     row(
         DNS,
-        "CoreDNS's plug-ins reload, debug, trace, cancel, geoip, nsid, transfer",
+        "CoreDNS's plug-ins debug, trace, cancel, geoip, nsid, transfer",
         Kept,
         "they change no answer that the model gives",
         &[],

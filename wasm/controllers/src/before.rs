@@ -3,8 +3,8 @@
 //! Nothing here decides what an object is. Each taker says what its object is made from, and takes the old one only if
 //! all of that is shared with the world before; a property test compares with the world that is made anew.
 
-use crate::Reconciled;
 use crate::status::Count;
+use crate::{Failing, Reconciled};
 use hoplab_objects::settings::{ClusterSettings, NodeSettings};
 use hoplab_objects::view::{Pod, Service};
 use hoplab_objects::{Made, Object, Provenance, Store};
@@ -26,6 +26,7 @@ struct Remembered {
     troubled: BTreeSet<ObjectKey>,
     /// How many pods of each workload were in which state.
     counts: BTreeMap<ObjectKey, Count>,
+    failing: Failing,
 }
 
 impl Steps {
@@ -34,12 +35,14 @@ impl Steps {
         settings: &ClusterSettings,
         troubled: BTreeSet<ObjectKey>,
         counts: BTreeMap<ObjectKey, Count>,
+        failing: &Failing,
     ) -> Self {
         Self(Arc::new(Remembered {
             wanted,
             settings: settings.clone(),
             troubled,
             counts,
+            failing: failing.clone(),
         }))
     }
 }
@@ -52,6 +55,8 @@ pub(crate) struct Before<'p> {
     nodes: BTreeMap<&'p str, &'p NodeSettings>,
     /// Addresses that documents give to pods now.
     written: BTreeSet<IpAddr>,
+    /// Pods that fail now, or did then.
+    failing: Vec<ObjectKey>,
 }
 
 impl<'p> Before<'p> {
@@ -62,6 +67,7 @@ impl<'p> Before<'p> {
             reconciled: None,
             nodes: BTreeMap::new(),
             written: BTreeSet::new(),
+            failing: Vec::new(),
         }
     }
 
@@ -71,6 +77,7 @@ impl<'p> Before<'p> {
         reconciled: Option<&'p Reconciled>,
         documents: &Store,
         settings: &'p ClusterSettings,
+        failing: &Failing,
     ) -> Self {
         let same_cluster = reconciled.filter(|before| before.steps.0.settings == *settings);
         Self {
@@ -81,6 +88,12 @@ impl<'p> Before<'p> {
                 .all::<Pod>()
                 .filter(|(object, _)| object.is_written())
                 .flat_map(|(_, pod)| pod.addresses())
+                .collect(),
+            failing: same_cluster
+                .iter()
+                .flat_map(|before| before.steps.0.failing.keys())
+                .chain(failing.keys())
+                .cloned()
                 .collect(),
         }
     }
@@ -170,6 +183,10 @@ impl<'p> Before<'p> {
         let Some(node) = self.nodes.get(pod.spec.node_name.as_str()) else {
             return false;
         };
+        let is = |key: &&ObjectKey| key.name == pod.metadata.name && key.namespace == pod.metadata.namespace;
+        if self.failing.iter().any(|key| is(&key)) {
+            return false;
+        }
         let addresses = pod.addresses();
         let in_place = if pod.spec.host_network {
             addresses == node.addresses

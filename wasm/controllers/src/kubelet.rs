@@ -1,13 +1,14 @@
 //! What a kubelet reports of a pod: phase, addresses, conditions.
 
+use crate::Failing;
 use crate::infrastructure::{default, put};
 use crate::pods::Draft;
 use hoplab_objects::settings::ClusterSettings;
 use hoplab_objects::view::{Condition, Container, IntOrString, PodSpec, Protocol};
 use serde_json::{Map, Value, json};
 
-/// Completes the status of every pod that has a node. What an export says is kept.
-pub(crate) fn report(pods: &mut [Draft], settings: &ClusterSettings) {
+/// Completes the status of every pod that has a node. What an export says is kept, unless the pod fails here.
+pub(crate) fn report(pods: &mut [Draft], settings: &ClusterSettings, failing: &Failing) {
     let nodes = settings.by_name();
     for pod in pods.iter_mut().filter(|pod| pod.kept.is_none()) {
         let Some(node) = nodes.get(pod.view.spec.node_name.as_str()) else {
@@ -28,7 +29,16 @@ pub(crate) fn report(pods: &mut [Draft], settings: &ClusterSettings) {
             put(&mut pod.value, &["status", "phase"], json!(phase));
         }
         let running = pod.view.status.phase == "Running";
-        let containers = if running {
+        let fails = failing.get(pod.key()).filter(|_| running).cloned();
+        if let Some(container) = &fails {
+            crash_loops(pod, container);
+        }
+        let containers = if let Some(container) = &fails {
+            Some(Unready {
+                reason: "ContainersNotReady",
+                message: format!("containers with unready status: [{container}]"),
+            })
+        } else if running {
             unready(&pod.view.spec)
         } else {
             Some(reason_of_phase(&pod.view.status.phase))
@@ -60,6 +70,50 @@ pub(crate) fn report(pods: &mut [Draft], settings: &ClusterSettings) {
         .collect();
         add(pod, missing);
     }
+}
+
+/// How often a container has ended by the time that the kubelet waits as long as it ever does: 10 s, twice as long each
+/// time, 300 s. Source: pkg/kubelet/kubelet.go initialBackOff, MaxContainerBackOff.
+const RESTARTS: u32 = 6;
+
+/// The status of a pod whose container ends whenever it starts. Models pkg/kubelet/kuberuntime doBackOff (v1.36).
+fn crash_loops(pod: &mut Draft, failing: &str) {
+    let metadata = &pod.view.metadata;
+    let full = format!("{}_{}", metadata.name, metadata.namespace);
+    let message = format!("back-off 5m0s restarting failed container={failing} pod={full}");
+    let of = |container: &Container| {
+        let fails = container.name == failing;
+        let state = if fails {
+            json!({"waiting": {"reason": "CrashLoopBackOff", "message": message}})
+        } else {
+            json!({"running": {}})
+        };
+        let last = if fails {
+            json!({"terminated": {"exitCode": 1, "reason": "Error"}})
+        } else {
+            json!({})
+        };
+        json!({
+            "image": container.image,
+            "lastState": last,
+            "name": container.name,
+            "ready": !fails,
+            "restartCount": if fails { RESTARTS } else { 0 },
+            "started": !fails,
+            "state": state,
+        })
+    };
+    let statuses = Value::Array(pod.view.spec.containers.iter().map(of).collect());
+    put(&mut pod.value, &["status", "containerStatuses"], statuses);
+    // What was ready before is not any more.
+    let stale = |type_: &str| matches!(type_, "Ready" | "ContainersReady");
+    if let Some(Value::Array(list)) = pod.value.pointer_mut("/status/conditions") {
+        list.retain(|condition| !condition.get("type").and_then(Value::as_str).is_some_and(stale));
+    }
+    pod.view_mut()
+        .status
+        .conditions
+        .retain(|condition| !stale(&condition.type_));
 }
 
 /// Why something is not ready.

@@ -45,12 +45,16 @@ use before::Before;
 use hoplab_objects::relate::{self, Relations};
 use hoplab_objects::settings::ClusterSettings;
 use hoplab_objects::{Object, Store};
-use hoplab_source::{Diagnostic, Warned};
+use hoplab_source::collections::BTreeMap;
+use hoplab_source::{Diagnostic, ObjectKey, Warned};
 
 /// The label of an EndpointSlice that names its Service.
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// The label of an EndpointSlice that names its controller.
 pub const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+
+/// Pods whose container of this name ends whenever it starts: what running it showed, told by who ran it.
+pub type Failing = BTreeMap<ObjectKey, String>;
 
 /// What controllers leave once they have settled.
 #[derive(Clone, Debug)]
@@ -66,7 +70,7 @@ pub struct Reconciled {
 /// All objects of a cluster once its controllers have settled. `previous` is the world before an edit, whose nodes
 /// and addresses are kept where they still fit; without it they depend on the objects alone.
 pub fn reconcile(store: &Store, settings: &ClusterSettings, previous: Option<&Store>) -> Warned<Store> {
-    let settled = settled(store, settings, &Before::addresses_of(previous));
+    let settled = settled(store, settings, &Before::addresses_of(previous), &Failing::new());
     Warned {
         value: settled.value.store,
         diagnostics: settled.diagnostics,
@@ -79,11 +83,22 @@ pub fn settle(
     store: &Store,
     settings: &ClusterSettings,
     previous: Option<&Reconciled>,
+    failing: &Failing,
 ) -> Warned<Reconciled> {
-    settled(store, settings, &Before::of(previous, store, settings))
+    settled(
+        store,
+        settings,
+        &Before::of(previous, store, settings, failing),
+        failing,
+    )
 }
 
-fn settled(store: &Store, settings: &ClusterSettings, before: &Before<'_>) -> Warned<Reconciled> {
+fn settled(
+    store: &Store,
+    settings: &ClusterSettings,
+    before: &Before<'_>,
+    failing: &Failing,
+) -> Warned<Reconciled> {
     let previous = before.store();
     let mut store = store.clone();
     store.retain(Object::is_written);
@@ -95,7 +110,7 @@ fn settled(store: &Store, settings: &ClusterSettings, before: &Before<'_>) -> Wa
     let wanted = store.clone();
     scheduler::place(&mut pods, settings, previous, &mut diagnostics);
     ipam::give_addresses(&mut pods, settings, previous, &mut diagnostics);
-    kubelet::report(&mut pods, settings);
+    kubelet::report(&mut pods, settings, failing);
     pods::keep(pods, &mut store);
     let troubled = service::complete(&mut store, settings, before, &mut diagnostics);
     let selected = Relations::selected(&store);
@@ -103,7 +118,7 @@ fn settled(store: &Store, settings: &ClusterSettings, before: &Before<'_>) -> Wa
     let relations = selected.with_owners(&store);
     let counts = status::report(&mut store, before, &relations);
     diagnostics.extend(relate::dangling(&store, &relations));
-    let steps = Steps::new(wanted, settings, troubled, counts);
+    let steps = Steps::new(wanted, settings, troubled, counts, failing);
     Warned {
         value: Reconciled {
             store,

@@ -3,8 +3,11 @@
 use crate::rules::rule;
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::nf::{CtStateName, TableName, Target};
-use hoplab_objects::view::Pod;
-use hoplab_source::Origin;
+use hoplab_objects::Store;
+use hoplab_objects::settings::ClusterSettings;
+use hoplab_objects::view::{ConfigMap, Pod, Service};
+use hoplab_objects::yaml::{self, Limits};
+use hoplab_source::{Origin, SourceId};
 use ipnet::{IpNet, Ipv4Net};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -16,6 +19,46 @@ pub const WRITER: &str = "kubelet";
 const MOST_NAMESERVERS: usize = 3;
 /// Source: validation MaxDNSSearchPaths.
 const MOST_SEARCHES: usize = 32;
+
+/// What of the kubelets' configuration decides how names are looked up, from the ConfigMap that kubeadm keeps it in:
+/// kube-system/kubelet-config, key `kubelet`. Source: kubelet.config.k8s.io/v1beta1 KubeletConfiguration (v1.36).
+pub struct Config {
+    cluster_dns: Vec<IpAddr>,
+    /// The file that pods get with dnsPolicy Default; empty: none.
+    pub resolv_conf: String,
+}
+
+impl Config {
+    /// Reads it; without one, the defaults.
+    pub fn of(store: &Store) -> Self {
+        let map = store.view::<ConfigMap>("kube-system", "kubelet-config");
+        let text = map.and_then(|map| map.data.get("kubelet"));
+        let read = text.map(|text| yaml::documents(SourceId::default(), text, &Limits::default()).value);
+        let document = read.iter().flatten().next();
+        let field = |name: &str| document.and_then(|document| document.value.get(name));
+        let addresses = field("clusterDNS").and_then(|list| list.as_array());
+        let addresses = addresses
+            .into_iter()
+            .flatten()
+            .filter_map(|a| a.as_str()?.parse().ok());
+        let path = field("resolvConf").and_then(|path| path.as_str());
+        Self {
+            cluster_dns: addresses.collect(),
+            resolv_conf: path.unwrap_or("/etc/resolv.conf").to_owned(),
+        }
+    }
+
+    /// What pods are given to ask: clusterDNS, else the address of the Service kube-system/kube-dns, where kubeadm
+    /// has it from.
+    pub fn cluster_dns(&self, store: &Store, settings: &ClusterSettings) -> Vec<IpAddr> {
+        if !self.cluster_dns.is_empty() {
+            return self.cluster_dns.clone();
+        }
+        let service = store.view::<Service>("kube-system", "kube-dns");
+        let own = service.and_then(|service| service.addresses().into_iter().next());
+        own.or_else(|| settings.dns_address()).into_iter().collect()
+    }
+}
 
 /// The kubelet's chains. Models pkg/kubelet/kubelet_network_linux.go syncIPTablesRules (v1.36).
 pub fn program_node(stack: &mut StackBuilder) {
@@ -99,13 +142,7 @@ impl DnsParts {
 }
 
 /// A pod's /etc/resolv.conf. Models pkg/kubelet/network/dns/dns.go GetPodDNS (v1.36).
-pub fn resolv_conf(
-    namespace: &str,
-    pod: &Pod,
-    node: &str,
-    cluster_dns: Option<IpAddr>,
-    domain: &str,
-) -> String {
+pub fn resolv_conf(namespace: &str, pod: &Pod, node: &str, cluster_dns: &[IpAddr], domain: &str) -> String {
     let of_node = DnsParts::parse(node);
     let spec = &pod.spec;
     let cluster = match spec.dns_policy.as_str() {
@@ -117,7 +154,7 @@ pub fn resolv_conf(
     };
     let mut parts = match (cluster, cluster_dns) {
         (None, _) => DnsParts::default(),
-        (Some(true), Some(server)) => {
+        (Some(true), [_, ..]) => {
             let mut searches = vec![
                 format!("{namespace}.svc.{domain}"),
                 format!("svc.{domain}"),
@@ -125,7 +162,7 @@ pub fn resolv_conf(
             ];
             searches.extend(of_node.searches);
             DnsParts {
-                nameservers: vec![server.to_string()],
+                nameservers: cluster_dns.iter().map(ToString::to_string).collect(),
                 searches,
                 options: vec!["ndots:5".to_owned()],
             }

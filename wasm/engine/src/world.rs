@@ -2,7 +2,8 @@
 
 use crate::seen::Seen;
 use crate::unmodelled;
-use hoplab_controllers::{Reconciled, settle};
+use hoplab_controllers::{Failing, Reconciled, settle};
+use hoplab_dataplane::dns;
 use hoplab_dataplane::plan::Plan;
 use hoplab_kernel::edit::Edit;
 use hoplab_kernel::overlay::Overlay;
@@ -11,7 +12,7 @@ use hoplab_objects::relate::Relations;
 use hoplab_objects::settings::ClusterSettings;
 use hoplab_objects::{Change, ChangeError, Known, Object, SourceText, Store, scenario};
 use hoplab_source::collections::BTreeMap;
-use hoplab_source::{Diagnostic, Origin, Warned};
+use hoplab_source::{Diagnostic, ObjectKey, Origin, Warned};
 use hoplab_trace::{Locate, Located, Place};
 use serde_json::Value;
 use std::sync::Arc;
@@ -60,7 +61,14 @@ impl World {
     pub fn load(files: &[SourceText<'_>], options: &Options) -> Warned<Self> {
         let read = scenario::read(files);
         let known = read.value.known.clone();
-        Self::settled(read.value.store(), known, options.clone(), None, read.diagnostics)
+        Self::settled(
+            read.value.store(),
+            known,
+            options.clone(),
+            None,
+            &[],
+            read.diagnostics,
+        )
     }
 
     /// The world of these objects, read elsewhere (a lesson's part, say).
@@ -70,6 +78,7 @@ impl World {
             scenario.known.clone(),
             options.clone(),
             None,
+            &[],
             Vec::new(),
         )
     }
@@ -82,6 +91,7 @@ impl World {
             read.value.known.clone(),
             self.options.clone(),
             Some(self),
+            &[],
             read.diagnostics,
         )
     }
@@ -91,12 +101,17 @@ impl World {
         if let Change::Apply(objects) = &change {
             self.store().accepts(objects)?;
         }
+        let restarted = match &change {
+            Change::Delete(keys) => keys.clone(),
+            _ => Vec::new(),
+        };
         let documents = self.store_for(&change).apply(change)?;
         Ok(Self::settled(
             documents,
             self.known.clone(),
             self.options.clone(),
             Some(self),
+            &restarted,
             Vec::new(),
         ))
     }
@@ -117,6 +132,7 @@ impl World {
         known: Known,
         options: Options,
         previous: Option<&Self>,
+        restarted: &[ObjectKey],
         mut diagnostics: Vec<Diagnostic>,
     ) -> Warned<Self> {
         let settings = ClusterSettings::of(&documents);
@@ -127,17 +143,39 @@ impl World {
             // A reading that does not exist was refused when the arguments were read.
             let _ = settings.readings.set(name, &value);
         }
-        let reconciled = settle(&documents, &settings, previous.map(|p| &p.reconciled));
+        let settings = Arc::new(settings);
+        let settle_and_plan = |failing: &Failing| {
+            let reconciled = settle(&documents, &settings, previous.map(|p| &p.reconciled), failing);
+            let plan = Plan::related(
+                &reconciled.value.store,
+                &settings,
+                reconciled.value.relations.clone(),
+                previous.map(|p| &p.plan),
+                restarted,
+            );
+            (reconciled, plan)
+        };
+        // What only running a program shows goes back to the control plane: a CoreDNS that ends is not ready.
+        let expected = previous.map_or_else(Failing::default, |p| failing(&p.plan));
+        let (mut reconciled, mut plan) = settle_and_plan(&expected);
+        let found = failing(&plan);
+        if found != expected {
+            (reconciled, plan) = settle_and_plan(&found);
+        }
         diagnostics.extend(reconciled.diagnostics);
         let reconciled = reconciled.value;
         let store = &reconciled.store;
-        let settings = Arc::new(settings);
-        let plan = Plan::related(
-            store,
-            &settings,
-            reconciled.relations.clone(),
-            previous.map(|p| &p.plan),
-        );
+        for (name_server, earlier) in plan
+            .name_servers()
+            .iter()
+            .zip(std::iter::once(None).chain(plan.name_servers().iter().map(Some)))
+        {
+            // Pods of one workload say the same.
+            let found = name_server.diagnostic(store);
+            if found.is_some() && earlier.and_then(|earlier| earlier.diagnostic(store)) != found {
+                diagnostics.extend(found);
+            }
+        }
         let net = match previous {
             Some(p) => plan.net_after(&p.plan, &p.planned),
             None => plan.net(),
@@ -149,6 +187,19 @@ impl World {
             })
         });
         plan.forget_stale(&mut overlay);
+        for name_server in plan
+            .name_servers()
+            .iter()
+            .filter(|server| !server.printed.is_empty())
+        {
+            if let Some(id) = plan.netns_of_pod(&name_server.pod) {
+                let before = overlay
+                    .stack(id)
+                    .and_then(|stack| stack.remembered.get("coredns"));
+                let noted = dns::noted(before, &name_server.printed);
+                overlay.remember(id, "coredns", noted);
+            }
+        }
         let mut documents = documents;
         documents.retain(Object::is_written);
         let undecided = Arc::new(unmodelled::undecided(store));
@@ -322,6 +373,17 @@ impl World {
     pub fn overlay(&self) -> &Overlay {
         &self.overlay
     }
+}
+
+/// Pods whose CoreDNS ends when it starts.
+fn failing(plan: &Plan) -> Failing {
+    let ended = plan
+        .name_servers()
+        .iter()
+        .filter(|server| server.corefile.is_none());
+    ended
+        .map(|server| (server.pod.clone(), server.container.clone()))
+        .collect()
 }
 
 impl Locate for World {

@@ -107,6 +107,11 @@ impl Overlay {
         self.stacks.get(&id).map(|s| &**s)
     }
 
+    /// Puts what a program of this name remembers in one stack.
+    pub fn remember(&mut self, id: NetNsId, program: &str, what: Remembered) {
+        self.stack_mut(id).remembered.insert(program.into(), what);
+    }
+
     pub(crate) fn stack_mut(&mut self, id: NetNsId) -> &mut StackState {
         Arc::make_mut(self.stacks.entry(id).or_default())
     }

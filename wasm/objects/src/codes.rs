@@ -22,13 +22,15 @@ pub enum Example {
     Yaml(&'static str),
     /// Too large to be written out.
     Made(fn() -> String),
+    /// Written after a first text was in force.
+    Edited(&'static str, &'static str),
 }
 
 impl Example {
     /// The text.
     pub fn text(&self) -> String {
         match self {
-            Example::Yaml(text) => (*text).to_owned(),
+            Example::Yaml(text) | Example::Edited(_, text) => (*text).to_owned(),
             Example::Made(make) => make(),
         }
     }
@@ -53,7 +55,7 @@ macro_rules! codes {
     };
 }
 
-use Example::{Made, Yaml};
+use Example::{Edited, Made, Yaml};
 
 codes! {
     YAML_SYNTAX = 101, "not YAML",
@@ -178,6 +180,18 @@ codes! {
     ADDRESS_TWICE = 306, "two parties with one address",
         "Two nodes, or two pods, have the same address; which one gets a packet is not defined.",
         Yaml("apiVersion: hoplab.dev/v1\nkind: Cluster\nmetadata: {name: c}\nspec: {nodes: [{name: a, address: 172.18.0.9}, {name: b, address: 172.18.0.9}]}\n");
+    COREFILE_REFUSED = 307, "a Corefile that CoreDNS refuses",
+        "The message is CoreDNS's own. A CoreDNS that runs keeps its earlier Corefile; one that starts with this one ends, again and again, and is not ready.",
+        Yaml("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: coredns, namespace: kube-system}\ndata:\n  Corefile: |\n    .:53 {\n        kubernets cluster.local\n    }\n");
+    COREDNS_ENDS = 308, "a CoreDNS that ends when it starts",
+        "The Corefile can be read, and CoreDNS ends: its plug-in loop finds that it forwards to itself, or NodeLocal DNSCache is given no address to listen on.",
+        Yaml("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: coredns, namespace: kube-system}\ndata:\n  Corefile: |\n    .:53 {\n        loop\n        forward . 127.0.0.1\n    }\n");
+    COREFILE_NOT_READ = 309, "a Corefile that is not read",
+        "The Corefile that CoreDNS runs with has no reload: a new one is read when its pod is made anew (kubectl rollout restart).",
+        Edited(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: coredns, namespace: kube-system}\ndata:\n  Corefile: |\n    .:53 {\n        whoami\n    }\n",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: coredns, namespace: kube-system}\ndata:\n  Corefile: |\n    .:53 {\n        whoami\n        log\n    }\n",
+        );
 
     HOPLAB_FIELD = 401, "a field that a hoplab kind does not have",
         "An unknown field in one of hoplab's own kinds is an error; the message names the fields that there are.",

@@ -4,7 +4,7 @@
 
 use crate::output::Output;
 use hoplab_dataplane::dns;
-use hoplab_engine::{Around, From, PodRef, World};
+use hoplab_engine::{Around, PodRef, World};
 use hoplab_objects::Selector;
 use hoplab_objects::view::Pod;
 use hoplab_source::ObjectKey;
@@ -78,23 +78,22 @@ pub(crate) fn run(world: &World, args: &[&str]) -> Output {
         let Some(pod) = world.store().view::<Pod>(&key.namespace, &key.name) else {
             continue;
         };
-        let here = From::Pod(PodRef {
-            namespace: key.namespace.to_string(),
-            kind: None,
-            name: key.name.to_string(),
-        });
-        let nameservers = world
-            .names_at(&here)
-            .map(|(conf, _)| conf.nameservers)
-            .unwrap_or_default();
-        let Some(mut own) = dns::startup_lines(key, pod, world.store(), &nameservers) else {
+        let Some(running) = world
+            .plan()
+            .name_servers()
+            .iter()
+            .find(|server| server.pod == *key)
+        else {
             return Output::not_modelled(1, "kubectl", &format!("logs of {}", key.namespaced_name()));
         };
+        let mut own = dns::startup_lines(running, pod);
         let state = world
             .plan()
             .netns_of_pod(key)
             .and_then(|id| world.overlay().stack(id));
         let remembered = state.and_then(|state| state.remembered.get("coredns"));
+        // A container that was started again has a log of its own.
+        let remembered = remembered.filter(|_| running.corefile.is_some());
         if let Some(memory) = remembered.and_then(dns::memory) {
             own.extend(memory.log().iter().cloned());
         }

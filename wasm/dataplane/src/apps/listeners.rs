@@ -412,7 +412,7 @@ pub fn listeners(object: &Object, pod: &Pod, around: &dns::Around<'_>) -> PodLis
                 .map(|(i, c)| (c, spec.key("containers").index(i))),
         );
     for (container, path) in all {
-        if repository(&container.image) == "coredns" {
+        if dns::serves_names(container) {
             let dns = dns::coredns_listeners(object, pod, container, &path, around);
             builder.out.listeners.extend(dns.listeners);
             builder.out.problems.extend(dns.problems);
@@ -421,10 +421,7 @@ pub fn listeners(object: &Object, pod: &Pod, around: &dns::Around<'_>) -> PodLis
         }
     }
     // A CoreDNS that does not run has no sockets, whatever Services lead to it.
-    let quiet = |c: &Container| {
-        let repository = repository(&c.image);
-        repository == "coredns" || QUIET.contains(&repository)
-    };
+    let quiet = |c: &Container| dns::serves_names(c) || QUIET.contains(&repository(&c.image));
     let declares = pod.spec.containers.iter().any(|c| !c.ports.is_empty());
     if builder.out.listeners.is_empty() && !declares && !pod.spec.containers.iter().all(quiet) {
         assume(&mut builder, pod, around.relations);

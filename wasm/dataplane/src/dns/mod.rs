@@ -15,14 +15,18 @@
 mod coredns;
 mod corefile;
 mod master;
+pub mod nodelocal;
 mod outside;
 pub mod resolv;
+pub mod resolved;
 mod reverse;
 mod wire;
 mod zone;
 
-pub use coredns::{Around, DnsListeners, Memory, coredns_listeners, memory, startup_lines};
-pub use corefile::{Corefile, CorefileError, Directive, ServerBlock};
+pub use coredns::{
+    Around, DnsListeners, Judged, Memory, Place, Running, coredns_listeners, local_addresses, memory, noted,
+    serves_names, startup_lines,
+};
 pub use outside::{is_zone_server, resolver, zone_server};
 
 use coredns::DnsTable;

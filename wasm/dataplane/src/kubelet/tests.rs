@@ -45,13 +45,13 @@ fn resolv_conf_by_dns_policy() {
             "shop",
             &pod(spec),
             NODE,
-            "10.96.0.10".parse().ok(),
+            &["10.96.0.10".parse().expect("an address")],
             "cluster.local",
         );
         assert_eq!(found, expected, "{spec}");
     }
     assert_eq!(
-        resolv_conf("shop", &pod("{}"), NODE, None, "cluster.local"),
+        resolv_conf("shop", &pod("{}"), NODE, &[], "cluster.local"),
         NODE,
         "without cluster DNS the node's"
     );

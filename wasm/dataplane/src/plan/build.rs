@@ -3,6 +3,7 @@
 use super::{NODES, PlanData, Role};
 use crate::apps::{self, Speaks};
 use crate::cni::eth0;
+use crate::dns::{nodelocal, resolved};
 use crate::faults;
 use crate::kubelet;
 use crate::proxy;
@@ -100,9 +101,8 @@ impl PlanData {
             }
         }
         let netns = stack.netns();
-        netns
-            .files
-            .insert("/etc/resolv.conf".to_owned(), node.resolv_conf.clone());
+        netns.files.clone_from(&node.files);
+        netns.listeners.extend(resolved::listeners(&node.files));
         netns.files.insert(
             "/etc/hosts".to_owned(),
             kubelet::node_hosts_file(&node.name, node.address),
@@ -123,6 +123,12 @@ impl PlanData {
                     let set = sysctl::set(stack.netns(), name, value);
                     debug_assert_eq!(set, Ok(()));
                 }
+            }
+        }
+        for pod in self.host_network.iter().filter(|pod| pod.node == index) {
+            let own = self.running.iter().find(|running| running.pod == pod.object.key);
+            if let Some(running) = own {
+                nodelocal::program(&pod.object, &pod.pod, running.corefile.is_some(), &mut stack);
             }
         }
         self.node_listeners(index, &mut stack);

@@ -96,7 +96,7 @@ impl PlanData {
             self.settings.cni, self.settings.pod_cidrs, self.settings.domain
         )
         .hash(hash);
-        (self.dns_server, self.fabrics[0].mtu_bytes).hash(hash);
+        (&self.dns_servers, self.fabrics[0].mtu_bytes).hash(hash);
     }
 
     fn hash_cluster(&self, hash: &mut DefaultHasher) {
@@ -137,6 +137,8 @@ impl PlanData {
         }
         if serves_names(pod) {
             self.names_hash().hash(hash);
+            let running = self.running.iter().find(|running| running.pod == *key);
+            running.map(|running| &running.corefile).hash(hash);
         }
     }
 

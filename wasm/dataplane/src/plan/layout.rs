@@ -1,7 +1,8 @@
 //! Gives out stacks, addresses and cables.
 
 use super::{HostNetworkPod, HostPlan, NodePlan, PlanData, PodPlan, Role, outside, v4_address};
-use crate::dns::Names;
+use crate::dns::{Names, resolved};
+use crate::kubelet;
 use crate::proxy;
 use crate::service_map::Served;
 use crate::{cni, made_up};
@@ -28,12 +29,14 @@ pub(super) fn plan(
     settings: &Arc<ClusterSettings>,
     relations: Relations,
     before: Option<&PlanData>,
+    restarted: &[ObjectKey],
 ) -> PlanData {
     let mut unknown = Vec::new();
     let node_network = node_network(settings);
     let gateway = gateway(node_network, settings);
     let mut roles = vec![Role::Router];
-    let nodes = nodes(settings, gateway, &mut roles);
+    let kubelet_config = kubelet::Config::of(store);
+    let nodes = nodes(settings, gateway, &kubelet_config, &mut roles);
     let (pods, host_network) = pods(store, &nodes, &mut roles, &mut unknown, before);
     let hosts = hosts(store, &mut roles);
     let none = Served::default();
@@ -42,7 +45,8 @@ pub(super) fn plan(
     let fabrics = fabrics(store, node_network, gateway, &nodes, &hosts);
     let cni = cni::by_name(&settings.cni.name);
     what_is_not_modelled(store, settings, cni.is_some(), &mut unknown);
-    PlanData {
+    let mut made = PlanData {
+        running: Vec::new(),
         proxy: proxy::of(
             settings,
             &services,
@@ -51,7 +55,7 @@ pub(super) fn plan(
         cni,
         cni_settings: settings.cni.clone(),
         settings: Arc::clone(settings),
-        dns_server: dns_server(store, settings),
+        dns_servers: kubelet_config.cluster_dns(store, settings),
         store: store.clone(),
         nodes,
         pods,
@@ -72,7 +76,9 @@ pub(super) fn plan(
         cluster_hash: OnceLock::new(),
         names_hash: OnceLock::new(),
         services_hash: OnceLock::new(),
-    }
+    };
+    made.running = made.running_after(before.map_or(&[], |before| &before.running), restarted);
+    made
 }
 
 fn next_id(roles: &[Role]) -> NetNsId {
@@ -123,7 +129,12 @@ fn gateway(network: IpNet, settings: &ClusterSettings) -> IpAddr {
     if taken(first) { last } else { first }
 }
 
-fn nodes(settings: &ClusterSettings, gateway: IpAddr, roles: &mut Vec<Role>) -> Vec<NodePlan> {
+fn nodes(
+    settings: &ClusterSettings,
+    gateway: IpAddr,
+    kubelet_config: &kubelet::Config,
+    roles: &mut Vec<Role>,
+) -> Vec<NodePlan> {
     let mut nodes = Vec::new();
     for (index, node) in settings.nodes.iter().enumerate() {
         let netns = next_id(roles);
@@ -139,10 +150,8 @@ fn nodes(settings: &ClusterSettings, gateway: IpAddr, roles: &mut Vec<Role>) -> 
                 .copied()
                 .find(|range| range.addr().is_ipv4()),
             mac: address.map_or_else(|| made_up::mac(&node.name, "eth0"), made_up::mac_of_address),
-            resolv_conf: node
-                .resolv_conf
-                .clone()
-                .unwrap_or_else(|| format!("nameserver {gateway}\n")),
+            files: resolved::files(node.resolv_conf.as_deref(), gateway),
+            pods_resolv_conf: kubelet_config.resolv_conf.clone(),
             control_plane: node.is_control_plane(),
             origin: Arc::new(node.origin.clone()),
         });
@@ -348,15 +357,6 @@ fn plug(
 pub(super) fn fabric_id(fabrics: &[Fabric], name: &str) -> Option<FabricId> {
     let at = fabrics.iter().position(|fabric| &*fabric.name == name)?;
     u32::try_from(at).ok().map(FabricId)
-}
-
-/// The address that the kubelet gives to pods: that of the Service kube-system/kube-dns where there is one.
-fn dns_server(store: &Store, settings: &ClusterSettings) -> Option<IpAddr> {
-    let service = store.find(&ObjectKey::new("", "Service", "kube-system", "kube-dns"));
-    let of_service = service
-        .and_then(|object| object.view::<Service>())
-        .and_then(|s| s.addresses().into_iter().next());
-    of_service.or_else(|| settings.dns_address())
 }
 
 /// Settings and objects that could decide and that nothing here knows.

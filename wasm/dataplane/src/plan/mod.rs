@@ -11,7 +11,7 @@ mod owners;
 mod pods;
 
 use crate::cni::{self, ClusterView, Cni};
-use crate::dns::Names;
+use crate::dns::{Names, Running};
 use crate::proxy::{self, Proxy};
 use crate::service_map::{NodeView, Served, ServiceMap};
 use hoplab_kernel::{Fabric, FabricId, Net, NetNs, NetNsId, Overlay, StackSource};
@@ -51,8 +51,10 @@ pub struct NodePlan {
     pub pod_cidr: Option<IpNet>,
     /// Link address of its eth0.
     pub mac: MacAddr,
-    /// Its /etc/resolv.conf.
-    pub resolv_conf: String,
+    /// Files of its resolvers: /etc/resolv.conf, /etc/nsswitch.conf and, where it runs, those of systemd-resolved.
+    pub files: BTreeMap<String, String>,
+    /// Which of them its kubelet hands on to pods; empty: none.
+    pub pods_resolv_conf: String,
     /// Whether the control plane runs on it.
     pub control_plane: bool,
     /// Why it exists.
@@ -155,8 +157,11 @@ struct PlanData {
     services: Arc<ServiceMap>,
     relations: Relations,
     names: Names,
+    /// Which Corefile each CoreDNS runs with.
+    running: Vec<Running>,
     store: Store,
-    dns_server: Option<IpAddr>,
+    /// What the kubelet gives to pods to ask.
+    dns_servers: Vec<IpAddr>,
     served: Served,
     /// Pods by address, then by place in the plan: an index that is made when it is first asked.
     by_address: OnceLock<Vec<(IpAddr, usize)>>,
@@ -173,20 +178,27 @@ struct PlanData {
 impl Plan {
     /// The plan of a reconciled store.
     pub fn new(store: &Store, settings: &ClusterSettings) -> Self {
-        Self::related(store, &Arc::new(settings.clone()), Relations::of(store), None)
+        Self::related(
+            store,
+            &Arc::new(settings.clone()),
+            Relations::of(store),
+            None,
+            &[],
+        )
     }
 
     /// The same, with the relations of the store, which were worked out before. What `before` made from the very same
-    /// objects is taken over.
+    /// objects is taken over. Pods of `restarted` are made anew under their old names.
     pub fn related(
         store: &Store,
         settings: &Arc<ClusterSettings>,
         relations: Relations,
         before: Option<&Self>,
+        restarted: &[ObjectKey],
     ) -> Self {
         let before = before.map(|plan| &*plan.data);
         Self {
-            data: Arc::new(layout::plan(store, settings, relations, before)),
+            data: Arc::new(layout::plan(store, settings, relations, before, restarted)),
         }
     }
 
@@ -321,6 +333,11 @@ impl Plan {
     /// The files that a pod's processes read: /etc/resolv.conf and /etc/hosts.
     pub fn files_of_pod(&self, key: &ObjectKey) -> Option<BTreeMap<String, String>> {
         self.data.files_of_pod(key)
+    }
+
+    /// Every CoreDNS, with the Corefile that it runs with.
+    pub fn name_servers(&self) -> &[Running] {
+        &self.data.running
     }
 
     /// What is not modelled and could decide.

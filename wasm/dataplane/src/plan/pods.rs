@@ -2,34 +2,78 @@
 
 use super::PlanData;
 use crate::apps::{self, PodListeners};
-use crate::dns::Around;
+use crate::dns::{self, Around, Judged, Running, resolved};
 use crate::kubelet;
 use hoplab_objects::Object;
-use hoplab_objects::view::Pod;
+use hoplab_objects::relate::target_port;
+use hoplab_objects::view::{Pod, Service};
 use hoplab_source::ObjectKey;
 use hoplab_source::collections::BTreeMap;
 use hoplab_trace::Unknown;
+use std::net::SocketAddr;
 
 impl PlanData {
     /// What a pod listens on.
     pub(super) fn listeners_of(&self, object: &Object, pod: &Pod) -> PodListeners {
-        let files = if serves_names(pod) {
-            self.files_of_pod(&object.key)
+        let mut out = PodListeners::default();
+        let mut listen = |place: Option<&dns::Place<'_>>| {
+            let around = Around {
+                store: &self.store,
+                relations: &self.relations,
+                names: &self.names,
+                running: &self.running,
+                place,
+            };
+            out = apps::listeners(object, pod, &around);
+        };
+        if serves_names(pod) {
+            self.with_place(object, pod, &mut |place| listen(Some(place)));
         } else {
-            None
-        };
-        let file = |path: &str| {
-            let files = files.as_ref();
-            files.and_then(|files| files.get(path)).map_or("", String::as_str)
-        };
-        let around = Around {
-            store: &self.store,
-            relations: &self.relations,
-            names: &self.names,
+            listen(None);
+        }
+        out
+    }
+
+    /// Which Corefile each CoreDNS runs with, after what the plan before had. Those of `restarted` begin anew.
+    pub(super) fn running_after(&self, before: &[Running], restarted: &[ObjectKey]) -> Vec<Running> {
+        let own = self.pods.iter().map(|pod| (&pod.object, &pod.pod));
+        let shared = self.host_network.iter().map(|pod| (&pod.object, &pod.pod));
+        let mut last: Option<Judged> = None;
+        let mut all = Vec::new();
+        for (object, pod) in own.chain(shared).filter(|(_, pod)| serves_names(pod)) {
+            let before = if restarted.contains(&object.key) {
+                &[]
+            } else {
+                before
+            };
+            self.with_place(object, pod, &mut |place| {
+                all.extend(Running::of(object, pod, place, &self.store, before, &mut last));
+            });
+        }
+        all
+    }
+
+    fn with_place(&self, object: &Object, pod: &Pod, then: &mut dyn FnMut(&dns::Place<'_>)) {
+        let files = self.files_of_pod(&object.key).unwrap_or_default();
+        let file = |path: &str| files.get(path).map_or("", String::as_str);
+        let mut services = Vec::new();
+        for service in self.relations.services_of_pod(&object.key) {
+            let Some(view) = service.view::<Service>() else {
+                continue;
+            };
+            for port in &view.spec.ports {
+                let target = target_port(port, pod);
+                let addresses = view.addresses().into_iter();
+                services.extend(addresses.filter_map(|to| Some((SocketAddr::new(to, port.port), target?))));
+            }
+        }
+        then(&dns::Place {
             resolv_conf: file("/etc/resolv.conf"),
             hosts: file("/etc/hosts"),
-        };
-        apps::listeners(object, pod, &around)
+            own: pod.addresses(),
+            host_network: pod.spec.host_network,
+            services,
+        });
     }
 
     /// What of pods could not be read or is not modelled: annotations, Corefiles.
@@ -57,7 +101,8 @@ impl PlanData {
         let pod = object.view::<Pod>()?;
         let node = self.nodes.iter().find(|node| *node.name == *pod.spec.node_name)?;
         let domain = &self.settings.domain;
-        let resolv = kubelet::resolv_conf(&key.namespace, pod, &node.resolv_conf, self.dns_server, domain);
+        let of_node = node.files.get(&node.pods_resolv_conf).map_or("", String::as_str);
+        let resolv = kubelet::resolv_conf(&key.namespace, pod, of_node, &self.dns_servers, domain);
         let hosts = if pod.spec.host_network {
             kubelet::host_network_hosts_file(&kubelet::node_hosts_file(&node.name, node.address), pod)
         } else {
@@ -68,6 +113,7 @@ impl PlanData {
             [
                 ("/etc/resolv.conf".to_owned(), resolv),
                 ("/etc/hosts".to_owned(), hosts),
+                ("/etc/nsswitch.conf".to_owned(), resolved::NSSWITCH.to_owned()),
             ]
             .into(),
         )
@@ -81,7 +127,5 @@ pub(super) fn says_more_than_its_image(pod: &Pod) -> bool {
 
 /// Whether CoreDNS runs in a pod.
 pub(super) fn serves_names(pod: &Pod) -> bool {
-    pod.spec
-        .running_containers()
-        .any(|container| apps::repository(&container.image) == "coredns")
+    pod.spec.running_containers().any(dns::serves_names)
 }

@@ -190,10 +190,30 @@ fields! { Volume {
 pub struct ConfigMapRef {
     /// Its name.
     pub name: String,
+    /// The keys that are shown; none: all, each by its own name.
+    pub items: Vec<KeyToPath>,
+    /// Whether the pod starts without it.
+    pub optional: bool,
 }
 
 fields! { ConfigMapRef {
     name "name",
+    items "items",
+    optional "optional",
+} }
+
+/// A key of a ConfigMap as a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyToPath {
+    /// The key.
+    pub key: String,
+    /// The file, below the mount's folder.
+    pub path: String,
+}
+
+fields! { KeyToPath {
+    key "key",
+    path "path",
 } }
 
 /// A Secret as a volume.

@@ -10,7 +10,7 @@ use super::view::Expression;
 use hoplab_source::order;
 use hoplab_trace::Micros;
 use hoplab_wire::dns::{CLASS_IN, Edns, Message, Name, Question, Rcode, Record, RecordData, RecordType, Soa};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// How deep a look-up may ask the server itself again. Source: core/dnsserver/server.go maxreentries.
 const MOST_REENTRIES: u8 = 10;
@@ -53,6 +53,10 @@ pub(super) type Exchanges = Vec<(Ask, Result<Message, String>)>;
 pub(super) struct Block {
     /// Zones with their ports.
     pub zones: Vec<(Name, u16)>,
+    /// `bind`: the addresses that it listens on; none: all.
+    pub bind: Vec<IpAddr>,
+    /// Each `forward`, by its place among the server's, and the zone that it is for.
+    pub forwards: Vec<(usize, Name)>,
     /// In CoreDNS's order.
     pub plugins: Vec<Box<dyn Plugin>>,
     /// `view`: its name and what must hold.
@@ -178,7 +182,18 @@ pub(super) fn serve(cx: &mut Context<'_>, query: &Message) -> Result<Served, Box
     let asked = question(query);
     let blocks = cx.blocks;
     let mut keyed: Vec<(&Name, &Block)> = Vec::new();
+    let on_port = |block: &&Block| block.zones.iter().any(|(_, port)| *port == cx.port);
+    let bound = |block: &&Block| block.bind.contains(&cx.local.ip());
+    // A socket of an address takes its packets before one of all addresses.
+    let any_bound = blocks.iter().filter(on_port).any(|block| bound(&block));
     for block in blocks {
+        if if any_bound {
+            !bound(&block)
+        } else {
+            !block.bind.is_empty()
+        } {
+            continue;
+        }
         for (zone, port) in &block.zones {
             if *port == cx.port && asked.name.is_within(zone) {
                 keyed.push((zone, block));

@@ -186,6 +186,14 @@ impl Process for Answering {
     }
 }
 
+/// The same with lines that it printed beside requests.
+pub fn noted(remembered: Option<&Remembered>, lines: &[String]) -> Remembered {
+    let before = remembered.and_then(|r| r.downcast_ref::<Memory>());
+    let corefile = before.map_or(0, |before| before.corefile);
+    let none = cache::Store::new();
+    Arc::new(Memory::after(before, corefile, &none, &[], lines, Micros(0)))
+}
+
 /// What a CoreDNS remembers, as the stack keeps it.
 pub fn memory(remembered: &Remembered) -> Option<Arc<Memory>> {
     Arc::clone(remembered).downcast().ok()

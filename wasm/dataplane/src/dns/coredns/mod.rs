@@ -1,5 +1,5 @@
 //! CoreDNS as a program in its pods: its Corefile read from the ConfigMap that is mounted, its plug-ins in its own order,
-//! its sockets.
+//! its sockets. NodeLocal DNSCache is the same program on a node.
 
 mod autopath;
 mod cache;
@@ -15,29 +15,33 @@ mod memory;
 mod pattern;
 mod process;
 mod rewrite;
+mod running;
 mod setup;
 mod simple;
+mod source;
 mod table;
 mod template;
 mod view;
 
-pub use memory::{Memory, memory};
+pub use memory::{Memory, memory, noted};
+pub use running::{Judged, Running};
+pub use source::{local_addresses, serves_names};
 pub(super) use table::DnsTable;
 
 use super::Names;
-use super::corefile::Corefile;
-use super::resolv::ResolvConf;
+use super::corefile::{Corefile, CorefileError};
 use hoplab_kernel::netns::Listener;
 use hoplab_objects::relate::Relations;
-use hoplab_objects::view::{ConfigMap, Container, Pod};
+use hoplab_objects::view::{Container, Pod};
 use hoplab_objects::{Object, Store};
+use hoplab_source::FieldPath;
 use hoplab_source::order;
-use hoplab_source::{FieldPath, ObjectKey};
 use hoplab_wire::L4Protocol;
 use memory::Web;
 use process::CoreDns;
 use setup::{Compiled, Surroundings, compile};
-use std::net::IpAddr;
+use source::Source;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// What a CoreDNS pod listens on.
@@ -58,71 +62,102 @@ pub struct Around<'a> {
     pub relations: &'a Relations,
     /// What is known of names.
     pub names: &'a Names,
-    /// The pod's /etc/resolv.conf, which a CoreDNS in it forwards to.
+    /// Which Corefile each CoreDNS runs with.
+    pub running: &'a [Running],
+    /// Of a CoreDNS: where it is.
+    pub place: Option<&'a Place<'a>>,
+}
+
+/// Where a CoreDNS is, as far as its Corefile can ask.
+pub struct Place<'a> {
+    /// Its /etc/resolv.conf, which it forwards to.
     pub resolv_conf: &'a str,
-    /// The pod's /etc/hosts.
+    /// Its /etc/hosts.
     pub hosts: &'a str,
+    /// Its own addresses.
+    pub own: Vec<IpAddr>,
+    /// On its node's network.
+    pub host_network: bool,
+    /// Addresses and ports of the Services in front of it, each with its own port.
+    pub services: Vec<(SocketAddr, u16)>,
 }
 
-/// The ConfigMap with the Corefile of a CoreDNS container, where it is mounted, and the Corefile's path.
-fn mounted(pod: &Pod, container: &Container) -> Option<(String, String, String)> {
-    let at = container
-        .args
-        .iter()
-        .position(|arg| arg == "-conf" || arg == "--conf");
-    let path = at.and_then(|at| container.args.get(at + 1));
-    let path = path.map_or("/etc/coredns/Corefile", String::as_str);
-    let map = |name: &str| {
-        pod.spec
-            .volumes
-            .iter()
-            .find(|v| v.name == name)?
-            .config_map
-            .as_ref()
-    };
-    let mounts = container
-        .volume_mounts
-        .iter()
-        .filter_map(|m| Some((m, map(&m.name)?)));
-    // The mount that the path is below; else the first, as in manifests that leave the argument out.
-    let (mount, map) = mounts
-        .clone()
-        .filter(|(m, _)| path.starts_with(m.mount_path.as_str()))
-        .max_by_key(|(m, _)| m.mount_path.len())
-        .or_else(|| mounts.clone().next())?;
-    Some((map.name.clone(), mount.mount_path.clone(), path.to_owned()))
-}
-
-/// What CoreDNS in a pod prints when it starts: its servers and its version, or why it does not. `None`: the pod holds
-/// no CoreDNS. Source: coremain/run.go; core/dnsserver/onstartup.go.
-pub fn startup_lines(
-    key: &ObjectKey,
-    pod: &Pod,
-    store: &Store,
-    nameservers: &[IpAddr],
-) -> Option<Vec<String>> {
-    let container = pod.spec.containers.iter().find(|c| {
-        let name = c.image.rsplit('/').next().unwrap_or_default();
-        name.split([':', '@']).next() == Some("coredns")
-    })?;
-    let (name, _, file) = mounted(pod, container)?;
-    let map = store.view::<ConfigMap>(&key.namespace, &name)?;
-    let text = map.data.get(file.rsplit('/').next().unwrap_or("Corefile"))?;
-    let file = match Corefile::parse(text) {
-        Ok(file) => file,
-        Err(error) => return Some(vec![error.to_string()]),
-    };
-    let zones = file.blocks.iter().flat_map(|block| &block.zones);
-    let mut lines: Vec<String> = zones.map(|(zone, port)| format!("{zone}.:{port}")).collect();
-    let tag = container.image.rsplit_once(":v").map_or("1.14", |(_, tag)| tag);
-    lines.push(format!("CoreDNS-{}", tag.split('@').next().unwrap_or(tag)));
-    if !pod.spec.host_network {
-        lines.extend(looped::detected(&file, nameservers, &pod.addresses()));
+impl Place<'_> {
+    /// Whether what is wrong may lie in the pod's own addresses.
+    fn decides_alone(&self) -> bool {
+        !self.host_network
     }
-    Some(lines)
 }
 
-/// What a CoreDNS container listens on, by its Corefile.
+/// The lines that CoreDNS prints when it starts with this Corefile: its servers and its version.
+/// Source: coremain/run.go; core/dnsserver/onstartup.go.
+pub fn startup_lines(running: &Running, pod: &Pod) -> Vec<String> {
+    if let Some(last) = running.last_words() {
+        let loops = last.contains("plugin/loop");
+        let mut lines = if loops {
+            servers(running.read_text(), pod)
+        } else {
+            Vec::new()
+        };
+        lines.push(last);
+        return lines;
+    }
+    servers(running.first_read(), pod)
+}
+
+fn servers(text: &str, pod: &Pod) -> Vec<String> {
+    let none = hoplab_source::collections::BTreeMap::new();
+    let Ok(file) = Corefile::parse(text, &none, setup::is_known) else {
+        return Vec::new();
+    };
+    let container = pod.spec.running_containers().find(|c| serves_names(c));
+    let mut lines = Vec::new();
+    for block in &file.blocks {
+        let bound = block.directives.iter().filter(|d| d.words[0] == "bind");
+        let hosts: Vec<&str> = bound.flat_map(|d| &d.words[1..]).map(String::as_str).collect();
+        for (zone, port) in &block.zones {
+            if hosts.is_empty() {
+                lines.push(format!("{zone}.:{port}"));
+            }
+            lines.extend(hosts.iter().map(|host| format!("{zone}.:{port} on {host}")));
+        }
+    }
+    let tag = container
+        .and_then(|c| c.image.rsplit_once(":v"))
+        .map_or("1.14.0", |(_, tag)| tag);
+    lines.push(format!("CoreDNS-{}", tag.split('@').next().unwrap_or(tag)));
+    lines
+}
+
+/// A Corefile with its files, compiled.
+fn compiled(
+    text: &str,
+    source: &Source,
+    place: &Place<'_>,
+    table: &Arc<DnsTable>,
+) -> Result<(Corefile, Compiled), CorefileError> {
+    let file = Corefile::parse(text, &source.files, setup::is_known)?;
+    let loopback = ("lo".to_owned(), IpAddr::from([127, 0, 0, 1]));
+    let eth0 = place.own.iter().map(|address| ("eth0".to_owned(), *address));
+    let interfaces: Vec<(String, IpAddr)> = std::iter::once(loopback).chain(eth0).collect();
+    let surroundings = Surroundings {
+        table: Arc::clone(table),
+        own_addresses: place.own.clone(),
+        interfaces: &interfaces,
+        resolv_conf: place.resolv_conf,
+        hosts: place.hosts,
+        files: &source.files,
+        folder: &source.folder,
+    };
+    let mut made = compile(&file, &surroundings)?;
+    // FNV-1a.
+    made.digest = text.bytes().fold(0xcbf2_9ce4_8422_2325, |digest, byte| {
+        (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    Ok((file, made))
+}
+
+/// What a CoreDNS container listens on, by the Corefile in force.
 pub fn coredns_listeners(
     object: &Object,
     pod: &Pod,
@@ -131,89 +166,90 @@ pub fn coredns_listeners(
     around: &Around<'_>,
 ) -> DnsListeners {
     let mut out = DnsListeners::default();
-    match corefile(object, pod, container, around) {
-        Ok(mut compiled) => {
-            out.problems.append(&mut compiled.problems);
-            if compiled.looped {
-                return out;
-            }
-            listen(Arc::new(compiled), object, path, &mut out.listeners);
+    let source = match Source::of(&object.key, pod, container, around.store) {
+        Ok(source) => source,
+        Err(problem) => {
+            out.problems.push(problem);
+            return out;
         }
-        Err(problem) => out.problems.push(problem),
+    };
+    let running = around.running.iter().find(|running| running.pod == object.key);
+    let (Some(text), Some(place)) = (running.and_then(|r| r.corefile.as_ref()), around.place) else {
+        return out;
+    };
+    let table = around.names.table(around.store);
+    // A Corefile in force was read without an error once; what it reads may have changed since.
+    match compiled(text, &source, place, table) {
+        Ok((_, mut made)) => {
+            out.problems.append(&mut made.problems);
+            listen(Arc::new(made), object, path, &mut out.listeners);
+        }
+        Err(error) => out.problems.push(error.to_string()),
     }
     out
 }
 
-fn corefile(
-    object: &Object,
-    pod: &Pod,
-    container: &Container,
-    around: &Around<'_>,
-) -> Result<Compiled, String> {
-    let (name, folder, file) = mounted(pod, container)
-        .ok_or_else(|| format!("{}: no ConfigMap with a Corefile is mounted", object.key))?;
-    let namespace = &object.key.namespace;
-    let key = ObjectKey::new("", "ConfigMap", namespace.clone(), name.clone());
-    let map = around
-        .store
-        .view::<ConfigMap>(namespace, &name)
-        .ok_or_else(|| format!("{}: {key} does not exist", object.key))?;
-    let entry = file.rsplit('/').next().unwrap_or("Corefile");
-    let text = map
-        .data
-        .get(entry)
-        .ok_or_else(|| format!("{key} has no key {entry}"))?;
-    let file = Corefile::parse(text).map_err(|error| error.to_string())?;
-    let nameservers = ResolvConf::parse(around.resolv_conf).nameservers;
-    let own = pod.addresses();
-    let looped = !pod.spec.host_network && looped::detected(&file, &nameservers, &own).is_some();
-    let surroundings = Surroundings {
-        table: Arc::clone(around.names.table(around.store)),
-        own_addresses: pod.addresses(),
-        resolv_conf: around.resolv_conf,
-        hosts: around.hosts,
-        files: &map.data,
-        folder: &folder,
-    };
-    let mut compiled = compile(&file, &surroundings)?;
-    compiled.looped = looped;
-    // FNV-1a.
-    compiled.digest = text.bytes().fold(0xcbf2_9ce4_8422_2325, |digest, byte| {
-        (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+/// A server that passes every question on to the servers of a resolv.conf.
+pub fn stub_forwarder(name: &str, address: &str, resolv_conf: &str) -> Vec<Listener> {
+    let none = hoplab_source::collections::BTreeMap::new();
+    let text = format!(".:53 {{\nforward . /etc/resolv.conf {{\npolicy sequential\n}}\nbind {address}\n}}\n");
+    let made = Corefile::parse(&text, &none, setup::is_known).and_then(|file| {
+        let surroundings = Surroundings {
+            table: Arc::default(),
+            own_addresses: Vec::new(),
+            interfaces: &[],
+            resolv_conf,
+            hosts: "",
+            files: &none,
+            folder: "",
+        };
+        compile(&file, &surroundings)
     });
-    Ok(compiled)
+    let made = Arc::new(made.unwrap_or_default());
+    let address = address.parse().ok();
+    let listener = |protocol| Listener {
+        protocol,
+        address,
+        port: Some(53),
+        program: Arc::new(CoreDns::new(Arc::clone(&made), 53, protocol).named(name)),
+        origin: None,
+    };
+    vec![listener(L4Protocol::Udp), listener(L4Protocol::Tcp)]
 }
 
 fn listen(compiled: Arc<Compiled>, object: &Object, path: &FieldPath, out: &mut Vec<Listener>) {
-    let mut ports: Vec<u16> = compiled
-        .blocks
-        .iter()
-        .flat_map(|s| s.zones.iter().map(|(_, port)| *port))
-        .collect();
-    order::sort(&mut ports);
-    ports.dedup();
     let origin = Arc::new(object.origin(&path.key("image")));
-    for (port, plugin) in &compiled.http {
+    let mut push = |protocol, address, port, program| {
         out.push(Listener {
-            protocol: L4Protocol::Tcp,
-            address: None,
-            port: Some(*port),
-            program: Arc::new(Web {
-                name: "coredns".into(),
-                plugin,
-            }),
+            protocol,
+            address,
+            port: Some(port),
+            program,
             origin: Some(Arc::clone(&origin)),
         });
+    };
+    for (address, port, plugin) in &compiled.http {
+        let web = Web {
+            name: "coredns".into(),
+            plugin,
+        };
+        push(L4Protocol::Tcp, *address, *port, Arc::new(web));
     }
-    for port in ports {
+    let mut sockets: Vec<(u16, Option<IpAddr>)> = Vec::new();
+    for block in &compiled.blocks {
+        for (_, port) in &block.zones {
+            if block.bind.is_empty() {
+                sockets.push((*port, None));
+            }
+            sockets.extend(block.bind.iter().map(|address| (*port, Some(*address))));
+        }
+    }
+    order::sort(&mut sockets);
+    sockets.dedup();
+    for (port, address) in sockets {
         for protocol in [L4Protocol::Udp, L4Protocol::Tcp] {
-            out.push(Listener {
-                protocol,
-                address: None,
-                port: Some(port),
-                program: Arc::new(CoreDns::new(Arc::clone(&compiled), port, protocol)),
-                origin: Some(Arc::clone(&origin)),
-            });
+            let program = CoreDns::new(Arc::clone(&compiled), port, protocol);
+            push(protocol, address, port, Arc::new(program));
         }
     }
 }

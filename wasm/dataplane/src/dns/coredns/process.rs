@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// Tokens of one question's attempts: its own number times this, and the attempt.
 const ATTEMPTS: u64 = 1000;
+/// How long passes before upstreams that refuse at once are asked again. Differs: CoreDNS asks again without a pause.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long a health check waits. Source: plugin/pkg/proxy/health.go (1 s).
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -39,6 +41,12 @@ impl CoreDns {
             port,
             stream: protocol == L4Protocol::Tcp,
         }
+    }
+
+    /// The same program under another name.
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
     }
 
     fn running(&self, caches: cache::Store) -> Running {
@@ -102,6 +110,11 @@ struct Asking {
     socket: Option<SocketId>,
     buffer: Vec<u8>,
     error: String,
+    /// Every upstream counts as down: this attempt is the last.
+    hopeless: bool,
+    /// When this attempt began, and whether the next round is waited for.
+    sent: Micros,
+    pausing: bool,
 }
 
 /// Health checks of an upstream that has failed.
@@ -112,6 +125,8 @@ struct Check {
     /// Whether a probe waits for its answer; else the next one is awaited.
     waiting: bool,
     up: bool,
+    /// When its timer counts; one that comes earlier was set for what is over.
+    due: Micros,
 }
 
 struct Running {
@@ -187,6 +202,7 @@ impl Process for Running {
                         waiting: false,
                         socket: None,
                         interval: check.interval,
+                        due: at,
                     };
                 } else if self.server.stream {
                     for message in whole_messages(self.streams.entry(socket).or_default(), bytes) {
@@ -210,14 +226,21 @@ impl Process for Running {
                 }
                 None => {
                     self.streams.swap_remove(&socket);
+                    let check = self.checks.values().position(|c| c.socket == Some(socket));
+                    if let Some(index) = check {
+                        self.health_failed(index as u64 + 1, at, actions);
+                    }
                 }
             },
             Event::Timer { token, at } if token < ATTEMPTS => self.health_timer(token, at, actions),
-            Event::Timer { token, at } => {
-                if self.asking(token).is_some() {
-                    self.attempt_failed(token / ATTEMPTS, "i/o timeout", at, actions);
+            Event::Timer { token, at } => match self.asking(token) {
+                Some(asking) if asking.pausing => {
+                    asking.pausing = false;
+                    self.next_upstream(token / ATTEMPTS, at, actions);
                 }
-            }
+                Some(_) => self.attempt_failed(token / ATTEMPTS, "i/o timeout", at, actions),
+                None => {}
+            },
             Event::Closed { socket, at } => match self.waiting_on(socket) {
                 Some(token) => self.attempt_failed(token, "EOF", at, actions),
                 None => {
@@ -416,6 +439,9 @@ impl Running {
             socket: None,
             buffer: Vec::new(),
             error: "no healthy proxies".to_owned(),
+            hopeless: false,
+            sent: at,
+            pausing: false,
             ask,
         });
         self.next_upstream(token, at, actions);
@@ -442,11 +468,12 @@ impl Running {
         let all_down = asking.order.iter().all(is_down);
         let late = Duration::from_micros(at.0.saturating_sub(asking.began.0)) >= DEADLINE;
         let count = asking.order.len();
+        let given_up = std::mem::replace(&mut asking.hopeless, all_down);
         let turn = (0..count).map(|n| (asking.next + n) % count);
         let chosen = turn
             .into_iter()
             .find(|index| all_down || !is_down(&asking.order[*index]));
-        let Some(index) = chosen.filter(|_| !(late || all_down && upstreams.failfast)) else {
+        let Some(index) = chosen.filter(|_| !(late || given_up || all_down && upstreams.failfast)) else {
             let error = std::mem::take(&mut asking.error);
             let ask = asking.ask.clone();
             if let Some(socket) = pending.client {
@@ -461,6 +488,7 @@ impl Running {
         asking.to = asking.order[index];
         asking.socket = None;
         asking.buffer.clear();
+        asking.sent = at;
         self.send(token, actions);
     }
 
@@ -522,6 +550,10 @@ impl Running {
         let protocol = if asking.stream { "tcp" } else { "udp" };
         asking.error = format!("{verb} {protocol} {to}: {why}");
         asking.socket = None;
+        let round_is_over = asking.next % asking.order.len().max(1) == 0;
+        let at_once = Duration::from_micros(at.0.saturating_sub(asking.sent.0)) < PAUSE;
+        let pauses = round_is_over && at_once && !asking.hopeless;
+        asking.pausing = pauses;
         let upstreams = compiled.upstreams.get(forward);
         if let Some(upstreams) = upstreams.filter(|u| u.max_fails > 0) {
             let fresh = self.checks.get(&to).is_none_or(|check| check.up);
@@ -532,12 +564,22 @@ impl Running {
                     socket: None,
                     waiting: true,
                     up: false,
+                    due: at,
                 };
                 self.checks.insert(to, check);
-                self.probe(to, actions);
+                self.probe(to, at, actions);
             }
         }
-        self.next_upstream(token, at, actions);
+        if !pauses {
+            return self.next_upstream(token, at, actions);
+        }
+        if let Some(pending) = self.pending.get_mut(&token) {
+            pending.attempt = (pending.attempt + 1) % ATTEMPTS;
+            actions.push(Action::SetTimer {
+                token: token * ATTEMPTS + pending.attempt,
+                after: PAUSE,
+            });
+        }
     }
 
     fn upstream_said(&mut self, token: u64, bytes: &[u8], at: Micros, actions: &mut Vec<Action>) {
@@ -593,13 +635,14 @@ impl Running {
     }
 
     /// Sends a health check: `. NS`, without recursion desired being taken back. Source: plugin/pkg/proxy/health.go.
-    fn probe(&mut self, to: SocketAddr, actions: &mut Vec<Action>) {
+    fn probe(&mut self, to: SocketAddr, at: Micros, actions: &mut Vec<Action>) {
         let Some(index) = self.checks.get_index_of(&to) else {
             return;
         };
         let token = index as u64 + 1;
         if let Some(check) = self.checks.get_mut(&to) {
             check.waiting = true;
+            check.due = at + HEALTH_TIMEOUT;
         }
         actions.push(Action::SendDatagram {
             token,
@@ -618,20 +661,23 @@ impl Running {
         });
     }
 
-    fn health_timer(&mut self, token: u64, _: Micros, actions: &mut Vec<Action>) {
-        let Some((to, check)) = self.check_of(token) else {
-            return;
-        };
-        if check.up {
-            return;
+    fn health_timer(&mut self, token: u64, at: Micros, actions: &mut Vec<Action>) {
+        match self.check_of(token) {
+            Some((_, check)) if check.up || at < check.due => {}
+            Some((_, check)) if check.waiting => self.health_failed(token, at, actions),
+            Some((to, _)) => self.probe(to, at, actions),
+            None => {}
         }
-        if check.waiting {
+    }
+
+    fn health_failed(&mut self, token: u64, at: Micros, actions: &mut Vec<Action>) {
+        if let Some((_, check)) = self.check_of(token).filter(|(_, check)| check.waiting) {
             check.fails += 1;
             check.waiting = false;
+            check.socket = None;
             let after = check.interval;
+            check.due = at + after;
             actions.push(Action::SetTimer { token, after });
-        } else {
-            self.probe(to, actions);
         }
     }
 }

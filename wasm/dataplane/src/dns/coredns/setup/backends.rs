@@ -9,8 +9,8 @@ use super::super::kubernetes::{Kubernetes, PodMode};
 use super::super::pattern::Pattern;
 use super::super::template::{Answers, Template, Templates};
 use super::{
-    Made, Setup, Wrong, arguments, duration, number, once, rcode, record_type, unknown_property, word, wrong,
-    zones,
+    Made, Setup, Wrong, arguments, duration, number, once, rcode, record_type, unknown_property, untold,
+    word, wrong, zones,
 };
 use crate::dns::corefile::Directive;
 use crate::dns::master;
@@ -339,7 +339,7 @@ pub(super) fn forward(s: &mut Setup<'_>, all: &[&Directive]) -> Made {
             let plain = word.strip_prefix("dns://").unwrap_or(word);
             if word.starts_with('/') {
                 let Some(text) = s.file(word) else {
-                    return Err(wrong(at, format!("not an IP address or file: \"{word}\"")));
+                    return Err(untold(at, format!("not an IP address or file: \"{word}\"")));
                 };
                 let conf = ResolvConf::parse(text);
                 made.to
@@ -353,7 +353,7 @@ pub(super) fn forward(s: &mut Setup<'_>, all: &[&Directive]) -> Made {
                     .problems
                     .push(format!("Corefile:{}: forward to {word} is not modelled", at.line));
             } else {
-                return Err(wrong(at, format!("not an IP address or file: \"{word}\"")));
+                return Err(untold(at, format!("not an IP address or file: \"{word}\"")));
             }
         }
         let mut plugin = Forward {
@@ -389,6 +389,7 @@ pub(super) fn forward(s: &mut Setup<'_>, all: &[&Directive]) -> Made {
                 _ => return Err(unknown_property(line)),
             }
         }
+        s.made.forwards.push((plugin.id, plugin.from.clone()));
         s.out.upstreams.push(made);
         s.push(plugin);
     }

@@ -4,7 +4,7 @@ use super::super::cache::{Cache, Kept};
 use super::super::log::Log;
 use super::super::simple::{Access, AccessRule, Acl, Chaos, Header, LoadBalance};
 use super::super::view::Expression;
-use super::{Made, Setup, arguments, duration, number, once, unknown_property, word, wrong, zones};
+use super::{Made, Setup, arguments, duration, number, once, unknown_property, untold, word, wrong, zones};
 use crate::dns::corefile::Directive;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -25,8 +25,79 @@ pub(super) fn http_port(s: &mut Setup<'_>, all: &[&Directive], plugin: &'static 
             port.ok_or_else(|| wrong(at, format!("address {address}: missing port in address")))?
         }
     };
-    if !s.out.http.iter().any(|(known, _)| *known == port) {
-        s.out.http.push((port, plugin));
+    let at_address = at.words.get(1).and_then(|text| text.rsplit_once(':'));
+    let address = at_address.and_then(|(host, _)| host.trim_matches(['[', ']']).parse().ok());
+    if !s.out.http.iter().any(|(_, known, _)| *known == port) {
+        s.out.http.push((address, port, plugin));
+    }
+    for line in at
+        .block
+        .iter()
+        .filter(|line| plugin == "health" && line.words[0] == "lameduck")
+    {
+        duration(line, 1)?;
+        s.out.lameduck.clone_from(&line.words[1]);
+    }
+    Ok(())
+}
+
+/// `reload [INTERVAL] [JITTER]`. Source: plugin/reload/setup.go. A settled world has waited for both.
+pub(super) fn reload(s: &mut Setup<'_>, all: &[&Directive]) -> Made {
+    let at = all[0];
+    if at.words.len() > 3 {
+        return Err(arguments(at));
+    }
+    for (index, least, what) in [(1, 2, "interval"), (2, 1, "jitter")] {
+        if at.words.len() > index {
+            // Go wants a unit here.
+            if at.words[index].parse::<u64>().is_ok_and(|n| n > 0) {
+                let text = &at.words[index];
+                return Err(untold(at, format!("time: missing unit in duration \"{text}\"")));
+            }
+            if duration(at, index)? < Duration::from_secs(least) {
+                return Err(untold(
+                    at,
+                    format!("{what} value must be greater or equal to {least}s"),
+                ));
+            }
+        }
+    }
+    s.out.reloads = true;
+    Ok(())
+}
+
+/// `bind ADDRESS|IFACE…`: the addresses that the server block listens on. Source: plugin/bind/setup.go.
+pub(super) fn bind(s: &mut Setup<'_>, all: &[&Directive]) -> Made {
+    for at in all {
+        if at.words.len() < 2 {
+            return Err(untold(at, "at least one address or interface name is expected"));
+        }
+        for word in &at.words[1..] {
+            match word.parse::<IpAddr>() {
+                Ok(address) => s.made.bind.push(address),
+                Err(_) => {
+                    let own = s.around.interfaces.iter().filter(|(name, _)| name == word);
+                    let before = s.made.bind.len();
+                    s.made.bind.extend(own.map(|(_, address)| *address));
+                    if s.made.bind.len() == before {
+                        let what = format!("not a valid IP address or interface name: \"{word}\"");
+                        return Err(untold(at, what));
+                    }
+                }
+            }
+        }
+        for line in &at.block {
+            match line.words[0].as_str() {
+                "except" => {
+                    for word in &line.words[1..] {
+                        let address = word.parse::<IpAddr>();
+                        let address = address.map_err(|_| untold(line, "not an IP or interface name"))?;
+                        s.made.bind.retain(|own| *own != address);
+                    }
+                }
+                other => return Err(untold(line, format!("invalid option \"{other}\""))),
+            }
+        }
     }
     Ok(())
 }
@@ -168,7 +239,7 @@ pub(super) fn cache(s: &mut Setup<'_>, all: &[&Directive]) -> Made {
     };
     if let Some(ttl) = words.first().and_then(|word| word.parse::<u64>().ok()) {
         if ttl == 0 {
-            return Err(wrong(at, "cache TTL can not be zero or negative: 0"));
+            return Err(untold(at, "cache TTL can not be zero or negative: 0"));
         }
         made.success.most = seconds(ttl);
         made.denial.most = seconds(ttl);

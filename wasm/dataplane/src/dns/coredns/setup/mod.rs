@@ -11,10 +11,10 @@ use super::kubernetes::Kubernetes;
 use super::log::Errors;
 use super::simple::{AnyType, Local, Minimal, Whoami};
 use super::table::DnsTable;
-use crate::dns::corefile::{Corefile, CorefileError, Directive};
+use crate::dns::corefile::{Corefile, CorefileError, Directive, ErrorSort};
 use backends::{autopath, external, file, forward, hosts_block, kubernetes, kubernetes_of, template};
-use filters::{acl, bufsize, cache, chaos, header, http_port, loadbalance, log, view};
-use hoplab_objects::view::Labels;
+use filters::{acl, bind, bufsize, cache, chaos, header, http_port, loadbalance, log, reload, view};
+use hoplab_source::collections::BTreeMap;
 use hoplab_wire::dns::{Name, Rcode, RecordType};
 use ipnet::IpNet;
 use rewrite::rewrite;
@@ -26,11 +26,13 @@ use std::time::Duration;
 pub(super) struct Surroundings<'a> {
     pub table: Arc<DnsTable>,
     pub own_addresses: Vec<IpAddr>,
+    /// Interfaces where it runs, each with an address.
+    pub interfaces: &'a [(String, IpAddr)],
     /// The pod's /etc/resolv.conf and /etc/hosts.
     pub resolv_conf: &'a str,
     pub hosts: &'a str,
-    /// Files beside the Corefile, by path.
-    pub files: &'a Labels,
+    /// Files of mounted ConfigMaps, by path.
+    pub files: &'a BTreeMap<String, String>,
     /// Where the ConfigMap is mounted.
     pub folder: &'a str,
 }
@@ -42,12 +44,12 @@ pub(super) struct Compiled {
     pub upstreams: Vec<Upstreams>,
     /// What is said and not modelled.
     pub problems: Vec<String>,
-    /// Ports that answer HTTP for health, ready and prometheus, with the plug-in.
-    pub http: Vec<(u16, &'static str)>,
-    /// `loop` found a way back: the server has ended.
-    pub looped: bool,
+    /// Addresses and ports that answer HTTP for health, ready and prometheus, with the plug-in.
+    pub http: Vec<(Option<IpAddr>, u16, &'static str)>,
     /// `reload` is on.
     pub reloads: bool,
+    /// `lameduck` of `health`, as written.
+    pub lameduck: String,
     /// Of the Corefile's text: another one brings new plug-ins.
     pub digest: u64,
     caches: usize,
@@ -96,16 +98,10 @@ static ORDER: &[(&str, Role)] = &[
     ("https3", Role::Unmodelled),
     ("timeouts", Role::Silent),
     ("multisocket", Role::Silent),
-    (
-        "reload",
-        Role::Part(|s, _| {
-            s.out.reloads = true;
-            Ok(())
-        }),
-    ),
+    ("reload", Role::Part(reload)),
     ("nsid", Role::Silent),
     ("bufsize", Role::Part(bufsize)),
-    ("bind", Role::Unmodelled),
+    ("bind", Role::Part(bind)),
     ("debug", Role::Silent),
     ("trace", Role::Silent),
     ("ready", Role::Part(|s, d| http_port(s, d, "ready", 8181))),
@@ -186,10 +182,20 @@ static ORDER: &[(&str, Role)] = &[
 ];
 
 fn wrong(at: &Directive, what: impl Into<String>) -> Wrong {
+    CorefileError::parsing(at.line, what)
+}
+
+/// An error that the plug-in tells without its place.
+fn untold(at: &Directive, what: impl Into<String>) -> Wrong {
     CorefileError {
-        line: at.line,
-        what: what.into(),
+        sort: ErrorSort::Plain,
+        ..wrong(at, what)
     }
+}
+
+/// Whether CoreDNS has a plug-in of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    ORDER.iter().any(|(known, _)| *known == name)
 }
 
 /// Caddy's ArgErr.
@@ -215,7 +221,7 @@ fn word(at: &Directive, index: usize) -> Result<&str, Wrong> {
 fn number<T: std::str::FromStr>(at: &Directive, index: usize) -> Result<T, Wrong> {
     let text = word(at, index)?;
     text.parse()
-        .map_err(|_| wrong(at, format!("strconv.Atoi: parsing \"{text}\": invalid syntax")))
+        .map_err(|_| untold(at, format!("strconv.Atoi: parsing \"{text}\": invalid syntax")))
 }
 
 /// Go's durations: `30s`, `1h30m`, `500ms`; a bare number where `bare` allows it means seconds.
@@ -224,7 +230,7 @@ fn duration(at: &Directive, index: usize) -> Result<Duration, Wrong> {
     if let Ok(seconds) = text.parse::<u32>() {
         return Ok(Duration::from_secs(u64::from(seconds)));
     }
-    let bad = || wrong(at, format!("time: invalid duration \"{text}\""));
+    let bad = || untold(at, format!("time: invalid duration \"{text}\""));
     let (mut total, mut rest) = (Duration::ZERO, text);
     while !rest.is_empty() {
         let digits = rest
@@ -302,25 +308,17 @@ impl Setup<'_> {
             "/etc/resolv.conf" => Some(self.around.resolv_conf),
             "/etc/hosts" => Some(self.around.hosts),
             _ => {
-                let name = path
-                    .strip_prefix(self.around.folder)
-                    .map_or(path, |p| p.trim_start_matches('/'));
-                self.around.files.get(name).map(String::as_str)
+                let files = self.around.files;
+                let beside = || files.get(&format!("{}/{path}", self.around.folder));
+                files.get(path).or_else(beside).map(String::as_str)
             }
         }
     }
 }
 
 /// Compiles a whole Corefile.
-pub(super) fn compile(file: &Corefile, around: &Surroundings<'_>) -> Result<Compiled, String> {
+pub(super) fn compile(file: &Corefile, around: &Surroundings<'_>) -> Result<Compiled, Wrong> {
     let mut out = Compiled::default();
-    // Directives that nobody knows are found before anything is set up. Source: caddy executeDirectives.
-    for directive in file.blocks.iter().flat_map(|block| &block.directives) {
-        let name = &directive.words[0];
-        if !ORDER.iter().any(|(known, _)| known == name) {
-            return Err(wrong(directive, format!("Unknown directive '{name}'")).to_string());
-        }
-    }
     for block in &file.blocks {
         let others = block.other_transports.iter();
         out.problems
@@ -338,7 +336,7 @@ pub(super) fn compile(file: &Corefile, around: &Surroundings<'_>) -> Result<Comp
         };
         // autopath and k8s_external stand before the plug-in that they ask.
         if let Some(at) = block.directives.iter().find(|d| d.words[0] == "kubernetes") {
-            let made = kubernetes_of(&mut setup, at).map_err(|e| format!("plugin/kubernetes: {e}"))?;
+            let made = kubernetes_of(&mut setup, at).map_err(|e| e.of("kubernetes"))?;
             setup.kubernetes = Some(Arc::new(made));
         }
         for (name, role) in ORDER {
@@ -350,7 +348,7 @@ pub(super) fn compile(file: &Corefile, around: &Surroundings<'_>) -> Result<Comp
                     .out
                     .problems
                     .push(format!("Corefile:{}: plug-in {name} is not modelled", first.line)),
-                Role::Part(build) => build(&mut setup, &own).map_err(|e| format!("plugin/{name}: {e}"))?,
+                Role::Part(build) => build(&mut setup, &own).map_err(|e| e.of(name))?,
             }
         }
         let mut made = setup.made;

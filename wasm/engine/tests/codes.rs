@@ -1,22 +1,25 @@
 //! The example of each diagnostic in the table raises it.
 
-use hoplab_controllers::reconcile;
-use hoplab_objects::settings::ClusterSettings;
-use hoplab_objects::{SourceText, codes, scenario};
+use hoplab_engine::{Options, World};
+use hoplab_objects::SourceText;
+use hoplab_objects::codes::{self, Example};
 use hoplab_source::Severity;
 
 #[test]
 fn the_example_of_every_code_raises_it() {
     for entry in codes::TABLE {
         let text = entry.example.text();
-        let read = scenario::read(&[SourceText {
+        let file = |text| SourceText {
             name: "example.yaml",
-            text: &text,
-        }]);
-        let store = read.value.store();
-        let settings = ClusterSettings::of(&store);
-        let settled = reconcile(&store, &settings.value, None);
-        let raised: Vec<_> = [read.diagnostics, settings.diagnostics, settled.diagnostics].concat();
+            text,
+        };
+        let raised = match entry.example {
+            Example::Edited(before, after) => {
+                let before = World::load(&[file(before)], &Options::default());
+                before.value.edited(&[file(after)]).diagnostics
+            }
+            _ => World::load(&[file(&text)], &Options::default()).diagnostics,
+        };
         let found = raised.iter().find(|diagnostic| diagnostic.code == entry.code);
         let codes: Vec<String> = raised
             .iter()

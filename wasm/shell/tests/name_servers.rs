@@ -1,0 +1,424 @@
+//! CoreDNS as it runs with its Corefile, and NodeLocal DNSCache before it: what a learner sees in kubectl, in logs and
+//! on the wire.
+
+#![allow(missing_docs)]
+
+use hoplab_engine::{Options, World};
+use hoplab_objects::{Change, SourceText};
+use hoplab_source::{Diagnostic, ObjectKey, Warned};
+
+const CLIENT: &str = "{apiVersion: v1, kind: Pod, metadata: {name: client, namespace: shop}, spec: {nodeName: worker-1, containers: [{name: c, image: \"debian:13\"}]}}\n";
+const NODES: &str = "{apiVersion: hoplab.dev/v1, kind: Cluster, metadata: {name: c}, spec: {cni: {name: flannel}, nodes: [{name: worker-1, address: 172.18.0.3}, {name: worker-2, address: 172.18.0.4}]}}\n";
+
+fn file(text: &str) -> SourceText<'_> {
+    SourceText {
+        name: "world.yaml",
+        text,
+    }
+}
+
+/// A world whose ConfigMap holds these lines between the braces of `.:53`.
+fn world(lines: &str) -> String {
+    let lines: String = lines.lines().map(|line| format!("        {line}\n")).collect();
+    format!(
+        "{NODES}---\n{CLIENT}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: coredns, namespace: kube-system}}\ndata:\n  Corefile: |\n    .:53 {{\n{lines}    }}\n"
+    )
+}
+
+const GOOD: &str = "errors\nhealth {\n  lameduck 5s\n}\nready\nkubernetes cluster.local in-addr.arpa\nforward . /etc/resolv.conf\nloop\nreload\n";
+
+fn load(text: &str) -> Warned<World> {
+    World::load(&[file(text)], &Options::default())
+}
+
+fn typed(world: &mut World, place: &str, line: &str) -> String {
+    let words = hoplab_shell::line::words(line).expect("a line that reads");
+    let output = hoplab_shell::exec(world, place, &words);
+    format!("{}{}", output.stdout, output.stderr)
+}
+
+fn of_names(found: &[Diagnostic]) -> Vec<String> {
+    let ours = found.iter().filter(|d| (307..=309).contains(&d.code.0));
+    ours.map(|d| {
+        format!(
+            "{} line {}: {}",
+            d.code,
+            d.primary.map_or(0, |span| span.line),
+            d.message
+        )
+    })
+    .collect()
+}
+
+fn pods(world: &mut World) -> Vec<String> {
+    let all = typed(
+        world,
+        "shop/client",
+        "kubectl get pods -n kube-system -l k8s-app=kube-dns --no-headers",
+    );
+    all.lines()
+        .map(|line| {
+            line.split_whitespace()
+                .skip(1)
+                .take(3)
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect()
+}
+
+const LOGS: &str = "kubectl logs -n kube-system deploy/coredns";
+const ASK: &str = "dig +short kubernetes.default.svc.cluster.local";
+
+#[test]
+fn a_corefile_with_an_error_at_the_start_ends_coredns() {
+    let loaded = load(&world("errors\nkubernets cluster.local\n"));
+    assert_eq!(
+        of_names(&loaded.diagnostics),
+        [
+            "HOP0307 line 12: data.Corefile: /etc/coredns/Corefile:3 - Error during parsing: Unknown directive 'kubernets'; CoreDNS ends with that, and its pods are not ready"
+        ]
+    );
+    let mut world = loaded.value;
+    assert_eq!(
+        pods(&mut world),
+        ["0/1 CrashLoopBackOff 6", "0/1 CrashLoopBackOff 6"]
+    );
+    assert_eq!(
+        typed(&mut world, "shop/client", LOGS),
+        "/etc/coredns/Corefile:3 - Error during parsing: Unknown directive 'kubernets'\n"
+    );
+    let refused = typed(&mut world, "shop/client", ASK);
+    assert!(refused.contains("connection refused"), "{refused}");
+    let slices = typed(
+        &mut world,
+        "shop/client",
+        "kubectl get endpointslices -n kube-system -o yaml",
+    );
+    assert!(
+        slices.contains("ready: false") && !slices.contains("ready: true"),
+        "{slices}"
+    );
+    let deployment = typed(
+        &mut world,
+        "shop/client",
+        "kubectl get deploy -n kube-system coredns --no-headers",
+    );
+    assert!(deployment.contains("0/2"), "{deployment}");
+}
+
+#[test]
+fn the_old_corefile_stays_in_force_while_the_new_one_is_wrong() {
+    let mut session = load(&world(GOOD)).value;
+    assert_eq!(pods(&mut session), ["1/1 Running 0", "1/1 Running 0"]);
+    assert_eq!(typed(&mut session, "shop/client", ASK), "");
+    typed(
+        &mut session,
+        "shop/client",
+        "dig +short web.shop.svc.cluster.local",
+    );
+
+    // Refused by a plug-in, by the list of plug-ins, and before any is asked.
+    let cases = [
+        (
+            GOOD.replace(
+                "forward . /etc/resolv.conf",
+                "forward . /etc/resolv.conf {\n  wrong 1\n}",
+            ),
+            "HOP0307 line 18: data.Corefile: plugin/forward: /etc/coredns/Corefile:9 - Error during parsing: unknown property 'wrong'; the earlier Corefile stays in force",
+            "[INFO] Reloading\n[ERROR] Restart failed: plugin/forward: /etc/coredns/Corefile:9 - Error during parsing: unknown property 'wrong'\n[ERROR] plugin/reload: Corefile changed but reload failed: starting with listener file descriptors: plugin/forward: /etc/coredns/Corefile:9 - Error during parsing: unknown property 'wrong'\n",
+        ),
+        (
+            format!("{GOOD}nonsense\n"),
+            "HOP0307 line 20: data.Corefile: /etc/coredns/Corefile:11 - Error during parsing: Unknown directive 'nonsense'; the earlier Corefile stays in force",
+            "[INFO] Reloading\n[ERROR] Restart failed: /etc/coredns/Corefile:11 - Error during parsing: Unknown directive 'nonsense'\n",
+        ),
+        (
+            format!("{GOOD}template IN A {{\nanswer {{\n"),
+            "HOP0307 line 22: data.Corefile: /etc/coredns/Corefile:13 - Error during parsing: Unexpected EOF; the earlier Corefile stays in force",
+            "[WARNING] plugin/reload: Corefile parse failed: /etc/coredns/Corefile:13 - Error during parsing: Unexpected EOF\n",
+        ),
+    ];
+    for (lines, diagnostic, log) in cases {
+        let edited = session.edited(&[file(&world(&lines))]);
+        assert_eq!(of_names(&edited.diagnostics), [diagnostic]);
+        let mut bad = edited.value;
+        assert_eq!(pods(&mut bad), ["1/1 Running 0", "1/1 Running 0"]);
+        assert_eq!(
+            typed(&mut bad, "shop/client", "dig +short NS cluster.local"),
+            "kube-dns.kube-system.svc.cluster.local.\n"
+        );
+        let printed = typed(&mut bad, "shop/client", LOGS);
+        assert!(
+            printed.starts_with(".:53\nCoreDNS-1.14.0\n") && printed.contains(log),
+            "{printed}"
+        );
+        // The same file is not tried again.
+        let again = bad.edited(&[file(&format!("{}---\n# more\n", world(&lines)))]);
+        assert_eq!(of_names(&again.diagnostics), [diagnostic]);
+        let mut again = again.value;
+        assert_eq!(typed(&mut again, "shop/client", LOGS), printed);
+        // A right one is read.
+        let right = GOOD.replace(
+            "kubernetes cluster.local",
+            "hosts {\n  192.0.2.1 made.up\n  fallthrough\n}\nkubernetes cluster.local",
+        );
+        let mut fixed = again.edited(&[file(&world(&right))]).value;
+        assert_eq!(
+            typed(&mut fixed, "shop/client", "dig +short made.up"),
+            "192.0.2.1\n"
+        );
+        let printed = typed(&mut fixed, "shop/client", LOGS);
+        assert!(
+            printed.ends_with("[INFO] Reloading\n[INFO] plugin/health: Going into lameduck mode for 5s\n[INFO] Reloading complete\n"),
+            "{printed}"
+        );
+    }
+}
+
+#[test]
+fn without_reload_a_corefile_is_read_when_its_pod_is_made_anew() {
+    let without = GOOD.replace("reload\n", "");
+    let new = format!("hosts {{\n  192.0.2.1 made.up\n  fallthrough\n}}\n{without}");
+    let session = load(&world(&without)).value;
+    let edited = session.edited(&[file(&world(&new))]);
+    assert_eq!(
+        of_names(&edited.diagnostics),
+        ["HOP0309 line 10: data.Corefile: CoreDNS still runs with the earlier Corefile, which has no reload"]
+    );
+    let mut world = edited.value;
+    assert_eq!(typed(&mut world, "shop/client", "dig +short made.up"), "");
+    let keys: Vec<ObjectKey> = world
+        .plan()
+        .name_servers()
+        .iter()
+        .map(|server| server.pod.clone())
+        .collect();
+    let mut world = world
+        .apply(Change::Delete(keys))
+        .expect("pods can be deleted")
+        .value;
+    assert_eq!(
+        typed(&mut world, "shop/client", "dig +short made.up"),
+        "192.0.2.1\n"
+    );
+}
+
+#[test]
+fn a_coredns_that_forwards_to_itself_is_not_ready() {
+    for target in ["127.0.0.53", "10.96.0.10"] {
+        let lines = GOOD.replace("/etc/resolv.conf", target);
+        let loaded = load(&world(&lines));
+        let found = of_names(&loaded.diagnostics);
+        assert!(
+            found.len() == 1
+                && found[0].starts_with("HOP0308 line 10: data.Corefile: [FATAL] plugin/loop: Loop"),
+            "{target}: {found:?}"
+        );
+        let mut world = loaded.value;
+        assert_eq!(
+            pods(&mut world),
+            ["0/1 CrashLoopBackOff 6", "0/1 CrashLoopBackOff 6"]
+        );
+        let printed = typed(&mut world, "shop/client", LOGS);
+        assert!(
+            printed.contains("CoreDNS-1.14.0\n[FATAL] plugin/loop: Loop (127.0.0.1:40000 -> :53) detected"),
+            "{printed}"
+        );
+        // Once it leads elsewhere, CoreDNS comes up.
+        let mut world = world.edited(&[file(&self::world(GOOD))]).value;
+        assert_eq!(pods(&mut world), ["1/1 Running 0", "1/1 Running 0"]);
+        // And while it runs, the new Corefile is read, and ends it.
+        let mut world = world.edited(&[file(&self::world(&lines))]).value;
+        assert_eq!(
+            pods(&mut world),
+            ["0/1 CrashLoopBackOff 6", "0/1 CrashLoopBackOff 6"]
+        );
+    }
+    // Nobody looks without the plug-in.
+    let lines = GOOD
+        .replace("/etc/resolv.conf", "127.0.0.53")
+        .replace("loop\n", "");
+    assert_eq!(of_names(&load(&world(&lines)).diagnostics), Vec::<String>::new());
+}
+
+/// cluster/addons/dns/nodelocaldns/nodelocaldns.yaml of Kubernetes v1.36, as a cluster with kube-proxy in iptables or
+/// IPVS mode installs it.
+fn node_local(addresses: &str, ipvs: bool) -> String {
+    let (mode, listen) = if ipvs {
+        (
+            "proxy: {mode: ipvs}, ",
+            addresses.split(',').next().unwrap_or_default(),
+        )
+    } else {
+        ("", addresses)
+    };
+    let bind = listen.replace(',', " ");
+    let zone = |zone: &str, cache: &str, upstream: &str, more: &str| {
+        format!(
+            "    {zone}:53 {{\n        errors\n        {cache}\n        reload\n        loop\n        bind {bind}\n        forward . {upstream}\n        prometheus :9253\n        {more}\n        }}\n"
+        )
+    };
+    let tcp = "__PILLAR__CLUSTER__DNS__ {\n                force_tcp\n        }";
+    let health = format!("health {}:8080", listen.split(',').next().unwrap_or_default());
+    let corefile = [
+        zone(
+            "cluster.local",
+            "cache {\n                success 9984 30\n                denial 9984 5\n        }",
+            tcp,
+            &health,
+        ),
+        zone("in-addr.arpa", "cache 30", tcp, ""),
+        zone("ip6.arpa", "cache 30", tcp, ""),
+        zone(".", "cache 30", "__PILLAR__UPSTREAM__SERVERS__", ""),
+    ]
+    .concat();
+    format!(
+        "{}---\n{CLIENT}---
+{{apiVersion: v1, kind: Service, metadata: {{name: kube-dns-upstream, namespace: kube-system}}, spec: {{clusterIP: 10.96.0.99, selector: {{k8s-app: kube-dns}}, ports: [{{name: dns, port: 53, protocol: UDP, targetPort: 53}}, {{name: dns-tcp, port: 53, protocol: TCP, targetPort: 53}}]}}}}
+---
+apiVersion: hoplab.dev/v1
+kind: Zone
+metadata: {{name: example.com}}
+spec: {{records: [\"api 300 A 203.0.113.50\"]}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: node-local-dns, namespace: kube-system}}
+data:
+  Corefile: |
+{corefile}---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {{name: node-local-dns, namespace: kube-system}}
+spec:
+  selector: {{matchLabels: {{k8s-app: node-local-dns}}}}
+  template:
+    metadata: {{labels: {{k8s-app: node-local-dns}}}}
+    spec:
+      hostNetwork: true
+      dnsPolicy: Default
+      tolerations: [{{operator: Exists}}]
+      containers:
+      - name: node-cache
+        image: registry.k8s.io/dns/k8s-dns-node-cache:1.26.7
+        args: [\"-localip\", \"{listen}\", \"-conf\", \"/etc/Corefile\", \"-upstreamsvc\", \"kube-dns-upstream\"]
+        volumeMounts: [{{name: config-volume, mountPath: /etc/coredns}}, {{name: kube-dns-config, mountPath: /etc/kube-dns}}]
+      volumes:
+      - {{name: kube-dns-config, configMap: {{name: kube-dns, optional: true}}}}
+      - {{name: config-volume, configMap: {{name: node-local-dns, items: [{{key: Corefile, path: Corefile.base}}]}}}}
+",
+        NODES.replace("cni: {name", &format!("{mode}cni: {{name"))
+    )
+}
+
+#[test]
+fn nodelocal_dnscache_answers_on_its_node() {
+    let loaded = load(&node_local("169.254.20.10,10.96.0.10", false));
+    assert_eq!(of_names(&loaded.diagnostics), Vec::<String>::new());
+    let mut world = loaded.value;
+    let device = typed(&mut world, "node:worker-1", "ip -br addr show dev nodelocaldns");
+    assert_eq!(
+        device.split_whitespace().collect::<Vec<_>>(),
+        ["nodelocaldns", "DOWN", "169.254.20.10/32", "10.96.0.10/32"]
+    );
+    let rules = typed(&mut world, "node:worker-1", "iptables-save -t raw");
+    assert!(
+        rules.contains("-A PREROUTING -d 10.96.0.10/32 -p udp -m udp --dport 53 -m comment --comment \"NodeLocal DNS Cache: skip conntrack\" -j CT --notrack"),
+        "{rules}"
+    );
+    // Pods ask the kube-dns address, and their node answers; nothing of it is in conntrack.
+    let ask = "dig +noall +answer +stats kubernetes.default.svc.cluster.local";
+    let first = typed(&mut world, "shop/client", ask);
+    assert!(first.contains("SERVER: 10.96.0.10#53"), "{first}");
+    let entries = typed(&mut world, "node:worker-1", "conntrack -L -p udp --dport 53");
+    assert!(!entries.contains("dport=53"), "{entries}");
+    // What is not known comes over TCP from CoreDNS, by the other Service.
+    let entries = typed(&mut world, "node:worker-1", "conntrack -L -p tcp --dport 53");
+    assert!(entries.contains("dst=10.96.0.99"), "{entries}");
+    let logs = typed(
+        &mut world,
+        "shop/client",
+        "kubectl logs -n kube-system -l k8s-app=node-local-dns --tail=9",
+    );
+    assert!(logs.contains("cluster.local.:53 on 169.254.20.10"), "{logs}");
+    assert_eq!(
+        typed(
+            &mut world,
+            "shop/client",
+            "dig +short @169.254.20.10 api.example.com"
+        ),
+        "203.0.113.50\n"
+    );
+    assert_eq!(
+        typed(
+            &mut world,
+            "shop/client",
+            "curl -s http://169.254.20.10:8080/health"
+        ),
+        "OK"
+    );
+    // Its cache answers from then on, also without CoreDNS.
+    let gone = node_local("169.254.20.10,10.96.0.10", false)
+        + "---\n{apiVersion: apps/v1, kind: Deployment, metadata: {name: coredns, namespace: kube-system}, spec: {replicas: 0, selector: {matchLabels: {k8s-app: kube-dns}}, template: {metadata: {labels: {k8s-app: kube-dns}}, spec: {containers: [{name: coredns, image: \"registry.k8s.io/coredns/coredns:v1.14.0\"}]}}}}\n";
+    let mut world = world.edited(&[file(&gone)]).value;
+    assert_eq!(
+        typed(
+            &mut world,
+            "shop/client",
+            "dig +short @169.254.20.10 api.example.com"
+        ),
+        "203.0.113.50\n"
+    );
+    let other = typed(&mut world, "shop/client", "dig web.shop.svc.cluster.local");
+    assert!(other.contains("status: SERVFAIL"), "{other}");
+}
+
+#[test]
+fn nodelocal_dnscache_beside_ipvs_has_one_address() {
+    let config = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: kubelet-config, namespace: kube-system}\ndata:\n  kubelet: |\n    apiVersion: kubelet.config.k8s.io/v1beta1\n    kind: KubeletConfiguration\n    clusterDNS: [169.254.20.10]\n    clusterDomain: cluster.local\n";
+    let mut world = load(&(node_local("169.254.20.10,10.96.0.10", true) + config)).value;
+    let device = typed(&mut world, "node:worker-1", "ip -br addr show dev nodelocaldns");
+    assert_eq!(
+        device.split_whitespace().collect::<Vec<_>>(),
+        ["nodelocaldns", "DOWN", "169.254.20.10/32"]
+    );
+    assert!(typed(&mut world, "shop/client", "cat /etc/resolv.conf").contains("nameserver 169.254.20.10\n"));
+    let found = typed(
+        &mut world,
+        "shop/client",
+        "dig +noall +answer +stats kubernetes.default.svc.cluster.local",
+    );
+    assert!(found.contains("SERVER: 169.254.20.10#53"), "{found}");
+}
+
+#[test]
+fn placeholders_that_nobody_filled_end_nodelocal_dnscache() {
+    let loaded = load(&node_local(
+        "__PILLAR__LOCAL__DNS__,__PILLAR__DNS__SERVER__",
+        false,
+    ));
+    let found = of_names(&loaded.diagnostics);
+    assert!(
+        found.len() == 1 && found[0].contains("invalid localip specified - \"__PILLAR__LOCAL__DNS__\""),
+        "{found:?}"
+    );
+    let mut world = loaded.value;
+    let pods = typed(
+        &mut world,
+        "shop/client",
+        "kubectl get pods -n kube-system -l k8s-app=node-local-dns --no-headers",
+    );
+    assert_eq!(
+        pods.matches("0/1     CrashLoopBackOff").count() + pods.matches("0/1   CrashLoopBackOff").count(),
+        2,
+        "{pods}"
+    );
+    // kube-dns is asked as before.
+    let found = typed(
+        &mut world,
+        "shop/client",
+        "dig +noall +answer +stats kubernetes.default.svc.cluster.local",
+    );
+    assert!(found.contains("SERVER: 10.96.0.10#53"), "{found}");
+}
