@@ -22,7 +22,7 @@ pub fn codes() -> Vec<CodePage> {
         title: entry.title,
         explanation: entry.explanation,
         example: match entry.example {
-            Example::Yaml(text) => Some(text),
+            Example::Yaml(text) | Example::Edited(_, text) => Some(text),
             Example::Made(_) => None,
         },
     };

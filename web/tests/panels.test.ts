@@ -57,7 +57,7 @@ describe('finding', () => {
 
 describe('headers', () => {
   const engine = new MockWorld()
-  const { timeline } = engine.send({ from: 'shop/client', to: 'http://cart.shop/', method: 'GET', headers: [], seed: 1, scene: { density: 'wide', width: 824, height: 508, keep: [] } })
+  const { timeline } = engine.send({ from: 'shop/client', to: 'http://cart.shop/', method: 'GET', headers: [], seed: 1, afterMs: 0, scene: { density: 'wide', width: 824, height: 508, keep: [] } })
   const stop = timeline.stops.find((candidate) => candidate.name === 'node network') as Stop
   it('marks what changed since it was sent, and names the rewriting', () => {
     const [outer, inner] = headerGroups(stop, 'sent', false)

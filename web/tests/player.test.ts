@@ -8,7 +8,7 @@ import type { Stop, Timeline } from '../src/engine/client'
 
 const engine = new MockWorld()
 engine.load([{ name: 'shop.yaml', text: '' }], [])
-const send = (width: number) => engine.send({ from: 'shop/client', to: 'http://cart.shop/', method: 'GET', headers: [], seed: 1, scene: { density: 'wide', width, height: 508, keep: [] } }).timeline
+const send = (width: number) => engine.send({ from: 'shop/client', to: 'http://cart.shop/', method: 'GET', headers: [], seed: 1, afterMs: 0, scene: { density: 'wide', width, height: 508, keep: [] } }).timeline
 const timeline: Timeline = send(824)
 const all = timeline.stops.map((_, i) => i)
 

@@ -11,7 +11,7 @@ import type { Layer, Scene, Stop, Timeline } from '../src/engine/client'
 
 const engine = new MockWorld()
 engine.load([{ name: 'shop.yaml', text: '' }], [])
-const sent = engine.send({ from: 'shop/client', to: 'http://cart.shop/', method: 'GET', headers: [], seed: 1, scene: { density: 'wide', width: 824, height: 508, keep: [] } })
+const sent = engine.send({ from: 'shop/client', to: 'http://cart.shop/', method: 'GET', headers: [], seed: 1, afterMs: 0, scene: { density: 'wide', width: 824, height: 508, keep: [] } })
 const timeline: Timeline = sent.timeline
 const scene: Scene = sent.scene
 const leg = (label: string) => {

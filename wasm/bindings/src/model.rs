@@ -110,6 +110,8 @@ pub struct SendRequest {
     pub headers: Vec<String>,
     /// Fixes every random choice.
     pub seed: u32,
+    /// How long after the last request it is sent, milliseconds.
+    pub after_ms: u32,
     /// The scene that the timeline lies over.
     pub scene: SceneOptions,
 }
@@ -139,12 +141,84 @@ pub struct SendResult {
     pub unknowns: Vec<String>,
     /// Random choices: which way was taken, and the shares of all ways.
     pub choices: Vec<ChoiceView>,
+    /// The look-up of its name.
+    pub lookup: Option<LookUpView>,
+    /// What name servers hold in their caches after it.
+    pub caches: Vec<CacheView>,
     /// The scene with everything on the path kept.
     pub scene: Scene,
     /// The animation.
     pub timeline: Timeline,
     /// The trace in words, as `hoplab trace` prints it.
     pub text: String,
+}
+
+/// The look-up of a name.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct LookUpView {
+    /// The name as it was given.
+    pub asked: String,
+    /// What it took, and whose C library was taken to ask.
+    pub sentences: Vec<String>,
+    /// Simulated time, microseconds.
+    pub micros: u64,
+    /// In order.
+    pub questions: Vec<QuestionView>,
+}
+
+/// A question to a name server.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct QuestionView {
+    /// The name that was tried.
+    pub name: String,
+    /// `A`.
+    pub record: String,
+    /// Who was asked.
+    pub server: String,
+    /// `NXDOMAIN`; none: no answer came.
+    pub rcode: Option<String>,
+    /// The answer in a few words.
+    pub answer: String,
+    /// It brought records.
+    pub found: bool,
+    /// Who answered, in words.
+    pub by: Option<String>,
+    /// The shape of who answered.
+    pub place: Option<String>,
+    /// `hit`, `miss`, `stale`, or empty: nobody said.
+    pub cache: String,
+    /// When it was sent, microseconds.
+    pub sent: u64,
+    /// How long the answer took, microseconds.
+    pub micros: Option<u64>,
+}
+
+/// What a name server holds.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct CacheView {
+    /// The shape of where it runs.
+    pub place: String,
+    /// `coredns`.
+    pub program: String,
+    /// Those that expire first come first.
+    pub entries: Vec<CachedView>,
+}
+
+/// An answer in a cache.
+#[derive(Clone, Debug, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct CachedView {
+    /// Of this name…
+    pub name: String,
+    /// …and type.
+    pub record: String,
+    /// The answer in a few words.
+    pub answer: String,
+    /// How long it is still good for.
+    pub left_seconds: u32,
 }
 
 /// One random choice of a run.

@@ -5,7 +5,7 @@ use crate::model::{
     CheckReport, CheckView, DiagnosticView, ExecResult, LoadResult, SceneOptions, SendRequest, SendResult,
     SourceFile, TypedLine,
 };
-use crate::views::{choices, diagnostic, empty_scene, empty_timeline, news, summary};
+use crate::views::{caches, choices, diagnostic, empty_scene, empty_timeline, lookup, news, summary};
 use hoplab_checks::Settings;
 use hoplab_engine::{From, Options, Request, RunOptions, Typed, World};
 use hoplab_objects::SourceText;
@@ -13,6 +13,7 @@ use hoplab_scene::{Drawing, Place, Scene, TreeItem, place, svg};
 use hoplab_shell::terminal;
 use hoplab_source::Severity;
 use hoplab_trace::print;
+use std::time::Duration;
 
 /// What a page keeps.
 pub struct Session {
@@ -167,6 +168,7 @@ impl Session {
         let run = question(asked).and_then(|(from, request)| {
             let options = RunOptions {
                 seed: u64::from(asked.seed),
+                after: Duration::from_millis(u64::from(asked.after_ms)),
                 ..RunOptions::default()
             };
             self.world.run(&from, &request, &options)
@@ -179,7 +181,7 @@ impl Session {
         let (scene, timeline) = drawing.follow(world, &run.trace, &scene_options(&asked.scene));
         let scene = self.sent(scene);
         let trace = &run.trace;
-        let result = SendResult {
+        let mut result = SendResult {
             error: None,
             outcome: trace.outcome.to_string(),
             verdict: trace.verdict.to_string(),
@@ -193,11 +195,14 @@ impl Session {
                 .map(|u| format!("{}: {}", u.what, u.why))
                 .collect(),
             choices: choices(trace),
+            lookup: trace.lookup.as_deref().map(|own| lookup(own, trace.micros)),
+            caches: Vec::new(),
             text: print::to_text(trace, &self.world),
             scene,
             timeline,
         };
         self.world.commit(&run);
+        result.caches = caches(&self.world);
         result
     }
 
@@ -269,6 +274,8 @@ fn refused(error: String) -> SendResult {
         micros: 0,
         unknowns: Vec::new(),
         choices: Vec::new(),
+        lookup: None,
+        caches: Vec::new(),
         scene: empty_scene(),
         timeline: empty_timeline(),
         text: String::new(),

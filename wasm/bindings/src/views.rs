@@ -1,10 +1,10 @@
 //! Parts of answers: diagnostics with file names, places to choose, the line under the world's name.
 
-use crate::model::{ChoiceView, DiagnosticView};
-use hoplab_engine::World;
+use crate::model::{CacheView, CachedView, ChoiceView, DiagnosticView, LookUpView, QuestionView};
+use hoplab_engine::{Held, World};
 use hoplab_scene::{Scene, Timeline, TreeItem};
 use hoplab_source::{Diagnostic, Severity};
-use hoplab_trace::Trace;
+use hoplab_trace::{LookUp, Place, Question, Trace};
 
 /// A diagnostic, ready to show.
 pub fn diagnostic(of: &Diagnostic, files: &[String]) -> DiagnosticView {
@@ -84,6 +84,52 @@ pub fn choices(trace: &Trace) -> Vec<ChoiceView> {
             ways: c.ways.clone(),
         })
         .collect()
+}
+
+/// A look-up, ready to show.
+pub fn lookup(of: &LookUp, whole_micros: u64) -> LookUpView {
+    LookUpView {
+        asked: of.asked.clone(),
+        sentences: of.sentences(whole_micros),
+        micros: of.micros,
+        questions: of.questions.iter().map(question).collect(),
+    }
+}
+
+fn question(of: &Question) -> QuestionView {
+    QuestionView {
+        name: of.name.clone(),
+        record: of.record.clone(),
+        server: of.server.ip().to_string(),
+        rcode: of.rcode.clone(),
+        answer: of.answer(),
+        found: of.found(),
+        by: of.by.as_ref().map(Place::in_words),
+        place: of.by.as_ref().map(ToString::to_string),
+        cache: of.cache.to_owned(),
+        sent: of.sent.0,
+        micros: of.micros,
+    }
+}
+
+/// What every name server of the world holds.
+pub fn caches(world: &World) -> Vec<CacheView> {
+    let all = world.name_caches().into_iter();
+    all.map(|(place, program, held)| CacheView {
+        place: place.to_string(),
+        program: program.to_string(),
+        entries: held.into_iter().map(cached).collect(),
+    })
+    .collect()
+}
+
+fn cached(held: Held) -> CachedView {
+    CachedView {
+        name: held.name,
+        record: held.record,
+        answer: held.answer,
+        left_seconds: held.left_seconds,
+    }
 }
 
 /// Nothing drawn.

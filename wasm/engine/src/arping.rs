@@ -66,6 +66,7 @@ impl World {
             micros: before.now.0.saturating_sub(started.0),
             legs: Vec::new(),
             subtraces: Vec::new(),
+            lookup: None,
             choices: Vec::new(),
             unknowns,
         };

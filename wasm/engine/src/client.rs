@@ -69,6 +69,8 @@ pub struct Report {
     pub error: Option<SocketError>,
     /// Whether the wait ended without an answer.
     pub timed_out: bool,
+    /// When the look-up was over.
+    pub looked_up: Micros,
     /// When it was over.
     pub finished: Micros,
 }
@@ -150,6 +152,7 @@ impl Client {
         self.resolver = None;
         self.address = resolved.address;
         self.report.borrow_mut().resolved = Some(resolved);
+        self.report.borrow_mut().looked_up = at;
         if self.address.is_some() && !matches!(self.message, Message::Nothing) {
             self.open(actions);
         } else {

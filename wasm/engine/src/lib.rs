@@ -12,6 +12,7 @@
 
 mod arping;
 mod ask;
+mod asked;
 mod choose;
 mod client;
 mod judge;
@@ -28,6 +29,7 @@ pub use arping::LinkQuestion;
 pub use ask::{AskError, From, Http, PodRef, Request, Target, host_port};
 pub use choose::{Sample, next_script, weight};
 pub use hoplab_controllers::returned;
+pub use hoplab_dataplane::dns::Held;
 pub use lookup::Around;
 pub use resolver::Query;
 pub use run::{Means, Run, RunOptions};

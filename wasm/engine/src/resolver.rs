@@ -101,6 +101,7 @@ pub struct Resolver {
     talks: Vec<Talk>,
     resolved: Resolved,
     hosts: Option<IpAddr>,
+    hosts_last: bool,
     finished: bool,
     any_record: bool,
     seed: u16,
@@ -145,6 +146,7 @@ impl Resolver {
             talks: Vec::new(),
             resolved: Resolved::default(),
             hosts,
+            hosts_last: false,
             finished: false,
             any_record,
             seed: 0,
@@ -156,6 +158,12 @@ impl Resolver {
     /// The same, with other query ids.
     pub fn seeded(mut self, seed: u64) -> Self {
         self.seed = u16::try_from(seed % 65_536).unwrap_or(0);
+        self
+    }
+
+    /// The same, with /etc/hosts only where name servers have no answer.
+    pub fn hosts_last(mut self, last: bool) -> Self {
+        self.hosts_last = last;
         self
     }
 
@@ -504,7 +512,15 @@ impl Resolver {
 
 impl LookUp for Resolver {
     fn result(&mut self) -> Option<Resolved> {
-        self.finished.then(|| std::mem::take(&mut self.resolved))
+        if !self.finished {
+            return None;
+        }
+        let mut resolved = std::mem::take(&mut self.resolved);
+        if let (None, Some(address)) = (resolved.address, self.hosts) {
+            resolved.address = Some(address);
+            resolved.from_hosts = true;
+        }
+        Some(resolved)
     }
 
     fn on(&mut self, event: &Event<'_>, actions: &mut Vec<Action>) -> Option<Micros> {
@@ -519,7 +535,7 @@ impl LookUp for Resolver {
         }
         let at = match event {
             Event::Start { at } => {
-                if let Some(address) = self.hosts {
+                if let Some(address) = self.hosts.filter(|_| !self.hosts_last) {
                     self.resolved.address = Some(address);
                     self.resolved.from_hosts = true;
                     self.finished = true;

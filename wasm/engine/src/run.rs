@@ -1,5 +1,6 @@
 //! One request: a client process in a stack of the world, run until it has its answer, told as a trace.
 
+use crate::asked;
 use crate::client::{Client, Message, Report};
 use crate::judge::judge;
 use crate::legs::leg;
@@ -9,6 +10,7 @@ use crate::tools::{Questions, Tool};
 use crate::unmodelled::unknowns;
 use crate::{AskError, From, Http, Request, Sample, Target, World};
 use hoplab_dataplane::dns::resolv::{Libc, ResolvConf, hosts_lookup};
+use hoplab_dataplane::dns::resolved::{Order, UPLINK};
 use hoplab_dataplane::plan::{INTERNET, Owner};
 use hoplab_kernel::NetNsId;
 use hoplab_kernel::overlay::Overlay;
@@ -182,6 +184,7 @@ impl World {
             source: None,
             exchange: Exchange::default(),
             dns: None,
+            lookup: None,
             micros: finished.0.saturating_sub(started.0),
             legs: Vec::new(),
             subtraces: Vec::new(),
@@ -189,6 +192,26 @@ impl World {
             unknowns: missing,
         };
         tell(&mut trace, &flights, &conversations, &place_of, request);
+        if let Some(resolved) = report.resolved.as_ref().filter(|r| !r.queries.is_empty()) {
+            let by_itself = matches!(options.means, Some(Means::Tool(_)));
+            let library = if by_itself {
+                String::new()
+            } else {
+                self.library_in_words(from)?
+            };
+            let ndots = if by_itself {
+                0
+            } else {
+                self.names_at(from)?.0.ndots
+            };
+            trace.lookup = Some(Box::new(hoplab_trace::LookUp {
+                asked: name_asked(request).to_owned(),
+                library,
+                ndots,
+                questions: asked::questions(resolved, &flights, &conversations, &place_of),
+                micros: report.looked_up.0.saturating_sub(started.0),
+            }));
+        }
         if let Some(main) = main_conversation(&conversations, request)
             && let Some(acceptor) = &main.acceptor
         {
@@ -240,6 +263,19 @@ impl World {
         Ok(self.image(from)?.map_or(Libc::Glibc, Libc::of_image))
     }
 
+    /// The C library there, and why it was taken.
+    fn library_in_words(&self, from: &From) -> Result<String, AskError> {
+        Ok(match self.image(from)? {
+            None => "glibc".to_owned(),
+            Some(image) => match Libc::of_image(image) {
+                Libc::Musl => format!("musl (of the image {image})"),
+                Libc::Glibc => {
+                    format!("glibc (assumed: nothing says that the image {image} is built on musl)")
+                }
+            },
+        })
+    }
+
     /// The files of a pod: one on its node's network has its own.
     fn files_of_pod(&self, from: &From) -> Result<Option<BTreeMap<String, String>>, AskError> {
         let From::Pod(pod) = from else { return Ok(None) };
@@ -256,22 +292,22 @@ impl World {
                 .map(|s| s.files.clone());
         }
         let mut files = files.unwrap_or_default();
-        let hosts = files.remove("/etc/hosts").unwrap_or_default();
-        let text = files.remove("/etc/resolv.conf").unwrap_or_default();
-        Ok((ResolvConf::parse_as(self.libc(from)?, &text), hosts))
+        let libc = self.libc(from)?;
+        let conf = conf_of(libc, &files);
+        let hosts = files.remove("/etc/hosts").filter(|_| order(libc, &files).files);
+        Ok((conf, hosts.unwrap_or_default()))
     }
 
     fn planned(&self, asks: &Asks<'_>, request: &Request) -> Result<Plan, AskError> {
         let files = asks.files;
-        let conf = || {
-            let text = files.get("/etc/resolv.conf").map_or("", String::as_str);
-            ResolvConf::parse_as(asks.libc, text)
-        };
+        let order = order(asks.libc, files);
+        let conf = || conf_of(asks.libc, files);
         let seeded = |resolver: Resolver| Some(Box::new(resolver.seeded(asks.seed)) as Box<dyn LookUp>);
         let resolver = |target: &Target| match target {
             Target::Name(name) => {
-                let hosts = files.get("/etc/hosts").and_then(|text| hosts_lookup(text, name));
-                seeded(Resolver::addresses(conf(), name, hosts))
+                let hosts = files.get("/etc/hosts").filter(|_| order.files);
+                let hosts = hosts.and_then(|text| hosts_lookup(text, name));
+                seeded(Resolver::addresses(conf(), name, hosts).hosts_last(!order.files_first))
             }
             _ => None,
         };
@@ -447,6 +483,39 @@ impl World {
     }
 }
 
+/// Where names are looked up: musl always in /etc/hosts and then at name servers.
+fn order(libc: Libc, files: &BTreeMap<String, String>) -> Order {
+    Order::of(files.get("/etc/nsswitch.conf").filter(|_| libc == Libc::Glibc))
+}
+
+/// What is asked, and how. A program whose C library goes to systemd-resolved makes it ask the links' servers.
+fn conf_of(libc: Libc, files: &BTreeMap<String, String>) -> ResolvConf {
+    let order = order(libc, files);
+    let uplink = files.get(UPLINK).filter(|_| order.resolve);
+    let text = uplink.or_else(|| files.get("/etc/resolv.conf"));
+    let mut conf = ResolvConf::parse_as(libc, text.map_or("", String::as_str));
+    if !order.dns && uplink.is_none() {
+        conf.nameservers.clear();
+    }
+    conf
+}
+
+/// The name that a request looks up.
+fn name_asked(request: &Request) -> &str {
+    let host = match request {
+        Request::Dns { name, .. } => return name,
+        Request::Http(http) => http.connect_to.as_ref().map(|(to, _)| to).or(http.host.as_ref()),
+        Request::Tcp { host, .. }
+        | Request::Sctp { host, .. }
+        | Request::Udp { host, .. }
+        | Request::Icmp { host, .. } => Some(host),
+    };
+    match host {
+        Some(Target::Name(name)) => name,
+        _ => "",
+    }
+}
+
 /// A payload of so many bytes that is easy to see in a capture.
 fn payload(bytes: usize) -> Vec<u8> {
     b"hoplab ".iter().copied().cycle().take(bytes).collect()
@@ -563,6 +632,7 @@ fn tell(
             micros,
             legs,
             subtraces: Vec::new(),
+            lookup: None,
             choices: Vec::new(),
             unknowns: Vec::new(),
         };

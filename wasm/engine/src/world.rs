@@ -13,7 +13,7 @@ use hoplab_objects::settings::ClusterSettings;
 use hoplab_objects::{Change, ChangeError, Known, Object, SourceText, Store, scenario};
 use hoplab_source::collections::BTreeMap;
 use hoplab_source::{Diagnostic, ObjectKey, Origin, Warned};
-use hoplab_trace::{Locate, Located, Place};
+use hoplab_trace::{Locate, Located, Name, Place};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -329,6 +329,20 @@ impl World {
     pub fn commit(&mut self, run: &crate::Run) {
         self.overlay = run.overlay.clone();
         self.seen.note(run);
+    }
+
+    /// What name servers hold in their caches: where, which program, and each answer, those that expire first first.
+    pub fn name_caches(&self) -> Vec<(Place, Name, Vec<dns::Held>)> {
+        let mut out = Vec::new();
+        for (place, id) in self.places() {
+            let state = self.overlay.stack(id);
+            for (program, remembered) in state.into_iter().flat_map(|state| state.remembered.iter()) {
+                if let Some(memory) = dns::memory(remembered) {
+                    out.push((place.clone(), Name::clone(program), memory.held(self.overlay.now)));
+                }
+            }
+        }
+        out
     }
 
     /// Every object as the cluster holds it, what controllers wrote included.

@@ -73,6 +73,10 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
     ),
     ("ping HOST", "ICMP echo; -c -s -M do -W -i -q"),
     ("python3 -m http.server PORT &", "a web server"),
+    (
+        "resolvectl status|dns|domain|query NAME",
+        "systemd-resolved of a node whose /etc/resolv.conf names 127.0.0.53",
+    ),
     ("ss -ltnu", "sockets that wait for connections"),
     ("sysctl NAME[=VALUE]", "settings of the kernel; -w -n -q -a"),
     (

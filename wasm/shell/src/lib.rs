@@ -29,6 +29,7 @@ mod nft;
 mod nslookup;
 mod output;
 mod ping;
+mod resolvectl;
 mod ss;
 mod stack;
 mod sysctl;
@@ -130,7 +131,7 @@ fn asks(
 ) -> Option<Output> {
     if !matches!(
         command,
-        "dig" | "nslookup" | "host" | "curl" | "ping" | "getent" | "traceroute" | "tracepath"
+        "dig" | "nslookup" | "host" | "resolvectl" | "curl" | "ping" | "getent" | "traceroute" | "tracepath"
     ) {
         return None;
     }
@@ -151,6 +152,7 @@ fn asks(
             }
         }
         "host" => nslookup::host(&mut asker, args),
+        "resolvectl" => resolvectl::run(&mut asker, args),
         "curl" => curl::run(&mut asker, args),
         "getent" => getent::run(&mut asker, args),
         "traceroute" => traceroute::run(&mut asker, args),

@@ -44,6 +44,9 @@ fn body(trace: &Trace, locate: &dyn Locate) -> Map<String, Value> {
     if let Some((rcode, answers)) = &trace.dns {
         put("dns", json!({"rcode": rcode, "answers": answers}));
     }
+    if let Some(lookup) = &trace.lookup {
+        put("lookup", lookup.to_json(trace.micros));
+    }
     put("legs", trace.legs.iter().map(|l| leg(l, locate)).collect());
     put(
         "subtraces",

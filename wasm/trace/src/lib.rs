@@ -6,6 +6,7 @@
 pub mod fields;
 pub mod json;
 mod locate;
+mod lookup;
 mod outcome;
 pub mod print;
 mod step;
@@ -13,6 +14,7 @@ mod trace;
 mod words;
 
 pub use locate::{Locate, Located, Nowhere};
+pub use lookup::{LookUp, Question};
 pub use outcome::{Outcome, Verdict};
 pub use step::{
     BridgeDecision, ConntrackState, DropCause, HookName, NatKind, NeighbourState, RouteDecision, RuleHit,

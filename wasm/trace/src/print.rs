@@ -21,6 +21,13 @@ pub fn to_text(trace: &Trace, locate: &dyn Locate) -> String {
     for unknown in &trace.unknowns {
         let _ = writeln!(out, "  ? not decided: {}: {}", unknown.what, unknown.why);
     }
+    for sentence in trace
+        .lookup
+        .iter()
+        .flat_map(|lookup| lookup.sentences(trace.micros))
+    {
+        let _ = writeln!(out, "  {sentence}");
+    }
     beside(&mut out, trace);
     chances(&mut out, trace);
     let mut told: Vec<&Leg> = Vec::new();

@@ -1,6 +1,6 @@
 //! A request's whole story: legs of hops of steps, and what became of it.
 
-use crate::{Micros, Name, Outcome, Step, Verdict};
+use crate::{LookUp, Micros, Name, Outcome, Step, Verdict};
 use std::net::IpAddr;
 
 /// Where a network namespace is.
@@ -159,6 +159,8 @@ pub struct Trace {
     pub exchange: Exchange,
     /// Answer section of a dns request as `NAME TYPE DATA`, with its rcode.
     pub dns: Option<(String, Vec<String>)>,
+    /// The look-up of its name.
+    pub lookup: Option<Box<LookUp>>,
     /// Simulated time until the answer or until the requester gave up.
     pub micros: u64,
     /// In the order in which they start.

@@ -26,6 +26,8 @@ export class Session {
   /** Why the last request could not be asked. */
   refusal = $state<string | null>(null)
   sending = $state(false)
+  /** When the last answer came, by the page's clock: the world's goes on with it. */
+  answeredAt = $state(performance.now())
   /** A sentence for the status line: what went wrong or was done. */
   notice = $state<string | null>(null)
   /** The texts are newer than the world drawn, and could not be made into one. */
@@ -198,11 +200,16 @@ export class Session {
     if (result) this.player.follow(result.timeline)
   }
 
+  /** How long the reader has looked at the last answer: caches and connections age as long. */
+  #elapsed(): number {
+    return this.result ? Math.min(3_600_000, Math.round(performance.now() - this.answeredAt)) : 0
+  }
+
   async #request(): Promise<SendResult | null> {
     const ask = this.#sent
     if (!ask) return null
     this.sending = true
-    const call = this.#engine.call('send', [{ ...ask, headers: [], seed: this.#seed, scene: this.view.options() }], 'send')
+    const call = this.#engine.call('send', [{ ...ask, headers: [], seed: this.#seed, afterMs: this.#elapsed(), scene: this.view.options() }], 'send')
     const result = await this.#quietly(call)
     this.sending = false
     if (!result) return null
@@ -215,6 +222,7 @@ export class Session {
       return null
     }
     this.result = result
+    this.answeredAt = performance.now()
     this.#show(result.scene)
     return result
   }

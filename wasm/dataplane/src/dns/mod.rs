@@ -24,8 +24,8 @@ mod wire;
 mod zone;
 
 pub use coredns::{
-    Around, DnsListeners, Judged, Memory, Place, Running, coredns_listeners, local_addresses, memory, noted,
-    serves_names, startup_lines,
+    Around, DnsListeners, Held, Judged, Memory, Place, Running, coredns_listeners, local_addresses, memory,
+    noted, serves_names, startup_lines,
 };
 pub use outside::{is_zone_server, resolver, zone_server};
 

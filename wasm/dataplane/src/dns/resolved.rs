@@ -29,6 +29,45 @@ const HEADING: &str = "\
 # Do not edit.
 ";
 
+/// Where names are looked up, by the line `hosts:` of /etc/nsswitch.conf: whether /etc/hosts counts, whether it counts
+/// before name servers, whether the C library asks name servers, and whether systemd-resolved is asked instead. Without
+/// the file, or without the line: `files dns`. musl reads no such file. Source: nsswitch.conf(5), glibc 2.41
+/// nss/nss_database.c, nss-resolve(8). Differs: of the actions in brackets only that of `resolve` is taken, which
+/// ends the search where resolved runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// /etc/hosts counts.
+    pub files: bool,
+    /// Before all others.
+    pub files_first: bool,
+    /// Name servers of /etc/resolv.conf are asked.
+    pub dns: bool,
+    /// systemd-resolved is asked first.
+    pub resolve: bool,
+}
+
+impl Order {
+    /// Reads the file.
+    pub fn of(text: Option<&String>) -> Self {
+        let line = text.into_iter().flat_map(|text| text.lines()).find_map(|line| {
+            line.split('#')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .strip_prefix("hosts:")
+        });
+        let words: Vec<&str> = line.unwrap_or("files dns").split_whitespace().collect();
+        let at = |word: &str| words.iter().position(|w| *w == word);
+        let others = [at("dns"), at("resolve")].into_iter().flatten().min();
+        Self {
+            files: at("files").is_some(),
+            files_first: at("files").is_some_and(|files| others.is_none_or(|other| files < other)),
+            dns: at("dns").is_some(),
+            resolve: at("resolve").is_some(),
+        }
+    }
+}
+
 /// The files of a node: `given` is what the documents say its /etc/resolv.conf holds.
 pub fn files(given: Option<&str>, gateway: IpAddr) -> BTreeMap<String, String> {
     let uplink = format!("nameserver {gateway}\n");

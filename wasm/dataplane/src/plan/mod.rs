@@ -10,6 +10,7 @@ mod outside;
 mod owners;
 mod pods;
 
+use crate::apps::PodListeners;
 use crate::cni::{self, ClusterView, Cni};
 use crate::dns::{Names, Running};
 use crate::proxy::{self, Proxy};
@@ -328,6 +329,11 @@ impl Plan {
     /// The stack at a place.
     pub fn stack_at(&self, place: &Place) -> Option<NetNsId> {
         self.data.stack_at(place)
+    }
+
+    /// What a pod listens on.
+    pub fn sockets_of(&self, object: &Object, pod: &Pod) -> PodListeners {
+        self.data.listeners_of(object, pod)
     }
 
     /// The files that a pod's processes read: /etc/resolv.conf and /etc/hosts.

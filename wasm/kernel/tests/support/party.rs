@@ -155,6 +155,7 @@ impl Prefer {
     pub fn new(text: &str) -> Self {
         Self {
             text: text.to_owned(),
+            lookup: None,
             choices: Vec::new(),
         }
     }

@@ -2,7 +2,6 @@
 
 use super::{protocol, written};
 use crate::input::{PodInput, PodState, PortInput};
-use hoplab_dataplane::{apps, dns};
 use hoplab_engine::World;
 use hoplab_objects::relate::topmost_owner;
 use hoplab_objects::view::{OwnerReference, Pod};
@@ -23,7 +22,6 @@ pub(super) type Counts = BTreeMap<ObjectKey, (u32, u32)>;
 /// All pods that have not ended, each with its object; and how many every workload has.
 pub(super) fn pods(world: &World, known: Known) -> (Vec<(Arc<Object>, PodInput)>, Counts) {
     let store = world.store();
-    let names = dns::Names::default();
     let mut counts = Counts::new();
     let mut above = Above::default();
     let mut planned = world.plan().pods().iter().peekable();
@@ -59,7 +57,7 @@ pub(super) fn pods(world: &World, known: Known) -> (Vec<(Arc<Object>, PodInput)>
         drawn.written = object.is_written() || above.written;
         // Without declared ports, what the pod listens on depends on more than the pod.
         if drawn.address.is_some() && pod.spec.running_containers().all(|c| c.ports.is_empty()) {
-            drawn.listens = sockets(world, object, pod, &names);
+            drawn.listens = sockets(world, object, pod);
         }
         all.push((Arc::clone(object), drawn));
     }
@@ -135,18 +133,8 @@ fn declared(pod: &Pod) -> Vec<PortInput> {
 }
 
 /// What a pod without declared ports listens on all the same.
-fn sockets(world: &World, object: &Object, pod: &Pod, names: &dns::Names) -> Vec<PortInput> {
-    let found = apps::listeners(
-        object,
-        pod,
-        &dns::Around {
-            store: world.store(),
-            relations: world.relations(),
-            names,
-            resolv_conf: "",
-            hosts: "",
-        },
-    );
+fn sockets(world: &World, object: &Object, pod: &Pod) -> Vec<PortInput> {
+    let found = world.plan().sockets_of(object, pod);
     let mut ports: Vec<PortInput> = found
         .listeners
         .iter()

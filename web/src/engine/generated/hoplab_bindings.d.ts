@@ -127,6 +127,56 @@ export interface Point {
 }
 
 /**
+ * A question to a name server.
+ */
+export interface QuestionView {
+    /**
+     * The name that was tried.
+     */
+    name: string;
+    /**
+     * `A`.
+     */
+    record: string;
+    /**
+     * Who was asked.
+     */
+    server: string;
+    /**
+     * `NXDOMAIN`; none: no answer came.
+     */
+    rcode: string | undefined;
+    /**
+     * The answer in a few words.
+     */
+    answer: string;
+    /**
+     * It brought records.
+     */
+    found: boolean;
+    /**
+     * Who answered, in words.
+     */
+    by: string | undefined;
+    /**
+     * The shape of who answered.
+     */
+    place: string | undefined;
+    /**
+     * `hit`, `miss`, `stale`, or empty: nobody said.
+     */
+    cache: string;
+    /**
+     * When it was sent, microseconds.
+     */
+    sent: number;
+    /**
+     * How long the answer took, microseconds.
+     */
+    micros: number | undefined;
+}
+
+/**
  * A request to begin with.
  */
 export interface FirstRequest {
@@ -164,6 +214,10 @@ export interface SendRequest {
      * Fixes every random choice.
      */
     seed: number;
+    /**
+     * How long after the last request it is sent, milliseconds.
+     */
+    afterMs: number;
     /**
      * The scene that the timeline lies over.
      */
@@ -318,6 +372,28 @@ export interface Edge {
      * A name beside it, if there is room (`vethd3a1f0c2`).
      */
     label?: string;
+}
+
+/**
+ * An answer in a cache.
+ */
+export interface CachedView {
+    /**
+     * Of this name…
+     */
+    name: string;
+    /**
+     * …and type.
+     */
+    record: string;
+    /**
+     * The answer in a few words.
+     */
+    answer: string;
+    /**
+     * How long it is still good for.
+     */
+    leftSeconds: number;
 }
 
 /**
@@ -623,6 +699,28 @@ export interface SourceFile {
 }
 
 /**
+ * The look-up of a name.
+ */
+export interface LookUpView {
+    /**
+     * The name as it was given.
+     */
+    asked: string;
+    /**
+     * What it took, and whose C library was taken to ask.
+     */
+    sentences: string[];
+    /**
+     * Simulated time, microseconds.
+     */
+    micros: number;
+    /**
+     * In order.
+     */
+    questions: QuestionView[];
+}
+
+/**
  * The world laid out.
  */
 export interface Scene {
@@ -670,6 +768,24 @@ export interface ExecResult {
  * What a leg is for; decides its hue and its wire.
  */
 export type LegKind = "request" | "reply" | "side";
+
+/**
+ * What a name server holds.
+ */
+export interface CacheView {
+    /**
+     * The shape of where it runs.
+     */
+    place: string;
+    /**
+     * `coredns`.
+     */
+    program: string;
+    /**
+     * Those that expire first come first.
+     */
+    entries: CachedView[];
+}
 
 /**
  * What a shape stands for; decides its look, as the visual language says.
@@ -755,6 +871,14 @@ export interface SendResult {
      * Random choices: which way was taken, and the shares of all ways.
      */
     choices: ChoiceView[];
+    /**
+     * The look-up of its name.
+     */
+    lookup: LookUpView | undefined;
+    /**
+     * What name servers hold in their caches after it.
+     */
+    caches: CacheView[];
     /**
      * The scene with everything on the path kept.
      */

@@ -34,7 +34,29 @@ pub(super) struct Item {
     hits: u32,
 }
 
+impl Key {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn record_type(&self) -> RecordType {
+        self.record_type
+    }
+}
+
 impl Item {
+    /// What it says, in a few words.
+    pub fn answer(&self) -> String {
+        match self.message.rcode() {
+            Rcode::NoError if self.message.answers.is_empty() => "no records".to_owned(),
+            Rcode::NoError => {
+                let data = self.message.answers.iter().map(|record| record.data.to_string());
+                data.collect::<Vec<_>>().join(", ")
+            }
+            other => other.to_string(),
+        }
+    }
+
     fn age(&self, now: Micros) -> Duration {
         Duration::from_micros(now.0.saturating_sub(self.stored.0))
     }
@@ -247,7 +269,8 @@ impl Plugin for Cache {
                 let (hits, ttl) = (item.hits, item.ttl);
                 let age = item.age(now).as_secs();
                 cx.notes.push(format!(
-                    "the cache plug-in answers, a hit: {age} s old, kept for {left} more s"
+                    "the cache plug-in answers {} {}, a hit: {age} s old, kept for {left} more s",
+                    asked.name, asked.record_type
                 ));
                 let sort = if item.denial { "denial" } else { "success" };
                 let counter = self.counter("hits", &format!("type=\"{sort}\","), cx.port);
@@ -265,8 +288,10 @@ impl Plugin for Cache {
                 && item.message.rcode() != Rcode::ServFail
             {
                 if !verify {
-                    cx.notes
-                        .push("the cache plug-in answers with what has expired, and asks anew".to_owned());
+                    cx.notes.push(format!(
+                        "the cache plug-in answers {} {} with what has expired, and asks anew",
+                        asked.name, asked.record_type
+                    ));
                     cx.refresh.push(query.clone());
                     return Ok(Served::Answer(message));
                 }

@@ -26,10 +26,41 @@ pub struct Memory {
     log: Vec<String>,
 }
 
+/// An answer in a cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Of this name, in lower case…
+    pub name: String,
+    /// …and type.
+    pub record: String,
+    /// `NXDOMAIN`, `no records`, or the data of its records.
+    pub answer: String,
+    /// Whole seconds that it is still good for.
+    pub left_seconds: u32,
+}
+
 impl Memory {
     /// Lines that it has printed about requests, oldest first.
     pub fn log(&self) -> &[String] {
         &self.log
+    }
+
+    /// What its caches hold now, those that expire first first.
+    pub fn held(&self, now: Micros) -> Vec<Held> {
+        let mut all: Vec<Held> = Vec::new();
+        for (key, item) in self.caches.iter() {
+            let left_seconds = item.left_seconds(now);
+            if left_seconds > 0 {
+                all.push(Held {
+                    name: key.name().to_owned(),
+                    record: key.record_type().to_string(),
+                    answer: item.answer(),
+                    left_seconds,
+                });
+            }
+        }
+        hoplab_source::order::sort_by_key(&mut all, |held| held.left_seconds);
+        all
     }
 
     /// What is remembered after a run.

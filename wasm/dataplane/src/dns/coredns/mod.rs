@@ -23,7 +23,7 @@ mod table;
 mod template;
 mod view;
 
-pub use memory::{Memory, memory, noted};
+pub use memory::{Held, Memory, memory, noted};
 pub use running::{Judged, Running};
 pub use source::{local_addresses, serves_names};
 pub(super) use table::DnsTable;
