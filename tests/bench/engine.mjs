@@ -94,7 +94,7 @@ function row(what, took, budget) {
   console.log(`${what.padEnd(46)} ${wall.toFixed(2).padStart(8)} ms ${cpu.toFixed(2).padStart(8)} ms ${verdict.padStart(16)}  ${shown}`)
 }
 
-const asked = (to) => ({ from: 'shop/client', to, method: 'GET', headers: [], seed: 1, scene: OPTIONS })
+const asked = (to) => ({ from: 'shop/client', to, method: 'GET', headers: [], seed: 1, afterMs: 0, scene: OPTIONS })
 
 function loaded(text) {
   const engine = new Engine()

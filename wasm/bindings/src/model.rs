@@ -142,6 +142,7 @@ pub struct SendResult {
     /// Random choices: which way was taken, and the shares of all ways.
     pub choices: Vec<ChoiceView>,
     /// The look-up of its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup: Option<LookUpView>,
     /// What name servers hold in their caches after it.
     pub caches: Vec<CacheView>,
@@ -178,20 +179,24 @@ pub struct QuestionView {
     /// Who was asked.
     pub server: String,
     /// `NXDOMAIN`; none: no answer came.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rcode: Option<String>,
     /// The answer in a few words.
     pub answer: String,
     /// It brought records.
     pub found: bool,
     /// Who answered, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// The shape of who answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// `hit`, `miss`, `stale`, or empty: nobody said.
     pub cache: String,
     /// When it was sent, microseconds.
     pub sent: u64,
     /// How long the answer took, microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub micros: Option<u64>,
 }
 

@@ -209,7 +209,7 @@ export class MockWorld {
   }
   send(request: SendRequest): SendResult {
     const scene = this.#draw(request.scene, true)
-    const empty = { error: undefined, outcome: 'delivered', verdict: 'allowed', reason: 'Delivered: cart-x9k2p on worker-2 answered 200 through Service shop/cart.', status: 200, backend: 'shop/cart-x9k2p', micros: 4118, unknowns: [], choices: [], lookup: undefined, caches: [], scene, timeline: timelineOn(scene), text: '' }
+    const empty = { error: undefined, outcome: 'delivered', verdict: 'allowed', reason: 'Delivered: cart-x9k2p on worker-2 answered 200 through Service shop/cart.', status: 200, backend: 'shop/cart-x9k2p', micros: 4118, unknowns: [], choices: [], caches: [], scene, timeline: timelineOn(scene), text: '' }
     if (request.from === 'nowhere') return { ...empty, error: 'there is no pod nowhere', timeline: { legs: [], stops: [], interesting: 0 } }
     return empty
   }

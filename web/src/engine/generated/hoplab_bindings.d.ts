@@ -145,7 +145,7 @@ export interface QuestionView {
     /**
      * `NXDOMAIN`; none: no answer came.
      */
-    rcode: string | undefined;
+    rcode?: string;
     /**
      * The answer in a few words.
      */
@@ -157,11 +157,11 @@ export interface QuestionView {
     /**
      * Who answered, in words.
      */
-    by: string | undefined;
+    by?: string;
     /**
      * The shape of who answered.
      */
-    place: string | undefined;
+    place?: string;
     /**
      * `hit`, `miss`, `stale`, or empty: nobody said.
      */
@@ -173,7 +173,7 @@ export interface QuestionView {
     /**
      * How long the answer took, microseconds.
      */
-    micros: number | undefined;
+    micros?: number;
 }
 
 /**
@@ -874,7 +874,7 @@ export interface SendResult {
     /**
      * The look-up of its name.
      */
-    lookup: LookUpView | undefined;
+    lookup?: LookUpView;
     /**
      * What name servers hold in their caches after it.
      */
