@@ -4,8 +4,9 @@ use crate::{
     BridgeDecision, ConntrackState, DropCause, HookName, NatKind, NeighbourState, Place, RouteDecision,
     RuleHit, RuleVerdict, Step, StepKind,
 };
-use hoplab_wire::{Header, IcmpKind, Packet};
+use hoplab_wire::{Header, IcmpKind, L4Protocol, Packet};
 use std::fmt;
+use std::net::SocketAddr;
 
 impl fmt::Display for Place {
     /// As a Probe's source in one string: `node:worker-1`, `pod:shop/client`.
@@ -140,9 +141,15 @@ impl Step {
                 }
                 names
             }
-            StepKind::Socket { process, local, .. } => {
+            StepKind::Socket {
+                process,
+                local,
+                protocol,
+            } => {
                 let mut names: Vec<_> = process.iter().map(ToString::to_string).collect();
-                names.push(local.port().to_string());
+                if !is_icmp(*protocol) {
+                    names.push(local.port().to_string());
+                }
                 names
             }
             StepKind::Route { .. } | StepKind::Conntrack { .. } | StepKind::Drop { .. } => Vec::new(),
@@ -209,10 +216,17 @@ impl Step {
             StepKind::Reassemble { whole: false, pieces } => {
                 format!("{pieces} pieces here, waits for the rest")
             }
-            StepKind::Socket { process, local, .. } => match process {
-                Some(_) => format!("receives on {local}"),
-                None => format!("nothing listens on {local}"),
-            },
+            StepKind::Socket {
+                process,
+                local,
+                protocol,
+            } => {
+                let end = own_end(*protocol, *local);
+                match process {
+                    Some(_) => format!("receives on {end}"),
+                    None => format!("nothing listens on {end}"),
+                }
+            }
             StepKind::Drop { cause } => drop_words(cause, before),
             StepKind::Fault { name } => name.to_string(),
             StepKind::IcmpError { kind } => format!("answers {}", icmp_words(*kind)),
@@ -316,14 +330,14 @@ impl Step {
                 protocol,
                 local,
                 process,
-            } => match process {
-                // A client does not listen, and ICMP has no ports.
-                Some(process) if local.port() == 0 => {
-                    format!("{process} in {here} receives it at {} ({protocol}).", local.ip())
+            } => {
+                let end = own_end(*protocol, *local);
+                match process {
+                    // A client does not listen.
+                    Some(process) => format!("{process} in {here} receives it at {end} ({protocol})."),
+                    None => format!("Nothing in {here} listens on {end} ({protocol})."),
                 }
-                Some(process) => format!("{process} in {here} receives it at {local} ({protocol})."),
-                None => format!("Nothing in {here} listens on {local} ({protocol})."),
-            },
+            }
             StepKind::Drop { cause } => format!("{here}: {}.", drop_words(cause, before)),
             StepKind::Fault { name } => format!("{here}: fault {name} acts here."),
             StepKind::IcmpError { kind } => format!(
@@ -505,6 +519,19 @@ fn hook_sentence(
             ),
             None => format!("{hook}: no rule of table {table} matches, so it passes.{fall}"),
         },
+    }
+}
+
+fn is_icmp(protocol: L4Protocol) -> bool {
+    matches!(protocol, L4Protocol::Icmp | L4Protocol::Icmpv6)
+}
+
+/// A socket's own end; ICMP has no ports, only the identifier that its socket is found by.
+fn own_end(protocol: L4Protocol, local: SocketAddr) -> String {
+    if is_icmp(protocol) || local.port() == 0 {
+        local.ip().to_string()
+    } else {
+        local.to_string()
     }
 }
 

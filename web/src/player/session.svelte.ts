@@ -171,7 +171,8 @@ export class Session {
     const { from, to } = this.ask
     const untouched = (!from && !to) || (!this.asked && from === this.#offered?.from && to === this.#offered.to)
     if (untouched) {
-      this.#offered = this.load?.first ?? { from: sources[0]?.value ?? '', to: targets[0]?.value ?? '' }
+      const other = targets.find((target) => target.shape !== sources[0]?.shape) ?? targets[0]
+      this.#offered = this.load?.first ?? { from: sources[0]?.value ?? '', to: other?.value ?? '' }
       this.ask = { ...this.ask, ...this.#offered }
     }
     if (!this.ask.from) this.ask.from = sources[0]?.value ?? ''
