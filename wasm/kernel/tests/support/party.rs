@@ -155,7 +155,6 @@ impl Prefer {
     pub fn new(text: &str) -> Self {
         Self {
             text: text.to_owned(),
-            lookup: None,
             choices: Vec::new(),
         }
     }
