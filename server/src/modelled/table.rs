@@ -336,8 +336,9 @@ pub static ROWS: &[Row] = &[
         KUBE_PROXY,
         "nftables mode: the table kube-proxy with its chains, sets and maps",
         Modelled,
-        "as v1.36.2 writes it; IPv4",
+        "as v1.36.2 writes it; IPv4; packets take the same way through a running kernel (6.18)",
         &[
+            "tests/tests/kernel_live/main.rs#every_path_of_the_known_facts",
             "wasm/dataplane/src/proxy/nftables/tests.rs#chains_have_the_names_that_a_real_kube_proxy_gives",
             "wasm/dataplane/src/proxy/nftables/tests.rs#what_is_listed_is_read_by_a_real_nft_and_listed_alike",
             "tests/scenarios/nftables",
@@ -579,14 +580,18 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         HOPLAB,
-        "Linux by hand: ip (netns, link, addr, route, rule, neigh), bridge, iptables, iptables-restore, sysctl, docker, nc, tcpdump",
+        "Linux by hand: ip (netns, link, addr, route, rule, neigh), bridge, iptables, iptables-restore, nft, sysctl, docker, nc, tcpdump",
         Modelled,
-        "what changes and what is refused, as recorded from the tools; nft lists only, and of link types bridge, dummy, veth, \
-         vlan and vxlan are made; what else is asked for is refused by name",
+        "what changes and what is refused, as recorded from the tools; link types bridge, dummy, veth, vlan, vxlan, ipip, gre \
+         and geneve; of nft the families ip, ip6 and inet, without rate limits and concatenations, and without the tables \
+         that iptables writes; what else is asked for is refused by name",
         &[
             "wasm/shell/tests/typing.rs#links_addresses_routes_and_neighbours_as_recorded_from_iproute2",
             "wasm/shell/tests/typing.rs#what_the_kernel_refuses_as_recorded_from_iproute2",
             "wasm/shell/tests/typing.rs#chains_and_rules_as_recorded_from_iptables",
+            "wasm/shell/tests/typing.rs#tables_chains_rules_and_sets_as_recorded_from_nft",
+            "wasm/shell/tests/typing.rs#what_nft_lists_loads_back",
+            "wasm/shell/tests/typing.rs#typed_nftables_decide_and_count",
             "wasm/shell/tests/typing.rs#the_way_to_a_machine_as_recorded_from_traceroute_tracepath_and_arping",
             "wasm/checks/tests/typed.rs#containers_publish_ports_and_share_namespaces",
         ],

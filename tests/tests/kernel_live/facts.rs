@@ -136,6 +136,67 @@ const ASKED_V6: [(&str, &str); 7] = [
     ("host:b", "[fd00:9::1]:80"),
 ];
 
+/// Machines on two networks with a router between them.
+const ROUTED: &str = r#"
+{apiVersion: hoplab.dev/v1, kind: Network, metadata: {name: left}, spec: {cidr: 10.0.1.0/24}}
+---
+{apiVersion: hoplab.dev/v1, kind: Network, metadata: {name: right}, spec: {cidr: 10.0.2.0/24}}
+---
+apiVersion: hoplab.dev/v1
+kind: Host
+metadata: {name: a}
+spec:
+  interfaces: [{name: eth0, network: left, addresses: [10.0.1.2/24]}]
+  routes: [{to: default, via: 10.0.1.1}]
+---
+apiVersion: hoplab.dev/v1
+kind: Host
+metadata: {name: r}
+spec:
+  interfaces: [{name: eth0, network: left, addresses: [10.0.1.1/24]}, {name: eth1, network: right, addresses: [10.0.2.1/24]}]
+  sysctls: {net.ipv4.ip_forward: "1"}
+---
+apiVersion: hoplab.dev/v1
+kind: Host
+metadata: {name: b}
+spec:
+  interfaces: [{name: eth0, network: right, addresses: [10.0.2.2/24]}]
+  routes: [{to: default, via: 10.0.2.1}]
+  listen: [{port: 8080, protocol: TCP}, {port: 9000, protocol: UDP, behavior: echo}]
+"#;
+
+/// Typed on the router.
+const TYPED: [&str; 18] = [
+    "nft add table inet fw",
+    "nft add set inet fw good { type inet_service ; }",
+    "nft add element inet fw good { 8080, 9000 }",
+    "nft add map inet fw who { type ipv4_addr : verdict ; }",
+    "nft add chain inet fw web",
+    "nft add element inet fw who { 10.0.1.2 : jump web, 10.0.1.9 : drop }",
+    "nft add chain inet fw through { type filter hook forward priority filter ; policy drop ; }",
+    "nft add rule inet fw through ct state established,related counter accept",
+    "nft add rule inet fw through ip saddr vmap @who",
+    "nft add rule inet fw through udp dport @good accept",
+    "nft add rule inet fw web tcp dport { 80, 8080 } accept",
+    "nft add rule inet fw web tcp dport 81 reject with tcp reset",
+    "nft add rule inet fw web ip daddr { 10.0.2.2, 10.0.2.3 } udp dport 5-9 reject",
+    "nft add table ip tr",
+    "nft add chain ip tr pre { type nat hook prerouting priority dstnat ; }",
+    "nft add chain ip tr post { type nat hook postrouting priority srcnat ; }",
+    "nft add rule ip tr pre iifname eth0 tcp dport 80 dnat to 10.0.2.2:8080",
+    "nft add rule ip tr post oifname eth1 tcp dport 8080 masquerade",
+];
+
+/// Let through, translated, refused in both manners, dropped.
+const ASKED_ROUTED: [(&str, &str); 6] = [
+    ("host:a", "10.0.2.2:8080"),
+    ("host:a", "10.0.1.1:80"),
+    ("host:a", "udp:10.0.2.2:9000"),
+    ("host:a", "10.0.2.2:81"),
+    ("host:a", "udp:10.0.2.2:7"),
+    ("host:a", "udp:10.0.2.2:99"),
+];
+
 pub fn cases() -> Vec<(&'static str, Case)> {
     let case = |backend: &str| Case {
         yaml: WORLD.replace("BACKEND", backend),
@@ -149,7 +210,27 @@ pub fn cases() -> Vec<(&'static str, Case)> {
         asked: asked(&ASKED_V6),
         typed: Vec::new(),
     };
+    let nftables = Case {
+        yaml: WORLD.replace("BACKEND", "vxlan").replace(
+            "addons: {dns: none}",
+            "addons: {dns: none}\n  proxy: {mode: nftables}",
+        ),
+        outside: outside(),
+        asked: asked(&ASKED),
+        typed: Vec::new(),
+    };
+    let typed = Case {
+        yaml: ROUTED.to_owned(),
+        outside: Vec::new(),
+        asked: asked(&ASKED_ROUTED),
+        typed: TYPED
+            .iter()
+            .map(|line| ("host:r".to_owned(), (*line).to_owned()))
+            .collect(),
+    };
     vec![
+        ("kube-proxy in nftables mode", nftables),
+        ("nftables by hand", typed),
         ("host-gw", case("host-gw")),
         ("vxlan", case("vxlan")),
         ("IPv6 through a router", routed),

@@ -41,7 +41,7 @@ impl Machines {
         let mut all = Vec::new();
         let mut add = |id: NetNsId, stack: Arc<NetNs>| -> Result<()> {
             let rules = |r: &hoplab_kernel::nf::Ruleset| !r.tables.is_empty();
-            let has_rules = rules(&stack.iptables) || rules(&stack.ip6tables);
+            let has_rules = rules(&stack.iptables) || rules(&stack.ip6tables) || !stack.nftables.is_empty();
             all.push(Machine {
                 place: stack.place.clone(),
                 namespace: Namespace::new().map_err(|e| e.to_string())?,
@@ -82,6 +82,9 @@ impl Machines {
                 "ipset save",
                 "ipset restore",
             )?;
+            // Of chains of one priority the kernel asks first what was registered last; here that is iptables.
+            let nft = !machine.stack.nftables.is_empty();
+            machine.load(world, nft, "nft list ruleset", "nft -f -")?;
             machine.program()?;
             // Real servers are taken where there is a way to them.
             machine.load(

@@ -64,8 +64,41 @@ fn is_boxed(packet: &Packet) -> bool {
     packet.headers.iter().filter(ip).count() > 1
 }
 
-fn verdict(hit: &RuleHit) -> String {
-    verdict_of(&hit.text)
+fn verdict(hit: &RuleHit, table: &str) -> String {
+    if is_iptables(table) {
+        return verdict_of(&hit.text);
+    }
+    // nftables' own text. Where a map or a number led to is the chain of the next line.
+    let text = hit.text.split(" comment \"").next().unwrap_or_default();
+    let text = match hit.text.rsplit_once(" : ") {
+        Some((_, verdict)) if text.contains("vmap") => verdict.trim_end_matches(" }"),
+        _ => text,
+    };
+    let words: Vec<&str> = text.split(' ').collect();
+    let has = |all: &[&str]| words.iter().any(|word| all.contains(word));
+    let said = match words.last() {
+        _ if has(&["goto"]) => "GOTO",
+        _ if has(&["jump"]) => "JUMP",
+        _ if has(&["reject", "drop"]) => "DROP",
+        _ if has(&["dnat", "snat", "masquerade", "accept"]) || text.contains("dnat ") => "ACCEPT",
+        Some(&"return") => "RETURN",
+        _ => "CONTINUE",
+    };
+    said.to_owned()
+}
+
+/// Whether a table is one of iptables; others print as steps call them, and without names of chains in verdicts.
+fn is_iptables(table: &str) -> bool {
+    matches!(table, "raw" | "mangle" | "nat" | "filter")
+}
+
+/// The same of the kernel's trace.
+fn shown<'t>(table: &'t str, verdict: &'t str) -> (&'t str, &'t str) {
+    match table {
+        _ if is_iptables(table) => (table, verdict),
+        "kube-proxy" => (table, verdict.split(' ').next().unwrap_or(verdict)),
+        _ => ("nftables", verdict.split(' ').next().unwrap_or(verdict)),
+    }
 }
 
 /// What a rule as iptables-save prints it says, in nf_tables' words.
@@ -128,7 +161,7 @@ pub fn walked(flight: &Flight, ports: &Ports, place_of: &dyn Fn(NetNsId) -> Plac
                     let what = if hit.number == 0 {
                         "DROP".to_owned()
                     } else {
-                        verdict(hit)
+                        verdict(hit, table)
                     };
                     let line = format!("{hook} {table}/{} #{} {what}", hit.chain, hit.number);
                     way.hooks.entry(place.clone()).or_default().push(line);
@@ -309,7 +342,7 @@ fn one_group(
         }
         None => {
             for (chain, number, verdict) in &group.rules {
-                let (hook, table) = (&group.hook, &group.table);
+                let (hook, (table, verdict)) = (&group.hook, shown(&group.table, verdict));
                 lines.push(format!("{hook} {table}/{chain} #{number} {verdict}"));
             }
             entered

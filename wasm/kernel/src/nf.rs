@@ -157,6 +157,13 @@ pub enum Match {
         /// Any of these.
         nets: Vec<IpNet>,
     },
+    /// nftables: `ip daddr { … }`.
+    DstIn {
+        /// Inverted.
+        not: bool,
+        /// Any of these.
+        nets: Vec<IpNet>,
+    },
     /// nftables: `meta mark set meta mark | VALUE`, a statement that other statements follow.
     SetMark {
         /// Or, xor.

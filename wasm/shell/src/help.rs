@@ -64,7 +64,7 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
         "a program that waits; whether one does",
     ),
     (
-        "nft list ruleset|tables|table|chain|set|map",
+        "nft list|add|insert|delete|flush …, nft -f FILE",
         "tables of nftables; nft list table ip kube-proxy",
     ),
     (

@@ -192,6 +192,7 @@ pub(crate) fn run_at(at: &mut At<'_>, argv: &[String]) -> Output {
         "tcpdump" => return tcpdump::run(at, args),
         "arping" => return arping::run(at, args),
         "conntrack" => return conntrack::run(at, args),
+        "nft" => return nft::run(at, args),
         "nc" | "netcat" => return listen::nc(at, args),
         "python3" => return listen::python(at, args),
         "iptables" => return netfilter::run(at, Family::V4, args),
@@ -210,7 +211,6 @@ pub(crate) fn run_at(at: &mut At<'_>, argv: &[String]) -> Output {
         Err(output) => return output,
     };
     match command {
-        "nft" => nft::run(&stack, args),
         "ipset" => ipvs::ipset(&stack, args),
         "ipvsadm" => {
             let state = at.world.overlay().stack(stack.id);

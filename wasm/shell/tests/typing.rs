@@ -301,3 +301,47 @@ fn a_narrow_way_clamps_the_segments() {
 fn tunnels_as_recorded_from_iproute2() {
     session(HOST, "host:host", include_str!("typing/tunnels.txt"));
 }
+
+#[test]
+fn tables_chains_rules_and_sets_as_recorded_from_nft() {
+    session(HOST, "host:host", include_str!("typing/nft.txt"));
+}
+
+#[test]
+fn typed_nftables_decide_and_count() {
+    let mut world = world(ROUTED);
+    for line in [
+        "nft add table inet fw",
+        "nft add chain inet fw forward '{ type filter hook forward priority filter ; policy drop ; }'",
+        "nft add rule inet fw forward ct state established,related accept",
+        "nft add rule inet fw forward tcp dport { 80, 443 } counter accept",
+        "nft add table ip nat",
+        "nft add chain ip nat pre '{ type nat hook prerouting priority dstnat ; }'",
+        "nft add rule ip nat pre tcp dport 8080 dnat to 10.0.2.2:80",
+    ] {
+        assert_eq!(said(&mut world, "host:r", line), "[0]", "{line}");
+    }
+    assert!(said(&mut world, "host:a", "ping -c 1 -W 1 10.0.2.2").contains("100% packet loss"));
+    assert!(said(&mut world, "host:a", "nc -zv 10.0.2.2 80").contains("succeeded"));
+    assert!(said(&mut world, "host:a", "nc -zv 10.0.1.1 8080").contains("succeeded"));
+    let listed = said(&mut world, "host:r", "nft list table inet fw");
+    assert!(
+        listed.contains("tcp dport { 80, 443 } counter packets 2 bytes 88 accept"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn what_nft_lists_loads_back() {
+    let mut first = world(ROUTED);
+    let file = "table inet fw {\n\tset s {\n\t\ttype ipv4_addr\n\t\telements = { 10.0.0.1 }\n\t}\n\n\tmap m {\n\t\ttype \
+                ipv4_addr : verdict\n\t\telements = { 10.0.0.9 : drop, 10.0.0.10 : jump c }\n\t}\n\n\tchain i {\n\t\ttype filter \
+                hook input priority filter - 5; policy drop;\n\t\tip saddr @s accept\n\t\tip saddr vmap @m\n\t\tudp dport 5-9 jump \
+                c\n\t}\n\n\tchain c {\n\t\tlog prefix \"x: \" drop\n\t}\n}\n";
+    said(&mut first, "host:r", &format!("echo '{file}' > /tmp/rules"));
+    assert_eq!(said(&mut first, "host:r", "nft -f /tmp/rules"), "[0]");
+    assert_eq!(
+        said(&mut first, "host:r", "nft list ruleset"),
+        format!("{file}[0]")
+    );
+}

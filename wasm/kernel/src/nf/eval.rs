@@ -167,7 +167,7 @@ pub(crate) fn evaluate_nft(
     let chain = table
         .chains
         .chain(chain)
-        .filter(|chain| !chain.rules.is_empty())?;
+        .filter(|chain| !chain.rules.is_empty() || matches!(chain.builtin, Some((_, Policy::Drop))))?;
     Some(Evaluation::new(&table.chains, &table.sets, Some(table), seen, around).whole(chain))
 }
 
@@ -556,6 +556,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
                 port,
             } => seen.ipvs == Some((*protocol, SocketAddr::new(*address, *port))),
             Match::SrcIn { not, nets } => nets.iter().any(|net| within(net, seen.src)) != *not,
+            Match::DstIn { not, nets } => nets.iter().any(|net| within(net, seen.dst)) != *not,
             Match::SetMark { op, value } => {
                 let mark = &mut *self.around.mark;
                 *mark = if *op == MarkOp::Or {

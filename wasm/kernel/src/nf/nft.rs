@@ -4,34 +4,50 @@
 //! Source of the text: nftables 1.0.6 src/{rule,expression,statement}.c.
 
 use super::set::{Element, Key, Part, Set, prefix};
-use super::{Chain, MarkOp, Match, RejectWith, Rule, Table, Target};
+use super::{Chain, MarkOp, Match, Policy, RejectWith, Rule, Table, Target};
 use hoplab_source::collections::IndexMap;
 use hoplab_trace::{HookName, Name};
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
-/// One table of the family `ip` or `ip6`.
+/// One table of the family `ip`, `ip6` or `inet`.
 #[derive(Clone, Debug)]
 pub struct NftTable {
     /// `kube-proxy`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// `ip6` instead of `ip`.
     pub is_v6: bool,
+    /// `inet`: of both families.
+    pub is_inet: bool,
     /// Its comment; may be empty.
     pub comment: &'static str,
     /// Sets and maps, in order.
     pub sets: IndexMap<Name, Arc<Set>>,
     /// Where chains hang, in the order of their making.
-    pub base_chains: &'static [BaseChain],
+    pub base_chains: Cow<'static, [BaseChain]>,
     /// All chains.
     pub chains: Table,
+    /// Numbers by which typed things are taken away. Differs: what agents wrote has none.
+    pub handles: Handles,
+}
+
+/// Handles of one table.
+#[derive(Clone, Debug, Default)]
+pub struct Handles {
+    /// Its own.
+    pub own: u32,
+    /// The last one given inside it.
+    pub last: u32,
+    /// Of chains, and of their rules in order.
+    pub chains: Vec<(Name, u32, Vec<u32>)>,
 }
 
 /// A chain at a hook.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct BaseChain {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// `nat` instead of `filter`.
     pub is_nat: bool,
     /// The hook.
@@ -47,7 +63,7 @@ impl NftTable {
         let base = self
             .base_chains
             .iter()
-            .filter_map(|base| self.chains.chain(base.name));
+            .filter_map(|base| self.chains.chain(&base.name));
         let shared = self.chains.shared.iter().flat_map(|shared| shared.iter());
         let shared = shared.filter(|(name, _)| !self.chains.own.contains_key(*name) && !is_base(name));
         let own = self.chains.own.iter().filter(|(name, _)| !is_base(name));
@@ -60,7 +76,16 @@ impl NftTable {
 
     /// `table ip kube-proxy`.
     pub fn title(&self) -> String {
-        format!("table {} {}", self.ip(), self.name)
+        let family = if self.is_inet { "inet" } else { self.ip() };
+        format!("table {family} {}", self.name)
+    }
+
+    /// What steps call it: the name, of a table that somebody typed `nftables`.
+    pub fn label(&self) -> &'static str {
+        match self.name {
+            Cow::Borrowed(name) => name,
+            Cow::Owned(_) => "nftables",
+        }
     }
 }
 
@@ -102,7 +127,7 @@ fn hook(hook: HookName) -> &'static str {
 pub fn list_ruleset(tables: &[NftTable]) -> String {
     let mut out = String::new();
     for table in tables {
-        list_table(&mut out, table, |_| true, |_| true);
+        list_table(&mut out, table, false, |_| true, |_| true);
     }
     out
 }
@@ -111,10 +136,15 @@ pub fn list_ruleset(tables: &[NftTable]) -> String {
 pub fn list_table(
     out: &mut String,
     table: &NftTable,
+    with_handles: bool,
     wants_set: impl Fn(&Set) -> bool,
     wants_chain: impl Fn(&Chain) -> bool,
 ) {
-    let _ = writeln!(out, "{} {{", table.title());
+    let handle = |number: Option<u32>| match number.filter(|n| with_handles && *n > 0) {
+        Some(number) => format!(" # handle {number}"),
+        None => String::new(),
+    };
+    let _ = writeln!(out, "{} {{{}", table.title(), handle(Some(table.handles.own)));
     if !table.comment.is_empty() {
         let _ = writeln!(out, "\tcomment \"{}\"", table.comment);
     }
@@ -134,17 +164,22 @@ pub fn list_table(
         .filter(|chain| wants_chain(chain))
     {
         gap(out);
-        let _ = writeln!(out, "\tchain {} {{", chain.name);
+        let handles = table.handles.chains.iter().find(|(name, ..)| *name == chain.name);
+        let own = handle(handles.map(|(_, own, _)| *own));
+        let _ = writeln!(out, "\tchain {} {{{own}", chain.name);
         if let Some(base) = table.base_chains.iter().find(|base| *base.name == *chain.name) {
             let kind = if base.is_nat { "nat" } else { "filter" };
             let (hook, priority) = (hook(base.hook), priority(base));
+            let drops = matches!(chain.builtin, Some((_, Policy::Drop)));
+            let policy = if drops { "drop" } else { "accept" };
             let _ = writeln!(
                 out,
-                "\t\ttype {kind} hook {hook} priority {priority}; policy accept;"
+                "\t\ttype {kind} hook {hook} priority {priority}; policy {policy};"
             );
         }
-        for rule in &chain.rules {
-            let _ = writeln!(out, "\t\t{}", rule_text(rule, table));
+        for (n, rule) in chain.rules.iter().enumerate() {
+            let own = handle(handles.and_then(|(.., rules)| rules.get(n).copied()));
+            let _ = writeln!(out, "\t\t{}{own}", rule_text(rule, table));
         }
         out.push_str("\t}\n");
     }
@@ -166,6 +201,9 @@ fn list_set(out: &mut String, set: &Set, is_v6: bool) -> fmt::Result {
         .collect();
     let value = if set.is_map { " : verdict" } else { "" };
     writeln!(out, "\t\ttype {}{value}", types.join(" . "))?;
+    if let [Part::Net] = set.parts {
+        out.push_str("\t\tflags interval\n");
+    }
     if let Some(seconds) = set.timeout_seconds {
         // 65535 is the size of sets that rules fill and that were given none.
         writeln!(
@@ -179,8 +217,12 @@ fn list_set(out: &mut String, set: &Set, is_v6: bool) -> fmt::Result {
     }
     if !set.elements.is_empty() {
         out.push_str("\t\telements = { ");
-        // Two plain addresses on a line, of everything else one.
-        let each = if set.is_map || set.parts.len() > 1 { 1 } else { 2 };
+        // Five plain ports on a line, two plain addresses, of everything else one.
+        let each = match set.parts {
+            [Part::Port] => 5,
+            [_] => 2,
+            _ => 1,
+        };
         for (n, (key, element)) in set.elements.iter().enumerate() {
             if n > 0 {
                 out.push_str(if n % each == 0 { ",\n\t\t\t     " } else { ", " });
@@ -226,6 +268,8 @@ pub fn rule_text(rule: &Rule, table: &NftTable) -> String {
     for found in &rule.matches {
         match found {
             Match::Comment(text) => comment = Some(text),
+            // What another statement says by the way.
+            Match::Written { text, .. } if text.is_empty() => {}
             other => {
                 let _ = expression(&mut out, other, table);
                 out.push(' ');
@@ -260,18 +304,24 @@ fn keys(out: &mut String, table: &NftTable, set: &str, flags: &str) {
         if n > 0 {
             out.push_str(" . ");
         }
-        let side = if flag == "dst" { 'd' } else { 's' };
+        let side = if flag.starts_with("dst") { 'd' } else { 's' };
         let _ = match part {
             Part::Ip | Part::Net => write!(out, "{} {side}addr", table.ip()),
             Part::Protocol => out.write_str("meta l4proto"),
+            // A set of ports alone is asked by one protocol, which the flag names.
+            Part::Port if flag.len() > 3 => write!(out, "{} {side}port", &flag[3..]),
             Part::Port | Part::ProtocolPort => write!(out, "th {side}port"),
         };
     }
 }
 
 fn expression(out: &mut String, found: &Match, table: &NftTable) -> fmt::Result {
-    let ip = table.ip();
+    let ip = match found {
+        Match::Src { net, .. } | Match::Dst { net, .. } if net.addr().is_ipv6() => "ip6",
+        _ => table.ip(),
+    };
     match found {
+        Match::Written { text, .. } => out.write_str(text),
         Match::Src { not, net } => {
             write!(out, "{ip} saddr {}", is_not(*not))?;
             prefix(out, net)
@@ -280,8 +330,13 @@ fn expression(out: &mut String, found: &Match, table: &NftTable) -> fmt::Result 
             write!(out, "{ip} daddr {}", is_not(*not))?;
             prefix(out, net)
         }
-        Match::SrcIn { not, nets } => {
-            write!(out, "{ip} saddr {}{{ ", is_not(*not))?;
+        Match::SrcIn { not, nets } | Match::DstIn { not, nets } => {
+            let side = if matches!(found, Match::SrcIn { .. }) {
+                's'
+            } else {
+                'd'
+            };
+            write!(out, "{ip} {side}addr {}{{ ", is_not(*not))?;
             for (n, net) in nets.iter().enumerate() {
                 out.push_str(if n > 0 { ", " } else { "" });
                 prefix(out, net)?;
@@ -352,7 +407,6 @@ fn expression(out: &mut String, found: &Match, table: &NftTable) -> fmt::Result 
         | Match::PhysdevIsIn { .. }
         | Match::TcpFlags { .. }
         | Match::IcmpType { .. }
-        | Match::Written { .. }
         | Match::NotModelled(_)
         | Match::Ipvs { .. }
         | Match::PhysdevIsBridged { .. } => Ok(()),
@@ -411,6 +465,7 @@ fn statement(out: &mut String, target: &Target, is_v6: bool) -> fmt::Result {
         Target::TcpMss(Some(mss)) => write!(out, "tcp option maxseg size set {mss}"),
         Target::TcpMss(None) => out.write_str("tcp option maxseg size set rt mtu"),
         Target::Log { prefix } => write!(out, "log prefix \"{prefix}\""),
-        Target::Vmap { .. } | Target::Mark { .. } | Target::Written { .. } | Target::NotModelled(_) => Ok(()),
+        Target::Mark { value, .. } => write!(out, "meta mark set 0x{value:08x}"),
+        Target::Vmap { .. } | Target::Written { .. } | Target::NotModelled(_) => Ok(()),
     }
 }

@@ -386,6 +386,7 @@ fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
             | Match::Protocol { .. }
             // Only nftables has these.
             | Match::SrcIn { .. }
+            | Match::DstIn { .. }
             | Match::SetMark { .. },
             _,
         ) => Ok(()),

@@ -94,7 +94,8 @@ impl Set {
         let mut networks = [false; 2];
         let mut at = 0;
         for part in self.parts {
-            let destination = flags.next() == Some("dst");
+            let flag = flags.next().unwrap_or_default();
+            let destination = flag.starts_with("dst");
             match part {
                 Part::Ip | Part::Net => {
                     let address = ends.addresses[usize::from(destination)];
@@ -103,6 +104,8 @@ impl Set {
                     at += 1;
                 }
                 Part::Protocol => key.protocol = Some(ends.protocol),
+                // `dsttcp`: of this protocol alone.
+                Part::Port if flag.len() > 3 && ends.protocol.name() != &flag[3..] => return None,
                 Part::Port | Part::ProtocolPort => {
                     let ports = ends.ports?;
                     key.port = Some(if destination { ports.1 } else { ports.0 });

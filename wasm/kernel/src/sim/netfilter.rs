@@ -83,11 +83,11 @@ impl Sim<'_> {
                 continue;
             }
             let Some(evaluated) = self.asked(cursor, stack, hook, devices, &|seen, around| {
-                eval::evaluate_nft(table, base.name, seen, around)
+                eval::evaluate_nft(table, &base.name, seen, around)
             }) else {
                 continue;
             };
-            let end = self.said(cursor, hook, table.name, evaluated);
+            let end = self.said(cursor, hook, table.label(), evaluated);
             if end != HookEnd::Pass {
                 return end;
             }
@@ -425,10 +425,10 @@ impl Sim<'_> {
                     break;
                 }
                 let next = self.asked(cursor, stack, hook, (iif, oif), &|seen, around| {
-                    eval::evaluate_nft(table, base.name, seen, around)
+                    eval::evaluate_nft(table, &base.name, seen, around)
                 });
                 if let Some(next) = next
-                    && let Some((name, before)) = evaluated.replace((table.name, next))
+                    && let Some((name, before)) = evaluated.replace((table.label(), next))
                 {
                     self.said(cursor, hook, name, before);
                 }
@@ -513,13 +513,19 @@ fn nft_chains<'s>(
     stack: &'s Stack,
     hook: HookName,
     is_nat: bool,
-) -> Vec<(&'s NftTable, &'static BaseChain)> {
+) -> Vec<(&'s NftTable, &'s BaseChain)> {
     let v6 = cursor.skb.packet.src_ip().is_some_and(|ip| ip.is_ipv6());
-    let tables = stack.ns.nftables.iter().filter(|table| table.is_v6 == v6);
+    let tables = stack
+        .ns
+        .nftables
+        .iter()
+        .filter(|table| table.is_inet || table.is_v6 == v6);
     let mut found: Vec<_> = tables
         .flat_map(|table| table.base_chains.iter().map(move |base| (table, base)))
         .filter(|(_, base)| base.hook == hook && base.is_nat == is_nat)
         .collect();
+    // nf_hook_entries_grow: of the same priority the one that was made last comes first.
+    found.reverse();
     order::sort_by_key(&mut found, |(_, base)| base.priority);
     found
 }

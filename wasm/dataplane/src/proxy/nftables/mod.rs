@@ -28,6 +28,7 @@ use hoplab_source::Origin;
 use hoplab_source::collections::IndexMap;
 use hoplab_trace::{HookName, Name};
 use service::Written;
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 const SERVICES: &str = "services";
@@ -49,7 +50,7 @@ static BASE_CHAINS: &[BaseChain] = {
     use HookName::{Forward, Input, Output, Postrouting, Prerouting};
     const fn base(name: &'static str, is_nat: bool, hook: HookName, priority: i32) -> BaseChain {
         BaseChain {
-            name,
+            name: Cow::Borrowed(name),
             is_nat,
             hook,
             priority,
@@ -200,7 +201,7 @@ impl NftablesProxy {
                 };
                 found.jump(&(*to).into(), &origin)
             });
-            let mut made = chain(&base.name.into(), jumps.collect());
+            let mut made = chain(&Name::from(&*base.name), jumps.collect());
             made.builtin = Some((base.hook, hoplab_kernel::nf::Policy::Accept));
             made
         });
@@ -380,15 +381,17 @@ impl Proxy for NftablesProxy {
             sets.move_index(at, 1);
         }
         stack.netns().nftables.push(NftTable {
-            name: "kube-proxy",
+            name: Cow::Borrowed("kube-proxy"),
             is_v6: false,
+            is_inet: false,
             comment: "rules for kube-proxy",
             sets,
-            base_chains: BASE_CHAINS,
+            base_chains: Cow::Borrowed(BASE_CHAINS),
             chains: Table {
                 own,
                 shared: Some(Arc::clone(&alike.chains)),
             },
+            handles: Default::default(),
         });
     }
 }
