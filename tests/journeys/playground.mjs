@@ -52,9 +52,31 @@ journey('stepping moves list, drawing, player and inspector together', {}, async
   }
   for (let i = 0; i < 6; i++) await page.keyboard.press(',')
   check((await selectedHop(page)) === first, 'six steps back do not undo six steps on')
+  await until('the selected hop is in sight in the list', () =>
+    page.evaluate(() => {
+      const row = document.querySelector('[role=option][aria-selected="true"]')
+      const { x, y, width, height } = row.getBoundingClientRect()
+      return row.contains(document.elementFromPoint(x + width / 2, y + height / 2))
+    }),
+  )
   await page.keyboard.press(']')
   const leg = await page.locator('[role=slider][aria-label=Hop]').getAttribute('aria-valuetext')
   check(/^Hop 1 of/.test(leg ?? ''), `the next leg starts with "${leg}"`)
+})
+
+journey('a look-up shows the names that were tried, and leads to their packets and to the cache', {}, async ({ page }) => {
+  await openShop(page)
+  await send(page)
+  const lookUp = page.locator('details', { hasText: 'Look-up' })
+  check(/4 queries, 2 names/.test(await lookUp.innerText()), `the look-up says "${await lookUp.innerText()}"`)
+  await lookUp.locator('summary').click()
+  const tried = page.getByRole('list', { name: 'Names that were tried' })
+  await tried.getByRole('button', { name: /^cart\.shop\.svc\.cluster\.local A\b/ }).click()
+  await until('the query is selected', async () => (await page.locator('.ev[aria-selected="true"]').count()) === 1)
+  await sameSelection(page)
+  await tried.getByRole('button', { name: /answered/ }).first().click()
+  const inspector = page.locator('#inspector')
+  await until('the cache is shown', async () => /Cache of coredns/.test(await inspector.innerText()))
 })
 
 journey('the track can be scrubbed by pointer and by keys', {}, async ({ page }) => {
