@@ -60,6 +60,10 @@ impl Config {
     }
 }
 
+/// Source: validation MaxDNSSearchListChars, DNS1123SubdomainMaxLength.
+const MOST_SEARCH_CHARACTERS: usize = 2048;
+const LONGEST_SEARCH: usize = 253;
+
 /// The kubelet's chains. Models pkg/kubelet/kubelet_network_linux.go syncIPTablesRules (v1.36).
 pub fn program_node(stack: &mut StackBuilder) {
     let origin = Arc::new(Origin::by(WRITER));
@@ -141,8 +145,16 @@ impl DnsParts {
     }
 }
 
-/// A pod's /etc/resolv.conf. Models pkg/kubelet/network/dns/dns.go GetPodDNS (v1.36).
-pub fn resolv_conf(namespace: &str, pod: &Pod, node: &str, cluster_dns: &[IpAddr], domain: &str) -> String {
+/// A pod's /etc/resolv.conf. Models pkg/kubelet/network/dns/dns.go GetPodDNS (v1.36). `events`: what the kubelet says
+/// with the reason DNSConfigForming of what it left out.
+pub fn resolv_conf(
+    namespace: &str,
+    pod: &Pod,
+    node: &str,
+    cluster_dns: &[IpAddr],
+    domain: &str,
+    events: &mut Vec<String>,
+) -> String {
     let of_node = DnsParts::parse(node);
     let spec = &pod.spec;
     let cluster = match spec.dns_policy.as_str() {
@@ -192,9 +204,32 @@ pub fn resolv_conf(namespace: &str, pod: &Pod, node: &str, cluster_dns: &[IpAddr
         let mut seen = hoplab_source::collections::BTreeSet::new();
         list.retain(|item| seen.insert(item.clone()));
     }
-    parts.nameservers.truncate(MOST_NAMESERVERS);
-    parts.searches.truncate(MOST_SEARCHES);
+    if parts.nameservers.len() > MOST_NAMESERVERS {
+        parts.nameservers.truncate(MOST_NAMESERVERS);
+        events.push(format!(
+            "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: {}",
+            parts.nameservers.join(" ")
+        ));
+    }
+    let given = parts.searches.len();
+    fit(&mut parts.searches);
+    if parts.searches.len() < given {
+        events.push(format!(
+            "Search Line limits were exceeded, some search paths have been omitted, the applied search line is: {}",
+            parts.searches.join(" ")
+        ));
+    }
     parts.print()
+}
+
+/// Leaves out search domains past the limits: of number, of one domain's length, of the whole line's.
+/// Source: dns.go formDNSSearchFitsLimits.
+fn fit(searches: &mut Vec<String>) {
+    searches.truncate(MOST_SEARCHES);
+    searches.retain(|search| search.len() <= LONGEST_SEARCH);
+    while searches.join(" ").len() > MOST_SEARCH_CHARACTERS {
+        searches.pop();
+    }
 }
 
 /// A pod's host name and domain. Models pkg/kubelet/kubelet_pods.go GeneratePodHostNameAndDomain.

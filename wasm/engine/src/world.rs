@@ -164,6 +164,7 @@ impl World {
         }
         diagnostics.extend(reconciled.diagnostics);
         let reconciled = reconciled.value;
+        diagnostics.extend(plan.cut_resolv_confs());
         let store = &reconciled.store;
         for (name_server, earlier) in plan
             .name_servers()

@@ -192,6 +192,9 @@ codes! {
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: coredns, namespace: kube-system}\ndata:\n  Corefile: |\n    .:53 {\n        whoami\n    }\n",
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: coredns, namespace: kube-system}\ndata:\n  Corefile: |\n    .:53 {\n        whoami\n        log\n    }\n",
         );
+    RESOLV_CONF_CUT = 310, "a resolv.conf that was cut",
+        "The kubelet leaves out what is past three name servers, 32 search domains or 2048 characters of them, and says so in an event with the reason DNSConfigForming.",
+        Yaml("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  dnsConfig: {nameservers: [192.0.2.1, 192.0.2.2, 192.0.2.3]}\n  containers: [{name: a, image: a}]\n");
 
     HOPLAB_FIELD = 401, "a field that a hoplab kind does not have",
         "An unknown field in one of hoplab's own kinds is an error; the message names the fields that there are.",

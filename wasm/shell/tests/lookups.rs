@@ -427,7 +427,7 @@ fn a_headless_change_is_seen_late_while_caches_hold_the_old_answer() {
     for line in [
         r#"coredns_cache_hits_total{server="dns://:53",type="success",view="",zones="."} 1"#,
         r#"coredns_cache_misses_total{server="dns://:53",view="",zones="."} 2"#,
-        r#"coredns_dns_responses_total{rcode="NOERROR",server="dns://:53",view="",zone="."} 3"#,
+        r#"coredns_dns_responses_total{plugin="cache",rcode="NOERROR",server="dns://:53",view="",zone="."} 3"#,
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }

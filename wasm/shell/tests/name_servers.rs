@@ -422,3 +422,172 @@ fn placeholders_that_nobody_filled_end_nodelocal_dnscache() {
     );
     assert!(found.contains("SERVER: 10.96.0.10#53"), "{found}");
 }
+
+/// A world whose nodes have systemd-resolved, with a zone outside.
+fn resolved() -> String {
+    let nodes = NODES.replace(
+        "address: 172.18.0.3}",
+        "address: 172.18.0.3, resolvConf: \"nameserver 127.0.0.53\\noptions edns0 trust-ad\\nsearch lab.example\\n\"}",
+    );
+    format!(
+        "{nodes}---\n{CLIENT}---\napiVersion: hoplab.dev/v1\nkind: Zone\nmetadata: {{name: example.com}}\nspec: {{records: [\"api 300 A 203.0.113.50\"]}}\n"
+    )
+}
+
+#[test]
+fn systemd_resolved_passes_questions_on_from_its_stub() {
+    let mut world = load(&resolved()).value;
+    let node = "node:worker-1";
+    assert_eq!(
+        typed(&mut world, node, "dig +short api.example.com"),
+        "203.0.113.50\n"
+    );
+    assert!(typed(&mut world, node, "dig api.example.com").contains("SERVER: 127.0.0.53#53(127.0.0.53)"));
+    assert!(
+        typed(&mut world, node, "cat /run/systemd/resolve/resolv.conf").contains("nameserver 172.18.0.1\n")
+    );
+    let status = typed(&mut world, node, "resolvectl status");
+    assert!(
+        status.starts_with("Global\n         Protocols: -LLMNR -mDNS -DNSOverTLS DNSSEC=no/unsupported\n  resolv.conf mode: stub\n")
+            && status.contains("(eth0)\n    Current Scopes: DNS\n         Protocols: +DefaultRoute -LLMNR")
+            && status.contains("Current DNS Server: 172.18.0.1\n       DNS Servers: 172.18.0.1\n        DNS Domain: lab.example\n"),
+        "{status}"
+    );
+    let found = typed(&mut world, node, "resolvectl query api.example.com");
+    assert!(
+        found.starts_with("api.example.com: 203.0.113.50                  -- link: eth0\n\n-- Information acquired via protocol DNS in "),
+        "{found}"
+    );
+    assert_eq!(
+        typed(&mut world, node, "resolvectl query no.example.com"),
+        "no.example.com: resolve call failed: Name 'no.example.com' not found\n"
+    );
+    let absent = typed(&mut world, "node:worker-2", "resolvectl status");
+    assert!(absent.contains("resolve1.service not found"), "{absent}");
+    // A pod with the node's file asks itself, as CoreDNS would; the kubelet can hand on the other file.
+    let of_node = "---\n{apiVersion: v1, kind: Pod, metadata: {name: bare, namespace: shop}, spec: {nodeName: worker-1, dnsPolicy: Default, containers: [{name: c, image: \"debian:13\"}]}}\n";
+    let mut world = load(&(resolved() + of_node)).value;
+    assert!(typed(&mut world, "shop/bare", "cat /etc/resolv.conf").contains("nameserver 127.0.0.53\n"));
+    let refused = typed(&mut world, "shop/bare", "dig +short api.example.com");
+    assert!(refused.contains("connection refused"), "{refused}");
+    let config = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: kubelet-config, namespace: kube-system}\ndata:\n  kubelet: |\n    kind: KubeletConfiguration\n    resolvConf: /run/systemd/resolve/resolv.conf\n";
+    let mut world = load(&(resolved() + of_node + config)).value;
+    assert_eq!(
+        typed(&mut world, "shop/bare", "dig +short api.example.com"),
+        "203.0.113.50\n"
+    );
+}
+
+#[test]
+fn nsswitch_says_where_names_are_looked_up() {
+    let host = |hosts: &str| {
+        format!(
+            "{NODES}---\napiVersion: hoplab.dev/v1\nkind: Network\nmetadata: {{name: lan}}\nspec: {{cidr: 192.168.10.0/24}}\n---\napiVersion: hoplab.dev/v1\nkind: Host\nmetadata: {{name: ann}}\nspec:\n  interfaces: [{{name: eth0, network: lan, addresses: [192.168.10.10/24]}}]\n  files: {{/etc/hosts: \"192.0.2.9 app\\n\", /etc/resolv.conf: \"nameserver 192.168.10.53\\n\"{hosts}}}\n"
+        )
+    };
+    for (file, found) in [
+        ("", "192.0.2.9       app\n"),
+        (
+            ", /etc/nsswitch.conf: \"hosts: files\\n\"",
+            "192.0.2.9       app\n",
+        ),
+        (", /etc/nsswitch.conf: \"hosts: dns\\n\"", ""),
+    ] {
+        let mut world = load(&host(file)).value;
+        assert_eq!(typed(&mut world, "host:ann", "getent hosts app"), found, "{file}");
+    }
+}
+
+#[test]
+fn coredns_scaled_to_nothing_refuses_and_slow_ones_make_clients_wait() {
+    let none = "---\n{apiVersion: apps/v1, kind: Deployment, metadata: {name: coredns, namespace: kube-system}, spec: {replicas: 0, selector: {matchLabels: {k8s-app: kube-dns}}, template: {metadata: {labels: {k8s-app: kube-dns}}, spec: {containers: [{name: coredns, image: \"registry.k8s.io/coredns/coredns:v1.14.0\"}]}}}}\n";
+    let mut world = load(&(world(GOOD) + none)).value;
+    let refused = typed(&mut world, "shop/client", ASK);
+    assert!(refused.contains("connection refused"), "{refused}");
+}
+
+#[test]
+fn prefetch_and_stale_answers_go_through_a_session() {
+    let cached = |cache: &str| {
+        let lines = GOOD.replace(
+            "loop\n",
+            &format!("cache 30 {{\n{cache}\n}}\nlog\nprometheus :9153\n"),
+        );
+        load(&(world(&lines) + "---\napiVersion: hoplab.dev/v1\nkind: Zone\nmetadata: {name: example.com}\nspec: {records: [\"api 300 A 203.0.113.50\"]}\n---\n{apiVersion: apps/v1, kind: Deployment, metadata: {name: coredns, namespace: kube-system}, spec: {replicas: 1, selector: {matchLabels: {k8s-app: kube-dns}}, template: {metadata: {labels: {k8s-app: kube-dns}}, spec: {dnsPolicy: Default, volumes: [{name: config, configMap: {name: coredns}}], containers: [{name: coredns, image: \"registry.k8s.io/coredns/coredns:v1.14.0\", args: [-conf, /etc/coredns/Corefile], volumeMounts: [{name: config, mountPath: /etc/coredns}]}]}}}}\n")).value
+    };
+    let ask = "dig +noall +answer api.example.com";
+    let ttl = |text: &str| {
+        text.split_whitespace()
+            .nth(1)
+            .and_then(|ttl| ttl.parse::<u32>().ok())
+    };
+    // Expired long ago, and still answered; the next question gets what was asked anew.
+    let mut world = cached("serve_stale 1h immediate");
+    assert_eq!(ttl(&typed(&mut world, "shop/client", ask)), Some(30));
+    typed(&mut world, "shop/client", "ping -c 41 127.0.0.1");
+    assert_eq!(ttl(&typed(&mut world, "shop/client", ask)), Some(0));
+    assert_eq!(ttl(&typed(&mut world, "shop/client", ask)), Some(30));
+    // Asked twice, and nearly expired: asked anew before it is gone.
+    let mut world = cached("prefetch 1 1m 50%");
+    typed(&mut world, "shop/client", ask);
+    typed(&mut world, "shop/client", "ping -c 21 127.0.0.1");
+    assert_eq!(ttl(&typed(&mut world, "shop/client", ask)), Some(10));
+    assert_eq!(ttl(&typed(&mut world, "shop/client", ask)), Some(30));
+    // And what the caches hold can be seen.
+    let held: Vec<String> = world
+        .name_caches()
+        .iter()
+        .flat_map(|(_, program, held)| {
+            held.iter()
+                .map(move |h| format!("{program} {} {} {}", h.name, h.record, h.answer))
+        })
+        .collect();
+    assert_eq!(held, ["coredns api.example.com. A 203.0.113.50"]);
+}
+
+#[test]
+fn a_trace_says_what_its_look_up_took() {
+    use hoplab_engine::{From, Request, RunOptions};
+    let world = load(&resolved()).value;
+    let ask = |to: &str| {
+        let request = Request::parse(to).expect(to);
+        let from = From::parse("shop/client").expect("a pod");
+        let run = world.run(&from, &request, &RunOptions::default()).expect(to);
+        *run.trace.lookup.expect("a look-up")
+    };
+    let outside = ask("http://api.example.com/");
+    assert_eq!(
+        outside.names(),
+        [
+            "api.example.com.shop.svc.cluster.local",
+            "api.example.com.svc.cluster.local",
+            "api.example.com.cluster.local",
+            "api.example.com.lab.example",
+            "api.example.com"
+        ]
+    );
+    let told = outside.sentences(outside.micros * 2);
+    assert!(
+        told[0].starts_with("Looking up api.example.com took 10 queries for 5 names and ")
+            && told[0].ends_with(" ms, 50 % of the whole."),
+        "{told:?}"
+    );
+    assert_eq!(
+        told[1],
+        "8 of them asked for names that the search list made, because api.example.com has 2 dots and ndots is 5: a final dot or a smaller ndots in dnsConfig saves them."
+    );
+    assert_eq!(
+        told[2],
+        "Asked as glibc (assumed: nothing says that the image debian:13 is built on musl) asks."
+    );
+    assert!(
+        outside
+            .questions
+            .iter()
+            .all(|q| q.by.is_some() && q.micros.is_some())
+    );
+    let last = &outside.questions[8];
+    assert_eq!((last.answer().as_str(), last.cache), ("203.0.113.50", "miss"));
+    let inside = ask("http://kubernetes.default/");
+    assert_eq!(inside.sentences(0).len(), 2, "{:?}", inside.sentences(0));
+}

@@ -462,3 +462,17 @@ fn what_a_corefile_says_and_nobody_models_is_named() {
         "{why:?}"
     );
 }
+
+#[test]
+fn weights_put_an_address_in_front() {
+    let corefile = r#".:53 {\n kubernetes cluster.local\n loadbalance weighted /etc/coredns/weights\n}\n"#;
+    let text = WORLD.replace("{Corefile: COREFILE}", &format!("{{Corefile: \"{corefile}\", weights: \"# heavy\\ndb.shop.svc.cluster.local\\n10.244.0.7 200\\n\"}}"));
+    let read = parse(&[SourceText {
+        name: "world.yaml",
+        text: &text,
+    }]);
+    let store = Store::of(read.value, vec!["world.yaml".to_owned()]);
+    let plan = Plan::new(&store, &ClusterSettings::of(&store).value);
+    let answer = ask(&plan, "db.shop.svc.cluster.local A");
+    assert_eq!(summary(&answer), "NOERROR, A 10.244.0.7, A 10.244.0.6");
+}

@@ -47,11 +47,12 @@ fn resolv_conf_by_dns_policy() {
             NODE,
             &["10.96.0.10".parse().expect("an address")],
             "cluster.local",
+            &mut Vec::new(),
         );
         assert_eq!(found, expected, "{spec}");
     }
     assert_eq!(
-        resolv_conf("shop", &pod("{}"), NODE, &[], "cluster.local"),
+        resolv_conf("shop", &pod("{}"), NODE, &[], "cluster.local", &mut Vec::new()),
         NODE,
         "without cluster DNS the node's"
     );
@@ -74,5 +75,42 @@ fn hosts_file_has_the_pod_and_its_aliases() {
     assert!(
         shared.starts_with("# Kubernetes-managed hosts file (host network).\n")
             && shared.contains("172.18.0.2\tn1\n")
+    );
+}
+
+#[test]
+fn what_is_past_the_limits_is_left_out_and_told() {
+    let conf = |searches: &[String], servers: &str| {
+        let list: Vec<String> = searches.iter().map(|s| format!("\"{s}\"")).collect();
+        let spec = format!(
+            r#"{{"dnsConfig": {{"nameservers": [{servers}], "searches": [{}]}}}}"#,
+            list.join(",")
+        );
+        let mut events = Vec::new();
+        let server = "10.96.0.10".parse().expect("an address");
+        let text = resolv_conf("shop", &pod(&spec), "", &[server], "cluster.local", &mut events);
+        (DnsParts::parse(&text), events)
+    };
+    let named = |count: usize, length: usize| -> Vec<String> {
+        (0..count).map(|n| format!("{n:0>length$}")).collect()
+    };
+    // Three of its own and 29 more: 32 fit.
+    let (parts, events) = conf(&named(29, 5), "");
+    assert_eq!((parts.searches.len(), events.len()), (32, 0));
+    let (parts, events) = conf(&named(30, 5), "");
+    assert_eq!((parts.searches.len(), events.len()), (32, 1));
+    assert!(events[0].starts_with("Search Line limits were exceeded, some search paths have been omitted, the applied search line is: shop.svc.cluster.local "));
+    // One too long, and a line too long.
+    assert_eq!(conf(&named(1, 254), "").0.searches.len(), 3);
+    let (parts, events) = conf(&named(20, 150), "");
+    assert_eq!((parts.searches.len(), events.len()), (16, 1));
+    assert!(parts.searches.join(" ").len() <= 2048);
+    let (parts, events) = conf(&[], r#""1.1.1.1", "1.1.1.2", "1.1.1.3""#);
+    assert_eq!(parts.nameservers, ["10.96.0.10", "1.1.1.1", "1.1.1.2"]);
+    assert_eq!(
+        events,
+        [
+            "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: 10.96.0.10 1.1.1.1 1.1.1.2"
+        ]
     );
 }

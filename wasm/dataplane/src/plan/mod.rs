@@ -21,7 +21,7 @@ use hoplab_objects::settings::{ClusterSettings, CniSettings, NodeSettings};
 use hoplab_objects::view::Pod;
 use hoplab_objects::{Object, Store};
 use hoplab_source::collections::BTreeMap;
-use hoplab_source::{ObjectKey, Origin};
+use hoplab_source::{Diagnostic, ObjectKey, Origin};
 use hoplab_trace::{Name, Place, Unknown};
 use hoplab_wire::{L4Protocol, MacAddr};
 use ipnet::IpNet;
@@ -339,6 +339,11 @@ impl Plan {
     /// The files that a pod's processes read: /etc/resolv.conf and /etc/hosts.
     pub fn files_of_pod(&self, key: &ObjectKey) -> Option<BTreeMap<String, String>> {
         self.data.files_of_pod(key)
+    }
+
+    /// What the kubelets left out of pods' resolv.conf.
+    pub fn cut_resolv_confs(&self) -> Vec<Diagnostic> {
+        self.data.cut_resolv_confs()
     }
 
     /// Every CoreDNS, with the Corefile that it runs with.

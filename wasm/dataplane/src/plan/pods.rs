@@ -4,13 +4,16 @@ use super::PlanData;
 use crate::apps::{self, PodListeners};
 use crate::dns::{self, Around, Judged, Running, resolved};
 use crate::kubelet;
-use hoplab_objects::Object;
 use hoplab_objects::relate::target_port;
 use hoplab_objects::view::{Pod, Service};
-use hoplab_source::ObjectKey;
+use hoplab_objects::{Object, codes};
 use hoplab_source::collections::BTreeMap;
+use hoplab_source::{Diagnostic, FieldPath, ObjectKey, Severity};
 use hoplab_trace::Unknown;
 use std::net::SocketAddr;
+
+/// A resolv.conf of a node that is as long as this may not fit with what kubelets put before it.
+const LONG_FILE: usize = 200;
 
 impl PlanData {
     /// What a pod listens on.
@@ -95,14 +98,59 @@ impl PlanData {
         unknown
     }
 
+    /// What the kubelets left out of pods' resolv.conf, each once.
+    pub(super) fn cut_resolv_confs(&self) -> Vec<Diagnostic> {
+        let own = self.pods.iter().map(|pod| (&pod.object, &pod.pod, pod.node));
+        let shared = self
+            .host_network
+            .iter()
+            .map(|pod| (&pod.object, &pod.pod, pod.node));
+        let mut found: Vec<Diagnostic> = Vec::new();
+        for (object, pod, node) in own.chain(shared) {
+            let config = &pod.spec.dns_config;
+            // Only what is added to a list can make it too long, or a node's own long one.
+            let of_node = self.node_resolv_conf(node);
+            if config.nameservers.is_empty() && config.searches.is_empty() && of_node.len() < LONG_FILE {
+                continue;
+            }
+            let mut events = Vec::new();
+            self.resolv_conf_of(&object.key, pod, node, &mut events);
+            let path = FieldPath::parse("spec.dnsConfig");
+            let place = self.store.place(&object.key, &path).map(|place| place.span);
+            for event in events {
+                let message = format!("spec.dnsConfig: {event}");
+                let same = |known: &Diagnostic| known.message == message && known.primary == place;
+                if !found.iter().any(same) {
+                    let code = codes::RESOLV_CONF_CUT;
+                    found.push(Diagnostic::new(code, Severity::Warning, message, place).at(path.clone()));
+                }
+            }
+        }
+        found
+    }
+
+    fn node_resolv_conf(&self, node: usize) -> &str {
+        let node = &self.nodes[node];
+        node.files.get(&node.pods_resolv_conf).map_or("", String::as_str)
+    }
+
+    fn resolv_conf_of(&self, key: &ObjectKey, pod: &Pod, node: usize, events: &mut Vec<String>) -> String {
+        let of_node = self.node_resolv_conf(node);
+        let domain = &self.settings.domain;
+        kubelet::resolv_conf(&key.namespace, pod, of_node, &self.dns_servers, domain, events)
+    }
+
     /// The files that a pod's processes read.
     pub(super) fn files_of_pod(&self, key: &ObjectKey) -> Option<BTreeMap<String, String>> {
         let object = self.store.find(key)?;
         let pod = object.view::<Pod>()?;
-        let node = self.nodes.iter().find(|node| *node.name == *pod.spec.node_name)?;
+        let index = self
+            .nodes
+            .iter()
+            .position(|node| *node.name == *pod.spec.node_name)?;
+        let node = &self.nodes[index];
         let domain = &self.settings.domain;
-        let of_node = node.files.get(&node.pods_resolv_conf).map_or("", String::as_str);
-        let resolv = kubelet::resolv_conf(&key.namespace, pod, of_node, &self.dns_servers, domain);
+        let resolv = self.resolv_conf_of(key, pod, index, &mut Vec::new());
         let hosts = if pod.spec.host_network {
             kubelet::host_network_hosts_file(&kubelet::node_hosts_file(&node.name, node.address), pod)
         } else {

@@ -57,6 +57,8 @@ pub(super) struct Block {
     pub bind: Vec<IpAddr>,
     /// Each `forward`, by its place among the server's, and the zone that it is for.
     pub forwards: Vec<(usize, Name)>,
+    /// The plug-in that hands answers to the client, as metrics name it; empty: the one that made the answer.
+    pub writer: &'static str,
     /// In CoreDNS's order.
     pub plugins: Vec<Box<dyn Plugin>>,
     /// `view`: its name and what must hold.
@@ -97,6 +99,8 @@ pub(super) struct Context<'a> {
     pub counted: Vec<String>,
     /// The zone of the server block that answers, as metrics name it.
     pub zone: String,
+    /// The plug-in that hands answers to the client there.
+    pub writer: &'static str,
 }
 
 /// Goes on with the rest of the chain. Source: plugin.go NextOrFailure.
@@ -220,6 +224,7 @@ pub(super) fn serve(cx: &mut Context<'_>, query: &Message) -> Result<Served, Box
     };
     if cx.depth == 0 {
         cx.zone = lower(zone);
+        cx.writer = block.writer;
     }
     if asked.class != CLASS_IN && !block.chaos {
         return Ok(Served::Failed(Rcode::Refused, String::new()));

@@ -1,7 +1,7 @@
 //! What a CoreDNS remembers from one request of a session to the next: its caches, its counters, what it has printed.
 //! And how it tells: health, ready and prometheus answer HTTP. Source: plugin/health, plugin/ready, plugin/metrics of
-//! CoreDNS 1.14. Differs: of the counters those that follow from questions are there, without the label `plugin`;
-//! UDP and TCP fill their caches apart within one request.
+//! CoreDNS 1.14. Differs: of the counters those that follow from questions are there, and the label
+//! `plugin` is empty where neither loadbalance nor cache hands the answers on; UDP and TCP fill their caches apart within one request.
 
 use super::cache;
 use super::process::CoreDns;
@@ -113,7 +113,7 @@ impl Memory {
 pub(super) fn of_answer(
     query: &Message,
     answer: Option<&Message>,
-    zone: &str,
+    (zone, plugin): (&str, &str),
     remote: SocketAddr,
     server: &CoreDns,
 ) -> [String; 2] {
@@ -127,7 +127,7 @@ pub(super) fn of_answer(
             "coredns_dns_requests_total{{family=\"{family}\",proto=\"{proto}\",server=\"dns://:{port}\",type=\"{kind}\",view=\"\",zone=\"{zone}\"}}"
         ),
         format!(
-            "coredns_dns_responses_total{{rcode=\"{rcode}\",server=\"dns://:{port}\",view=\"\",zone=\"{zone}\"}}"
+            "coredns_dns_responses_total{{plugin=\"{plugin}\",rcode=\"{rcode}\",server=\"dns://:{port}\",view=\"\",zone=\"{zone}\"}}"
         ),
     ]
 }

@@ -11,7 +11,7 @@ use hoplab_kernel::process::{Action, Event, Process, Program, Purpose, Remembere
 use hoplab_source::collections::IndexMap;
 use hoplab_trace::{Micros, Name as SharedName};
 use hoplab_wire::L4Protocol;
-use hoplab_wire::dns::{Edns, Message, Name, Rcode, RecordType};
+use hoplab_wire::dns::{Message, Name, Rcode, RecordType};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,11 +175,12 @@ impl Process for Running {
             }
             Event::Connected { socket, .. } => {
                 if let Some(token) = self.waiting_on(socket)
-                    && let Some(asking) = self.pending.get(&token).and_then(|p| p.asking.as_ref())
+                    && let Some(pending) = self.pending.get(&token)
+                    && let Some(asking) = &pending.asking
                 {
                     actions.push(Action::Send {
                         socket,
-                        bytes: wire::framed(&upstream_query(asking).to_bytes()),
+                        bytes: wire::framed(&upstream_query(asking, &pending.query).to_bytes()),
                         label: "query".to_owned(),
                         after: Duration::ZERO,
                     });
@@ -347,10 +348,12 @@ impl Running {
             refresh: Vec::new(),
             counted: Vec::new(),
             zone: String::new(),
+            writer: "",
         };
         let served = chain::serve(&mut cx, &pending.query);
         let (notes, log, refresh) = (cx.notes, cx.log, cx.refresh);
-        let (mut counted, zone) = (cx.counted, cx.zone);
+        let (mut counted, zone, writer) = (cx.counted, cx.zone, cx.writer);
+        let written = matches!(&served, Ok(Served::Answer(_)));
         let message = match served {
             Err(ask) => return self.ask(token, *ask, at, actions),
             Ok(Served::Answer(message)) => Some(message),
@@ -363,7 +366,7 @@ impl Running {
         self.counted.extend(memory::of_answer(
             &pending.query,
             message.as_ref(),
-            &zone,
+            (&zone, if written { writer } else { "" }),
             pending.remote,
             &self.server,
         ));
@@ -525,7 +528,7 @@ impl Running {
                 protocol: L4Protocol::Udp,
                 to: asking.to,
                 from_port: None,
-                bytes: upstream_query(asking).to_bytes(),
+                bytes: upstream_query(asking, &pending.query).to_bytes(),
                 df: false,
                 purpose,
             }
@@ -682,13 +685,13 @@ impl Running {
     }
 }
 
-/// The question as an upstream gets it.
-fn upstream_query(asking: &Asking) -> Message {
+/// The question as an upstream gets it: with the options that `rewrite` added, without the client's.
+fn upstream_query(asking: &Asking, asked: &Message) -> Message {
     let mut query = asking.ask.query.clone();
     query.id = asking.id;
-    query.edns = query.edns.map(|edns| Edns {
-        options: Vec::new(),
-        ..edns
-    });
+    let own = asked.edns.as_ref().map_or(&[][..], |edns| &edns.options);
+    if let Some(edns) = &mut query.edns {
+        edns.options.retain(|option| !own.contains(option));
+    }
     query
 }

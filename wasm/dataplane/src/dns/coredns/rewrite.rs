@@ -3,7 +3,9 @@
 
 use super::chain::{Ask, Context, Plugin, Served, lower, next, question};
 use super::pattern::Pattern;
-use hoplab_wire::dns::{Message, Name, Rcode, Record, RecordData, RecordType};
+use hoplab_wire::dns::{Edns, Message, Name, Rcode, Record, RecordData, RecordType};
+use ipnet::IpNet;
+use std::net::IpAddr;
 
 /// How names are matched.
 #[derive(Clone, Debug)]
@@ -58,6 +60,90 @@ pub(super) enum What {
     Rcode { matches: Match, from: Rcode, to: Rcode },
     /// Targets of CNAME records in answers.
     CnameTarget { matches: Match, to: String },
+    /// An EDNS option: set, appended or replaced.
+    Option { action: Action, code: u16, data: Data },
+}
+
+/// What is done to an option. Source: plugin/rewrite/edns0.go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Append,
+    Replace,
+    Set,
+}
+
+/// What an option holds.
+#[derive(Clone, Debug)]
+pub(super) enum Data {
+    Bytes(Vec<u8>),
+    /// `{qname}` and the like.
+    Variable(String),
+    /// The client's subnet, so long in IPv4 and in IPv6.
+    Subnet(u8, u8),
+}
+
+/// The option's code of a client's subnet, and of NSID.
+pub(super) const SUBNET: u16 = 8;
+pub(super) const NSID: u16 = 3;
+/// What a question without EDNS gets. Source: edns0.go setupEdns0Opt.
+const PAYLOAD_BYTES: u16 = 4096;
+
+impl Data {
+    /// `None`: the variable has no value.
+    fn bytes(&self, cx: &Context<'_>, query: &Message) -> Option<Vec<u8>> {
+        let octets = |ip: IpAddr| match ip {
+            IpAddr::V4(v4) => v4.octets().to_vec(),
+            IpAddr::V6(v6) => v6.octets().to_vec(),
+        };
+        let asked = question(query);
+        Some(match self {
+            Self::Bytes(bytes) => bytes.clone(),
+            Self::Variable(name) => match name.as_str() {
+                "{qname}" => lower(&asked.name).into_bytes(),
+                "{qtype}" => asked.record_type.number().to_be_bytes().to_vec(),
+                "{client_ip}" => octets(cx.remote.ip()),
+                "{server_ip}" => octets(cx.local.ip()),
+                "{client_port}" => cx.remote.port().to_be_bytes().to_vec(),
+                "{server_port}" => cx.local.port().to_be_bytes().to_vec(),
+                "{protocol}" => if cx.stream { "tcp" } else { "udp" }.into(),
+                _ => return None,
+            },
+            Self::Subnet(v4, v6) => {
+                let (family, length) = if cx.remote.is_ipv4() { (1, *v4) } else { (2, *v6) };
+                let net = IpNet::new(cx.remote.ip(), length).ok()?.trunc();
+                let address = octets(net.addr());
+                let used = usize::from(length).div_ceil(8);
+                let mut bytes = vec![0, family, length, 0];
+                bytes.extend_from_slice(address.get(..used)?);
+                bytes
+            }
+        })
+    }
+}
+
+/// Whether the question was changed.
+fn change_option(query: &mut Message, action: Action, code: u16, data: Vec<u8>, once: bool) -> bool {
+    let edns = query.edns.get_or_insert_with(|| Edns {
+        udp_payload_bytes: PAYLOAD_BYTES,
+        extended_rcode: 0,
+        version: 0,
+        dnssec_ok: false,
+        options: Vec::new(),
+    });
+    if let Some((_, own)) = edns.options.iter_mut().find(|(known, _)| *known == code) {
+        if action != Action::Append {
+            *own = data;
+            return true;
+        }
+        if once {
+            return false;
+        }
+    }
+    let adds = action != Action::Replace;
+    if adds {
+        edns.options.push((code, data));
+    }
+    adds
 }
 
 /// A line.
@@ -211,6 +297,14 @@ impl Plugin for Rewrite {
                     matches.replaced(&name, "").is_some(),
                     vec![Revert::Rcode(*from, *to)],
                 ),
+                What::Option { action, code, data } => {
+                    let bytes = data.bytes(cx, &inner);
+                    // What is given is added beside one that is there; what is worked out is not.
+                    let once = !matches!(data, Data::Bytes(_));
+                    let done =
+                        bytes.is_some_and(|bytes| change_option(&mut inner, *action, *code, bytes, once));
+                    (done, Vec::new())
+                }
                 What::CnameTarget { matches, to } => {
                     (true, vec![Revert::CnameTarget(matches.clone(), to.clone())])
                 }

@@ -267,7 +267,12 @@ impl Plugin for Header {
 pub(super) struct LoadBalance {
     /// `prefer CIDR…`: addresses of these come first.
     pub prefer: Vec<IpNet>,
+    /// `weighted FILE`: of names (with the final dot) the weights of addresses; one that is not named weighs 1.
+    pub weights: Option<Weights>,
 }
+
+/// A file of weights. Source: plugin/loadbalance/weighted.go.
+pub(super) type Weights = Vec<(String, Vec<(IpAddr, u8)>)>;
 
 impl Plugin for LoadBalance {
     fn serve(
@@ -281,11 +286,60 @@ impl Plugin for LoadBalance {
         if let Served::Answer(message) = &mut served
             && message.rcode() == Rcode::NoError
         {
+            let asks_addresses = [RecordType::A, RecordType::Aaaa, RecordType::Srv];
+            let kind = question(query).record_type;
             for section in [&mut message.answers, &mut message.additionals] {
-                self.shuffle(section, by);
+                match &self.weights {
+                    None => self.shuffle(section, by),
+                    Some(weights) if asks_addresses.contains(&kind) => weigh(weights, section, by),
+                    Some(_) => {}
+                }
             }
         }
         Ok(served)
+    }
+}
+
+/// Puts one address in front, each as often as it weighs. Source: weighted.go topAddressIndex.
+fn weigh(weights: &Weights, section: &mut [Record], by: usize) {
+    let rank = |record: &Record| match record.record_type() {
+        RecordType::Cname => 0,
+        RecordType::A | RecordType::Aaaa => 2,
+        RecordType::Mx => 3,
+        _ => 1,
+    };
+    if !section.iter().any(|record| rank(record) == 2) {
+        return;
+    }
+    order::sort_by_key(section, rank);
+    let from = section.partition_point(|record| rank(record) < 2);
+    let to = section.partition_point(|record| rank(record) <= 2);
+    let weight = |record: &Record| {
+        let own = weights.iter().find(|(name, _)| *name == record.name.to_string());
+        let of = |address: IpAddr| {
+            own?.1
+                .iter()
+                .find(|(a, _)| *a == address)
+                .map(|(_, weight)| *weight)
+        };
+        let found = match record.data {
+            RecordData::A(a) => of(IpAddr::V4(a)),
+            RecordData::Aaaa(a) => of(IpAddr::V6(a)),
+            _ => None,
+        };
+        usize::from(found.unwrap_or(1))
+    };
+    let mut heaviest: Vec<usize> = (from..to).collect();
+    order::sort_by_key(&mut heaviest, |index| std::cmp::Reverse(weight(&section[*index])));
+    let whole: usize = heaviest.iter().map(|index| weight(&section[*index])).sum();
+    let mut point = by % whole.max(1);
+    for index in heaviest {
+        let own = weight(&section[index]);
+        if point < own {
+            section.swap(from, index);
+            return;
+        }
+        point -= own;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::cache::{Cache, Kept};
 use super::super::log::Log;
-use super::super::simple::{Access, AccessRule, Acl, Chaos, Header, LoadBalance};
+use super::super::simple::{Access, AccessRule, Acl, Chaos, Header, LoadBalance, Weights};
 use super::super::view::Expression;
 use super::{Made, Setup, arguments, duration, number, once, unknown_property, untold, word, wrong, zones};
 use crate::dns::corefile::Directive;
@@ -193,10 +193,20 @@ pub(super) fn chaos(s: &mut Setup<'_>, all: &[&Directive]) -> Made {
 pub(super) fn loadbalance(s: &mut Setup<'_>, all: &[&Directive]) -> Made {
     once(all)?;
     let at = all[0];
-    let mut prefer = Vec::new();
+    let (mut prefer, mut weights) = (Vec::new(), None);
     match at.words.get(1).map(String::as_str) {
         None | Some("round_robin") => {}
-        Some("weighted") => s.unmodelled(at, ""),
+        Some("weighted") => {
+            let Some(path) = at.words.get(2) else {
+                return Err(wrong(at, "missing weight file argument"));
+            };
+            if at.words.len() > 3 {
+                return Err(wrong(at, "unexpected argument(s)"));
+            }
+            // A file that is not there is tried again later: until then all weigh the same.
+            let text = s.file(path).unwrap_or_default();
+            weights = Some(read_weights(text, path).map_err(|what| untold(at, what))?);
+        }
         Some(other) => return Err(wrong(at, format!("unknown policy: {other}"))),
     }
     for property in &at.block {
@@ -209,11 +219,50 @@ pub(super) fn loadbalance(s: &mut Setup<'_>, all: &[&Directive]) -> Made {
                     );
                 }
             }
+            "reload" if weights.is_some() => drop(duration(property, 1)?),
             _ => return Err(unknown_property(property)),
         }
     }
-    s.push(LoadBalance { prefer });
+    s.made.writer = "loadbalance";
+    s.push(LoadBalance { prefer, weights });
     Ok(())
+}
+
+/// A name on a line of its own, then lines of an address and its weight. Source: weighted.go parseWeights.
+fn read_weights(text: &str, path: &str) -> Result<Weights, String> {
+    let mut out = Weights::new();
+    for line in text.lines().map(str::trim) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            [name] if name.parse::<IpAddr>().is_ok() => {
+                return Err(format!(
+                    "wrong domain name:\"{name}\" in weight file {path}. (Maybe a missing weight value?)"
+                ));
+            }
+            [name] => out.push((format!("{}.", name.trim_end_matches('.')), Vec::new())),
+            [address, weight] => {
+                let ip = address
+                    .parse()
+                    .map_err(|_| format!("wrong IP address:\"{address}\" in weight file {path}"))?;
+                let value = weight.parse().ok().filter(|value| *value > 0);
+                let value =
+                    value.ok_or_else(|| format!("wrong weight value:\"{weight}\" in weight file {path}"))?;
+                match out.last_mut() {
+                    Some((_, own)) => own.push((ip, value)),
+                    None => return Err(format!("missing domain name in weight file {path}")),
+                }
+            }
+            _ => {
+                return Err(format!(
+                    "could not parse weight line:\"{line}\" in weight file {path}"
+                ));
+            }
+        }
+    }
+    Ok(out)
 }
 
 pub(super) fn cache(s: &mut Setup<'_>, all: &[&Directive]) -> Made {
@@ -314,6 +363,9 @@ pub(super) fn cache(s: &mut Setup<'_>, all: &[&Directive]) -> Made {
         }
     }
     s.out.caches += 1;
+    if s.made.writer.is_empty() {
+        s.made.writer = "cache";
+    }
     s.push(made);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The rules of `rewrite`. Source: plugin/rewrite/setup.go, name.go, CoreDNS 1.14.
 
 use super::super::pattern::Pattern;
-use super::super::rewrite::{Match, Revert, Rewrite, Rule, What};
+use super::super::rewrite::{Action, Data, Match, NSID, Revert, Rewrite, Rule, SUBNET, What};
 use super::{Made, Setup, Wrong, arguments, rcode, record_type, wrong};
 use crate::dns::corefile::Directive;
 
@@ -85,6 +85,68 @@ fn named<'w>(at: &Directive, words: &'w [String]) -> Result<(Match, &'w [String]
         [from, rest @ ..] => Ok((matching(at, "exact", from)?, rest)),
         [] => Err(arguments(at)),
     }
+}
+
+/// `local|nsid|subnet append|replace|set …`. Source: plugin/rewrite/edns0.go newEdns0Rule.
+fn option(at: &Directive, words: &[String]) -> Result<What, Wrong> {
+    let [kind, action, rest @ ..] = words else {
+        return Err(wrong(at, "too few arguments for an EDNS0 rule"));
+    };
+    let action = match action.to_ascii_lowercase().as_str() {
+        "append" => Action::Append,
+        "replace" => Action::Replace,
+        "set" => Action::Set,
+        other => return Err(wrong(at, format!("invalid action: \"{other}\""))),
+    };
+    // `revert` takes the option back out of answers, where clients see none anyway.
+    let rest = match rest.split_last() {
+        Some((last, before)) if last == "revert" => before,
+        _ => rest,
+    };
+    let number = |text: &str| {
+        let read = match text.strip_prefix("0x") {
+            Some(hex) => u16::from_str_radix(hex, 16).ok(),
+            None => text.parse::<u16>().ok(),
+        };
+        read.ok_or_else(|| {
+            wrong(
+                at,
+                format!("strconv.ParseUint: parsing \"{text}\": invalid syntax"),
+            )
+        })
+    };
+    let (code, data) = match (kind.to_ascii_lowercase().as_str(), rest) {
+        ("nsid", []) => (NSID, Data::Bytes(Vec::new())),
+        ("nsid", _) => return Err(wrong(at, "EDNS0 NSID rules do not accept args")),
+        ("local", [code, data]) if data.starts_with('{') && data.ends_with('}') => {
+            (number(code)?, Data::Variable(data.clone()))
+        }
+        ("local", [code, data]) => {
+            let bytes = match data.strip_prefix("0x") {
+                None => Some(data.clone().into_bytes()),
+                Some(hex) if hex.len() % 2 == 0 && hex.is_ascii() => (0..hex.len() / 2)
+                    .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok())
+                    .collect(),
+                Some(_) => None,
+            };
+            let bytes = bytes.ok_or_else(|| wrong(at, "encoding/hex: invalid byte"))?;
+            (number(code)?, Data::Bytes(bytes))
+        }
+        ("local", _) => return Err(wrong(at, "EDNS0 local rules require exactly three args")),
+        ("subnet", [v4, v6]) => {
+            let length = |text: &str, most: u16, family: &str| match number(text)? {
+                length if length <= most => Ok(u8::try_from(length).unwrap_or(u8::MAX)),
+                length => Err(wrong(at, format!("invalid {family} bit mask length {length}"))),
+            };
+            (
+                SUBNET,
+                Data::Subnet(length(v4, 32, "IPv4")?, length(v6, 128, "IPv6")?),
+            )
+        }
+        ("subnet", _) => return Err(wrong(at, "EDNS0 subnet rules require exactly three args")),
+        (other, _) => return Err(wrong(at, format!("invalid rule type \"{other}\""))),
+    };
+    Ok(What::Option { action, code, data })
 }
 
 pub(super) fn rewrite(s: &mut Setup<'_>, all: &[&Directive]) -> Made {
@@ -174,10 +236,7 @@ pub(super) fn rewrite(s: &mut Setup<'_>, all: &[&Directive]) -> Made {
                     to: fqdn(to),
                 }
             }
-            "edns0" => {
-                s.unmodelled(at, "");
-                continue;
-            }
+            "edns0" => option(at, rest)?,
             "answer" => return Err(wrong(at, "response rewrites must begin with a name rule")),
             other => return Err(wrong(at, format!("invalid rule type \"{other}\""))),
         };
