@@ -457,7 +457,7 @@ pub static ROWS: &[Row] = &[
         DNS,
         "CoreDNS's health, ready and prometheus over HTTP; kubectl logs of CoreDNS",
         Modelled,
-        "counters and log lines are those of the session's questions; the label plugin and the start's platform line are left out",
+        "counters and log lines are those of the session's questions; the start's platform line and hashes are left out",
         &["wasm/shell/tests/lookups.rs#a_headless_change_is_seen_late_while_caches_hold_the_old_answer"],
     ),
     row(
@@ -493,6 +493,34 @@ pub static ROWS: &[Row] = &[
             "wasm/shell/tests/name_servers.rs#nodelocal_dnscache_answers_on_its_node",
             "wasm/shell/tests/name_servers.rs#nodelocal_dnscache_beside_ipvs_has_one_address",
             "wasm/shell/tests/name_servers.rs#placeholders_that_nobody_filled_end_nodelocal_dnscache",
+        ],
+    ),
+    row(
+        DNS,
+        "systemd-resolved on nodes: its stub, resolvectl; /etc/nsswitch.conf; clusterDNS and resolvConf of kubelets",
+        Modelled,
+        "on nodes whose /etc/resolv.conf names 127.0.0.53, with the router as the link's server and without a cache of its own; \
+         of nsswitch the order of files, dns and resolve; kubelets' configuration from the ConfigMap kube-system/kubelet-config",
+        &[
+            "wasm/shell/tests/name_servers.rs#systemd_resolved_passes_questions_on_from_its_stub",
+            "wasm/shell/tests/name_servers.rs#nsswitch_says_where_names_are_looked_up",
+        ],
+    ),
+    row(
+        DNS,
+        "The kubelet's limits of resolv.conf: 3 name servers, 32 search domains, 2048 characters",
+        Modelled,
+        "what is left out is told as the kubelet tells it in an event",
+        &["wasm/dataplane/src/kubelet/tests.rs#what_is_past_the_limits_is_left_out_and_told"],
+    ),
+    row(
+        DNS,
+        "What a look-up takes: queries, names, time; caches with what they hold and for how long",
+        Modelled,
+        "on the virtual clock; the C library that was taken is named",
+        &[
+            "wasm/shell/tests/name_servers.rs#a_trace_says_what_its_look_up_took",
+            "wasm/shell/tests/name_servers.rs#prefetch_and_stale_answers_go_through_a_session",
         ],
     ),
     row(

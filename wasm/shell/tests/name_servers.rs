@@ -542,7 +542,7 @@ fn prefetch_and_stale_answers_go_through_a_session() {
                 .map(move |h| format!("{program} {} {} {}", h.name, h.record, h.answer))
         })
         .collect();
-    assert_eq!(held, ["coredns api.example.com. A 203.0.113.50"]);
+    assert_eq!(held, ["coredns api.example.com A 203.0.113.50"]);
 }
 
 #[test]

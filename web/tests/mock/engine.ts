@@ -1,6 +1,6 @@
 // A stand-in for the engine: one world, drawn as the design's mock-up draws it, whatever the files say. For work on the
 // look (`npm run dev`) and for tests of the page; the product never holds it.
-import type { CheckReport, DiagnosticView, Edge, ExecResult, Layer, LegKind, LoadResult, Place, Point, Scene, SceneOptions, SendRequest, Shape, ShapeKind, SourceFile, Tag, TimelineLeg, TreeItem, TypedLine } from '../../src/engine/generated/hoplab_bindings'
+import type { CacheView, LookUpView, CheckReport, DiagnosticView, Edge, ExecResult, Layer, LegKind, LoadResult, Place, Point, Scene, SceneOptions, SendRequest, Shape, ShapeKind, SourceFile, Tag, TimelineLeg, TreeItem, TypedLine } from '../../src/engine/generated/hoplab_bindings'
 import type { SendResult, Stop, Timeline } from '../../src/engine/timeline'
 
 export default function init(): Promise<unknown> {
@@ -209,7 +209,7 @@ export class MockWorld {
   }
   send(request: SendRequest): SendResult {
     const scene = this.#draw(request.scene, true)
-    const empty = { error: undefined, outcome: 'delivered', verdict: 'allowed', reason: 'Delivered: cart-x9k2p on worker-2 answered 200 through Service shop/cart.', status: 200, backend: 'shop/cart-x9k2p', micros: 4118, unknowns: [], choices: [], caches: [], scene, timeline: timelineOn(scene), text: '' }
+    const empty = { error: undefined, outcome: 'delivered', verdict: 'allowed', reason: 'Delivered: cart-x9k2p on worker-2 answered 200 through Service shop/cart.', status: 200, backend: 'shop/cart-x9k2p', micros: 4118, unknowns: [], choices: [], lookup, caches, scene, timeline: timelineOn(scene), text: '' }
     if (request.from === 'nowhere') return { ...empty, error: 'there is no pod nowhere', timeline: { legs: [], stops: [], interesting: 0 } }
     return empty
   }
@@ -224,6 +224,20 @@ export class MockWorld {
     return ''
   }
 }
+
+/** A name outside that the search list goes through first. */
+const tried = ['api.example.com.shop.svc.cluster.local', 'api.example.com.svc.cluster.local', 'api.example.com.cluster.local', 'api.example.com']
+const lookup: LookUpView = {
+  asked: 'api.example.com',
+  sentences: ['Looking up api.example.com took 8 queries for 4 names and 4.321 ms, 71 % of the whole.', '6 of them asked for names that the search list made, because api.example.com has 2 dots and ndots is 5: a final dot or a smaller ndots in dnsConfig saves them.', 'Asked as musl (of the image curlimages/curl) asks.'],
+  micros: 4321,
+  questions: tried.flatMap((name, i) => ['A', 'AAAA'].map((record) => {
+    const found = i === 3 && record === 'A'
+    const answer = found ? '203.0.113.50' : i === 3 ? 'no records' : 'NXDOMAIN'
+    return { name, record, server: '10.96.0.10', rcode: i === 3 ? 'NOERROR' : 'NXDOMAIN', answer, found, by: 'pod kube-system/coredns-7c65d6cfc9-abcde', place: 'pod:shop/client', cache: i === 0 ? 'hit' : 'miss', sent: i * 1000, micros: 640 + i * 55 }
+  })),
+}
+const caches: CacheView[] = [{ place: 'pod:shop/client', program: 'coredns', entries: tried.map((name, i) => ({ name: `${name}.`, record: 'A', answer: i === 3 ? '203.0.113.50' : 'NXDOMAIN', leftSeconds: 3 + i * 9 })) }]
 
 /** The world as the module gives it: as text. */
 export class Engine {
