@@ -99,21 +99,6 @@ journey('the track can be scrubbed by pointer and by keys', {}, async ({ page })
   await sameSelection(page)
 })
 
-journey('a look-up is a ladder of names, and leads to its packets and to the cache behind it', {}, async ({ page }) => {
-  await openShop(page)
-  await send(page, 'client', 'dns:cart/AAAA')
-  await until('the ladder is open', () => page.locator('.lookup[open]').count())
-  const names = await page.locator('.lookup ol > li > .name').allInnerTexts()
-  check(names[0] === 'cart.shop.svc.cluster.local', `the first name tried is ${names[0]}`)
-  check(/quer(y|ies), \d+ names?, [\d.]+ ms/.test(await page.locator('.lookup .cost').innerText()), 'the cost of the look-up is not told')
-  await page.locator('.lookup .ask').first().click()
-  await sameSelection(page)
-  check(/DNS|query/i.test(await page.locator('.leg .nm').first().innerText()), 'the first leg is no question to DNS')
-  await page.locator('.lookup .by').first().focus()
-  await page.keyboard.press('Enter')
-  await until('the cache is shown', async () => /Cache of coredns/.test(await page.locator('#inspector').innerText()))
-})
-
 journey('an edit changes the drawing and the path at once, at the same hop', {}, async ({ page }) => {
   await openShop(page)
   await send(page)
