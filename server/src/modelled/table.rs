@@ -191,12 +191,13 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         KERNEL,
-        "Routing: longest prefix, metrics, ip rules, ways of one route",
+        "Routing: longest prefix, metrics, ip rules, ways of one route by fib_multipath_hash_policy 0 and 1",
         Modelled,
         "IPv4, and IPv6 with neighbour discovery between machines; no fragments of IPv6, and Services have IPv4 addresses only",
         &[
             "tests/tests/kernel_live/main.rs#every_path_of_the_known_facts",
             "wasm/kernel/tests/walk.rs#the_longest_prefix_wins_whatever_the_order",
+            "wasm/shell/tests/typing.rs#ways_of_equal_cost_are_chosen_by_ports_where_the_setting_says_so",
             "wasm/kernel/src/fib/lookup.rs#a_rule_for_a_mark_asks_its_own_table_first",
             "wasm/kernel/tests/kernel_oracle.rs#host_gateway_routes",
         ],
@@ -247,6 +248,7 @@ pub static ROWS: &[Row] = &[
         &[
             "wasm/kernel/tests/walk.rs#a_connection_opens_asks_is_answered_and_closes",
             "wasm/kernel/tests/walk.rs#an_unanswered_syn_is_sent_again_after_1_2_3_4_5_7_11_seconds_and_given_up_after_131",
+            "wasm/kernel/tests/walk.rs#kernels_before_6_5_send_a_syn_again_after_1_3_7_15_seconds",
             "wasm/kernel/tests/walk.rs#a_closed_port_answers_with_a_reset",
         ],
     ),

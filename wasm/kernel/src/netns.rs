@@ -128,6 +128,8 @@ pub struct Sysctls {
     pub tcp_syn_linear_timeouts: u8,
     /// `net.ipv4.tcp_syn_retries` (default 6).
     pub tcp_syn_retries: u8,
+    /// `net.ipv4.fib_multipath_hash_policy`: 0 addresses, 1 ports too.
+    pub fib_multipath_hash_policy: u8,
     /// `net.netfilter.nf_conntrack_*`.
     pub conntrack: crate::conntrack::setting::Changed,
 }
@@ -143,6 +145,7 @@ impl Default for Sysctls {
             route_localnet: false,
             tcp_syn_linear_timeouts: 4,
             tcp_syn_retries: 6,
+            fib_multipath_hash_policy: 0,
             conntrack: Vec::new(),
         }
     }

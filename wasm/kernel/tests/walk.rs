@@ -234,6 +234,17 @@ fn an_unanswered_syn_is_sent_again_after_1_2_3_4_5_7_11_seconds_and_given_up_aft
 }
 
 #[test]
+fn kernels_before_6_5_send_a_syn_again_after_1_3_7_15_seconds() {
+    let mut world = two_machines();
+    world["netns"][1]["iptables_save"] = json!(["*filter", ":INPUT DROP [0:0]", "COMMIT"]);
+    world["netns"][0]["sysctl"] = json!({"net.ipv4.tcp_syn_linear_timeouts": "0"});
+    let said = run(&world, question(L4Protocol::Tcp, "10.0.0.2:8080"));
+    let again = said.lines().filter(|line| line.contains("again"));
+    let times: Vec<&str> = again.filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(times, ["1s", "3s", "7s", "15s", "31s", "63s"]);
+}
+
+#[test]
 fn a_neighbour_that_does_not_answer_three_questions_is_unreachable() {
     check(
         &two_machines(),

@@ -345,3 +345,39 @@ fn what_nft_lists_loads_back() {
         format!("{file}[0]")
     );
 }
+
+#[test]
+fn ways_of_equal_cost_are_chosen_by_ports_where_the_setting_says_so() {
+    let mut world = world(ROUTED);
+    for line in [
+        "ip link add w0 type dummy",
+        "ip link add w1 type dummy",
+        "ip link set w0 up",
+        "ip link set w1 up",
+        "ip route add 192.0.2.0/24 nexthop dev w0 nexthop dev w1",
+        "ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev w0",
+        "ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev w1",
+    ] {
+        assert_eq!(said(&mut world, "host:r", line), "[0]", "{line}");
+    }
+    let ways = |world: &mut World| {
+        let mut taken = (false, false);
+        for port in 7..27 {
+            said(world, "host:a", &format!("nc -zv -w 1 192.0.2.9 {port}"));
+            let mut passed = |name: &str| {
+                let seen = said(world, "host:r", &format!("tcpdump -tni {name} tcp"));
+                seen.contains("192.0.2.9")
+            };
+            taken = (taken.0 || passed("w0"), taken.1 || passed("w1"));
+        }
+        taken
+    };
+    let by_addresses = ways(&mut world);
+    assert!(by_addresses.0 != by_addresses.1, "{by_addresses:?}");
+    said(
+        &mut world,
+        "host:r",
+        "sysctl -w net.ipv4.fib_multipath_hash_policy=1",
+    );
+    assert_eq!(ways(&mut world), (true, true));
+}

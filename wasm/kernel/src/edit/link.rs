@@ -349,6 +349,18 @@ impl Edit {
         {
             return Err(Refused::Errno("Numerical result out of range"));
         }
+        // vxlan_change_mtu: the headers have to fit below.
+        if let InterfaceKind::Vxlan(vxlan) = &self.device(netns, name)?.kind {
+            let headers = if vxlan.local.is_ipv4() {
+                VXLAN_OVERHEAD
+            } else {
+                VXLAN_OVERHEAD + 20
+            };
+            let below = self.device(netns, &vxlan.lower)?.mtu_bytes;
+            if mtu_bytes > below.saturating_sub(headers) {
+                return Err(INVALID);
+            }
+        }
         for vlan in self.vlans_on(netns, name) {
             let vlan = self.device_mut(netns, &vlan)?;
             vlan.mtu_bytes = vlan.mtu_bytes.min(mtu_bytes);

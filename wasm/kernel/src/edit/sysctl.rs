@@ -28,7 +28,6 @@ static OTHERS: &[(&str, &str)] = &[
     ("net.ipv4.ip_local_port_range", "32768\t60999"),
     ("net.ipv4.ip_nonlocal_bind", "0"),
     ("net.ipv4.tcp_syncookies", "1"),
-    ("net.ipv4.fib_multipath_hash_policy", "0"),
     ("net.ipv6.conf.all.disable_ipv6", "0"),
     ("net.ipv6.conf.default.disable_ipv6", "0"),
     ("net.bridge.bridge-nf-call-ip6tables", "1"),
@@ -89,6 +88,7 @@ pub fn value(netns: &NetNs, name: &str) -> Option<String> {
         "net.ipv4.ip_forward" => Some(bit(s.ip_forward)),
         "net.ipv6.conf.all.forwarding" => Some(bit(s.ipv6_forwarding)),
         "net.bridge.bridge-nf-call-iptables" => Some(bit(s.bridge_nf_call_iptables)),
+        "net.ipv4.fib_multipath_hash_policy" => Some(s.fib_multipath_hash_policy.to_string()),
         "net.ipv4.tcp_syn_retries" => Some(s.tcp_syn_retries.to_string()),
         "net.ipv4.tcp_syn_linear_timeouts" => Some(s.tcp_syn_linear_timeouts.to_string()),
         other => {
@@ -104,6 +104,7 @@ pub fn names(netns: &NetNs) -> Vec<String> {
         "net.ipv4.ip_forward",
         "net.ipv6.conf.all.forwarding",
         "net.bridge.bridge-nf-call-iptables",
+        "net.ipv4.fib_multipath_hash_policy",
         "net.ipv4.tcp_syn_retries",
         "net.ipv4.tcp_syn_linear_timeouts",
     ]
@@ -156,6 +157,11 @@ pub fn set(netns: &mut NetNs, name: &str, value: &str) -> Result<(), NotSet> {
         "net.ipv4.ip_forward" => s.ip_forward = number(u32::MAX)? != 0,
         "net.ipv6.conf.all.forwarding" => s.ipv6_forwarding = number(u32::MAX)? != 0,
         "net.bridge.bridge-nf-call-iptables" => s.bridge_nf_call_iptables = number(u32::MAX)? != 0,
+        "net.ipv4.fib_multipath_hash_policy" => match number(3)? {
+            // 2 looks into tunnels, 3 at fields of one's choice.
+            2.. => return Err(NotSet::NotModelled),
+            policy => s.fib_multipath_hash_policy = byte(policy),
+        },
         "net.ipv4.tcp_syn_retries" => s.tcp_syn_retries = byte(number(127)?),
         "net.ipv4.tcp_syn_linear_timeouts" => s.tcp_syn_linear_timeouts = byte(number(127)?),
         other => {

@@ -82,6 +82,7 @@ pub fn answer(id: NetNsId, netns: &Arc<NetNs>, question: &Question<'_>) -> Answe
         iif: question.iif,
         oif: question.oif,
         mark: question.mark,
+        flow: 0,
     };
     match look_up(&stack, key) {
         Found::Local { device } => Answer::Local {

@@ -20,6 +20,8 @@ pub(crate) struct Key<'a> {
     /// A socket that is bound to a device; `None`: any.
     pub(crate) oif: Option<&'a str>,
     pub(crate) mark: u32,
+    /// Protocol and ports, where the choice among several ways asks for them; else 0.
+    pub(crate) flow: u64,
 }
 
 /// What came of it.
@@ -129,14 +131,15 @@ fn in_table<'a>(stack: &'a Stack, table: u32, key: &Key<'_>) -> Found<'a> {
     }
 }
 
-/// One of several ways by a hash of the addresses, weighted (`fib_select_multipath`, hash policy 0).
+/// One of several ways by a hash of the addresses, and of the ports if the stack says so, weighted
+/// (`fib_select_multipath`).
 fn pick<'a>(route: &'a Route, usable: &dyn Fn(&&NextHop) -> bool, key: &Key<'_>) -> Option<&'a NextHop> {
     let ways = || route.next_hops.iter().filter(|h| usable(h));
     let total: u64 = ways().map(|h| u64::from(h.weight.max(1))).sum();
     if ways().nth(1).is_none() {
         return ways().next();
     }
-    let mut point = flow_hash(key.src, key.dst) % total.max(1);
+    let mut point = flow_hash(key.src, key.dst, key.flow) % total.max(1);
     for way in ways() {
         let weight = u64::from(way.weight.max(1));
         if point < weight {
@@ -148,8 +151,9 @@ fn pick<'a>(route: &'a Route, usable: &dyn Fn(&&NextHop) -> bool, key: &Key<'_>)
 }
 
 /// A fixed stand-in for the kernel's keyed hash (FNV-1a over both addresses, then mixed).
-fn flow_hash(src: Option<IpAddr>, dst: IpAddr) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+fn flow_hash(src: Option<IpAddr>, dst: IpAddr, flow: u64) -> u64 {
+    let mut hash =
+        (0xcbf2_9ce4_8422_2325_u64 ^ flow).wrapping_mul(if flow == 0 { 1 } else { 0x0100_0000_01b3 });
     for address in src.into_iter().chain([dst]) {
         let bytes = match address {
             IpAddr::V4(a) => a.to_ipv6_mapped().octets(),
@@ -227,6 +231,7 @@ mod tests {
             iif: None,
             oif: None,
             mark,
+            flow: 0,
         };
         match look_up(stack, key) {
             Found::Unicast { next_hop, .. } => next_hop.via,
@@ -316,6 +321,7 @@ mod tests {
                 iif: None,
                 oif: None,
                 mark: 0,
+                flow: 0,
             },
         );
         assert!(matches!(found, Found::Broadcast { .. }));

@@ -216,6 +216,7 @@ impl Sim<'_> {
                 iif: Some(device),
                 oif: None,
                 mark: 0,
+                flow: 0,
             };
             return match crate::fib::lookup::look_up(stack, key) {
                 crate::fib::lookup::Found::Unicast { next_hop, .. } => next_hop.device != *device,

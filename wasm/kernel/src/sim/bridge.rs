@@ -68,6 +68,7 @@ impl Sim<'_> {
                     iif: Some(&bridge),
                     oif: None,
                     mark: cursor.skb.mark,
+                    flow: 0,
                 };
                 let found = lookup::look_up(stack, key);
                 let origin = found.origin();

@@ -84,6 +84,7 @@ impl Sim<'_> {
             iif: None,
             oif: None,
             mark: 0,
+            flow: 0,
         };
         let found = crate::fib::lookup::look_up(stack, key);
         let device = super::walk::destination(stack, &found, to.ip()).map_or(1500, |d| d.mtu_bytes);

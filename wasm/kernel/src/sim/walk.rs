@@ -11,7 +11,7 @@ use crate::interface::{InterfaceKind, Scope};
 use crate::process::SocketError;
 use crate::stack::Stack;
 use hoplab_trace::{DropCause, HookName, LegEnd, Name, RouteDecision, StepKind};
-use hoplab_wire::{Header, IcmpKind, MacAddr};
+use hoplab_wire::{Header, IcmpKind, L4Protocol, MacAddr, Packet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 
@@ -196,6 +196,7 @@ impl Sim<'_> {
             iif: Some(&device),
             oif: None,
             mark: cursor.skb.mark,
+            flow: flow_of(stack, &cursor.skb.packet),
         };
         let found = lookup::look_up(stack, key);
         cursor.step(
@@ -336,6 +337,7 @@ impl Sim<'_> {
             iif: None,
             oif: None,
             mark: cursor.skb.mark,
+            flow: flow_of(stack, &cursor.skb.packet),
         };
         let found = lookup::look_up(stack, key);
         cursor.step(
@@ -362,6 +364,7 @@ impl Sim<'_> {
             iif: None,
             oif: None,
             mark: 0,
+            flow: 0,
         };
         let way = destination(stack, &lookup::look_up(stack, key), dst)?;
         Some(self.path_mtu(stack, dst, way.mtu_bytes))
@@ -467,6 +470,7 @@ fn validate_source(stack: &Stack, src: IpAddr, device: &Name, mark: u32, dst: Ip
         iif: Some(device),
         oif: None,
         mark,
+        flow: 0,
     };
     match lookup::look_up(stack, key) {
         Found::Unicast { route, next_hop, .. } => {
@@ -524,6 +528,7 @@ pub(super) fn source_address(stack: &Stack, dst: IpAddr, mark: u32) -> Option<Ip
             iif: None,
             oif: None,
             mark,
+            flow: 0,
         },
     );
     let way = destination(stack, &found, dst)?;
@@ -579,4 +584,17 @@ fn table_name(table: u32) -> Name {
 /// Whether an interface needs link addresses.
 pub(super) fn needs_no_neighbour(kind: &InterfaceKind) -> bool {
     matches!(kind, InterfaceKind::Loopback)
+}
+
+/// What a choice among several ways takes into account beside the addresses: with fib_multipath_hash_policy 1 the
+/// protocol and the ports (fib_multipath_hash).
+fn flow_of(stack: &Stack, packet: &Packet) -> u64 {
+    match (stack.ns.sysctls.fib_multipath_hash_policy, packet.ports()) {
+        (0, _) => 0,
+        (_, ports) => {
+            let (source, destination) = ports.unwrap_or_default();
+            let protocol = packet.protocol().map_or(0, L4Protocol::number);
+            u64::from(protocol) << 32 | u64::from(source) << 16 | u64::from(destination)
+        }
+    }
 }

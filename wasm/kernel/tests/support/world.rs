@@ -336,6 +336,7 @@ fn sysctls(ns: &mut NetNs, settings: &Value) {
             }
             ["net", "ipv4", "conf", _, "rp_filter"] => assert!(!on),
             ["net", "ipv4", "neigh", _, "proxy_delay"] => {}
+            ["net", "ipv4", "tcp_syn_linear_timeouts"] => ns.sysctls.tcp_syn_linear_timeouts = u8::from(on),
             _ => panic!("setting {key}"),
         }
     }
