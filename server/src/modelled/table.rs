@@ -534,9 +534,19 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         DNS,
-        "The race of two questions for one connection of conntrack; slow and overloaded name servers",
+        "Name servers that are gone, slow or asked too much",
+        Modelled,
+        "slow by a fault of their link; max_concurrent refuses; a name server itself thinks for 0.1 ms",
+        &[
+            "wasm/shell/tests/name_servers.rs#coredns_scaled_to_nothing_refuses_and_slow_ones_make_clients_wait",
+            "wasm/shell/tests/name_servers.rs#a_coredns_with_too_many_questions_refuses",
+        ],
+    ),
+    row(
+        DNS,
+        "The race of two questions for one connection of conntrack",
         Unknown,
-        "every question of a look-up is sent, and a name server thinks for 0.1 ms",
+        "a stack takes one packet after the other, so that both questions get their connection",
         &[],
     ),
     row(

@@ -498,12 +498,103 @@ fn nsswitch_says_where_names_are_looked_up() {
     }
 }
 
+const ZONE: &str = "---\napiVersion: hoplab.dev/v1\nkind: Zone\nmetadata: {name: example.com}\nspec: {records: [\"api 300 A 203.0.113.50\"]}\n";
+
+/// A request of the client's, run.
+fn run(world: &World, to: &str) -> hoplab_engine::Run {
+    let request = hoplab_engine::Request::parse(to).expect(to);
+    let from = hoplab_engine::From::parse("shop/client").expect("a pod");
+    world
+        .run(&from, &request, &hoplab_engine::RunOptions::default())
+        .expect(to)
+}
+
 #[test]
 fn coredns_scaled_to_nothing_refuses_and_slow_ones_make_clients_wait() {
     let none = "---\n{apiVersion: apps/v1, kind: Deployment, metadata: {name: coredns, namespace: kube-system}, spec: {replicas: 0, selector: {matchLabels: {k8s-app: kube-dns}}, template: {metadata: {labels: {k8s-app: kube-dns}}, spec: {containers: [{name: coredns, image: \"registry.k8s.io/coredns/coredns:v1.14.0\"}]}}}}\n";
-    let mut world = load(&(world(GOOD) + none)).value;
-    let refused = typed(&mut world, "shop/client", ASK);
+    let mut gone = load(&(world(GOOD) + none)).value;
+    let refused = typed(&mut gone, "shop/client", ASK);
     assert!(refused.contains("connection refused"), "{refused}");
+
+    let quick = load(&world(GOOD)).value;
+    let mut text = world(GOOD);
+    for (number, server) in quick.plan().name_servers().iter().enumerate() {
+        text.push_str(&format!(
+            "---\n{{apiVersion: hoplab.dev/v1, kind: Fault, metadata: {{name: slow-{number}}}, spec: {{at: \"pod:{}/eth0\", do: delay, value: 1s}}}}\n",
+            server.pod.namespaced_name()
+        ));
+    }
+    let slow = load(&text).value;
+    let took = |world: &World| {
+        run(world, "http://kubernetes.default/")
+            .trace
+            .lookup
+            .expect("a look-up")
+            .micros
+    };
+    let (before, after) = (took(&quick), took(&slow));
+    // Two names after each other, each a second later at least.
+    assert!(before < 100_000 && after > 2_000_000, "{before} {after}");
+}
+
+#[test]
+fn a_coredns_with_too_many_questions_refuses() {
+    let lines = GOOD.replace(
+        "forward . /etc/resolv.conf",
+        "forward . /etc/resolv.conf {\n  max_concurrent 1\n}",
+    );
+    let full = load(&(world(&lines) + ZONE)).value;
+    let lookup = run(&full, "http://api.example.com./")
+        .trace
+        .lookup
+        .expect("a look-up");
+    let codes: Vec<&str> = lookup
+        .questions
+        .iter()
+        .filter_map(|q| q.rcode.as_deref())
+        .collect();
+    assert!(codes.contains(&"REFUSED"), "{codes:?}");
+}
+
+#[test]
+fn upstreams_see_the_options_that_rewrite_adds() {
+    let lines = GOOD.replace(
+        "forward",
+        "rewrite continue edns0 local set 0xffee 0x6162\nrewrite continue edns0 subnet set 24 56\nrewrite edns0 local append 0xffed {qname}\nforward",
+    );
+    let world = load(&(world(&lines) + ZONE)).value;
+    let asked = run(&world, "dns:api.example.com./A");
+    let mut options = Vec::new();
+    for (_, step) in asked.flights.iter().filter_map(|flight| flight.steps.first()) {
+        let message = hoplab_wire::dns::Message::parse(&step.packet.payload.0);
+        options.extend(
+            message
+                .ok()
+                .and_then(|m| m.edns)
+                .map(|edns| edns.options)
+                .unwrap_or_default(),
+        );
+    }
+    let client = world
+        .plan()
+        .pods()
+        .iter()
+        .find(|pod| &*pod.full_name == "shop/client")
+        .map(|pod| pod.address.to_string())
+        .expect("the client has an address");
+    let subnet: Vec<u8> = client
+        .split('.')
+        .take(3)
+        .map(|part| part.parse().expect("a number"))
+        .collect();
+    assert_eq!(
+        options,
+        [
+            (0xffee, b"ab".to_vec()),
+            (8, [&[0, 1, 24, 0][..], &subnet].concat()),
+            (0xffed, b"api.example.com.".to_vec()),
+        ]
+    );
 }
 
 #[test]
