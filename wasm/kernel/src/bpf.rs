@@ -1,6 +1,6 @@
 //! Maps of eBPF programs that stand in for kube-proxy: what a socket is given when it connects or sends.
 //!
-//! Models Cilium 1.18 bpf/bpf_sock.c: `cil_sock4_connect`, `cil_sock4_sendmsg` and `cil_sock4_recvmsg` look the
+//! Models Cilium 1.18 bpf/bpf_sock.c: `cil_sock4_connect`, `cil_sock4_sendmsg` and `cil_sock4_recvmsg`, and their like of IPv6, look the
 //! address that a program asked for up in the service map, and the socket has a backend's from the start: no packet ever
 //! carries the Service's address.
 
@@ -15,8 +15,8 @@ use std::sync::Arc;
 pub struct SocketMaps {
     /// By protocol, address and port.
     pub services: IndexMap<(L4Protocol, SocketAddr), Arc<Frontend>>,
-    /// Ports of nodes.
-    pub node_ports: IndexMap<(L4Protocol, u16), Arc<Frontend>>,
+    /// Ports of nodes, by protocol, port and whether it is IPv6.
+    pub node_ports: IndexMap<(L4Protocol, u16, bool), Arc<Frontend>>,
     /// Addresses of nodes, on which those ports are.
     pub node_addresses: Vec<IpAddr>,
 }
@@ -37,7 +37,7 @@ impl SocketMaps {
     pub fn find(&self, protocol: L4Protocol, asked: SocketAddr) -> Option<&Arc<Frontend>> {
         let of_node = || {
             let on_node = asked.ip().is_loopback() || self.node_addresses.contains(&asked.ip());
-            let found = self.node_ports.get(&(protocol, asked.port()));
+            let found = self.node_ports.get(&(protocol, asked.port(), asked.is_ipv6()));
             found.filter(|_| on_node)
         };
         self.services.get(&(protocol, asked)).or_else(of_node)

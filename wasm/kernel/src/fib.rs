@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 /// The table that `ip route` shows.
 pub const MAIN: u32 = 254;
+/// Metric of an IPv6 address's own network. Source: include/uapi/linux/ipv6_route.h IP6_RT_PRIO_ADDRCONF.
+pub const V6_PREFIX_METRIC: u32 = 256;
 /// The table of the stack's own addresses.
 pub const LOCAL: u32 = 255;
 /// The last table asked.

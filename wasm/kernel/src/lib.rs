@@ -22,3 +22,4 @@ mod stack;
 pub use net::{Fabric, FabricId, Net, NetNsId, PortRef, StackSource};
 pub use netns::NetNs;
 pub use overlay::Overlay;
+pub use stack::source_of;

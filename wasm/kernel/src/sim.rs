@@ -21,7 +21,7 @@ mod socket;
 mod tcp;
 mod transmit;
 mod tunnel;
-mod walk;
+pub(crate) mod walk;
 
 use crate::NetNs;
 use crate::net::{Net, NetNsId};

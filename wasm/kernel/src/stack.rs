@@ -10,6 +10,12 @@ use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+/// The address that a socket of a namespace gets when it connects somewhere; `None`: it cannot.
+pub fn source_of(ns: &Arc<NetNs>, dst: IpAddr) -> Option<IpAddr> {
+    let stack = Stack::new(NetNsId(0), Arc::clone(ns));
+    crate::sim::walk::source_address(&stack, dst, 0)
+}
+
 /// A namespace with its local table derived.
 pub(crate) struct Stack {
     pub(crate) id: NetNsId,

@@ -3,7 +3,7 @@
 use super::link::lose_routes;
 use super::{Edit, Refused};
 use crate::NetNsId;
-use crate::fib::{MAIN, NextHop, Route, RouteKind};
+use crate::fib::{MAIN, NextHop, Route, RouteKind, V6_PREFIX_METRIC};
 use crate::interface::{IfAddr, InterfaceKind, Scope};
 use crate::net::FabricId;
 use hoplab_trace::Name;
@@ -92,9 +92,11 @@ impl Edit {
         }
     }
 
-    /// The route of an address's network (fib_add_ifaddr).
+    /// The route of an address's network (fib_add_ifaddr; addrconf_prefix_route, which names no source and has a metric
+    /// of its own).
     pub(super) fn connect(&mut self, id: NetNsId, name: &str, net: IpNet) {
-        if net.addr().is_loopback() || net.prefix_len() == net.max_prefix_len() {
+        let v4 = net.addr().is_ipv4();
+        if net.addr().is_loopback() || v4 && net.prefix_len() == net.max_prefix_len() {
             return;
         }
         let origin = self.origin.clone();
@@ -107,9 +109,9 @@ impl Edit {
                 weight: 1,
                 onlink: false,
             }],
-            src: Some(net.addr()),
+            src: v4.then_some(net.addr()),
             scope: Scope::Link,
-            metric: 0,
+            metric: if v4 { 0 } else { V6_PREFIX_METRIC },
             protocol: "kernel",
             origin,
         };

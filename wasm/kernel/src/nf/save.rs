@@ -77,7 +77,14 @@ pub fn rule_text_of(rule: &Rule, chain: &str, family: Family) -> String {
     if let Some(target) = &rule.target {
         let _ = target_text(&mut out, target, family);
     }
-    out
+    // A mask of one address, in the family's own words.
+    match family {
+        Family::V4 => out,
+        Family::V6 => out.replace(
+            " --mask 255.255.255.255 ",
+            " --mask ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ",
+        ),
+    }
 }
 
 /// A whole ruleset as `iptables-save` prints it, without the comment lines that hold version and date.

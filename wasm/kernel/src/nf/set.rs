@@ -59,6 +59,8 @@ pub struct Set {
     pub parts: &'static [Part],
     /// Whether elements have verdicts.
     pub is_map: bool,
+    /// Whether its addresses are IPv6.
+    pub is_v6: bool,
     /// Its comment; may be empty.
     pub comment: &'static str,
     /// Elements come from packets and live for so many seconds; they are part of a run.
@@ -81,6 +83,7 @@ impl Set {
             name: name.into(),
             parts,
             is_map: false,
+            is_v6: false,
             comment,
             timeout_seconds: None,
             elements: IndexMap::new(),
@@ -214,6 +217,7 @@ impl Set {
     pub fn ipset_header(&self) -> &'static str {
         match self.parts {
             [Part::Port] => "range 0-65535",
+            _ if self.is_v6 => "family inet6 hashsize 1024 maxelem 65536",
             _ => "family inet hashsize 1024 maxelem 65536",
         }
     }

@@ -75,7 +75,8 @@ impl Sim<'_> {
                 let same = matches!(&found, Found::Unicast { next_hop, .. } if next_hop.device == bridge);
                 let usable = match &found {
                     Found::Nothing | Found::Refused { .. } => false,
-                    Found::Unicast { .. } => same || stack.ns.sysctls.ip_forward,
+                    // br_nf_pre_routing_finish_ipv6 leaves the question whether it may be forwarded to the IP stack.
+                    Found::Unicast { .. } => same || stack.ns.sysctls.ip_forward || dst.is_ipv6(),
                     Found::Local { .. } | Found::Broadcast { .. } => true,
                 };
                 if !same || !usable {

@@ -159,7 +159,9 @@ impl Sim<'_> {
         let from = |tunnel: &Tunnel| tunnel.remote.is_none_or(|r| r == src);
         let fits = |kind: &InterfaceKind| match (kind, first, second) {
             (InterfaceKind::Vxlan(v), Header::Udp(_), Some(Header::Vxlan(h))) => {
-                (Some(v.port) == port && v.vni == h.vni).then_some(3)
+                // vxlan_find_sock: each family has a socket of its own.
+                let own = v.local.is_ipv4() == src.is_ipv4();
+                (own && Some(v.port) == port && v.vni == h.vni).then_some(3)
             }
             (InterfaceKind::Tunnel(t), _, _) if from(t) => match (&t.kind, first, second) {
                 (TunnelKind::Ipip, Header::Ipv4(_), _) if protocol == L4Protocol::Ipip => Some(1),

@@ -226,6 +226,10 @@ impl Sim<'_> {
                 crate::fib::RouteKind::Prohibit => {
                     self.refuse(cursor, stack, IcmpKind::AdminProhibited, DropCause::NoRoute)
                 }
+                // ip6_pkt_discard says that there is no route.
+                _ if dst.is_ipv6() => {
+                    self.refuse(cursor, stack, IcmpKind::NetUnreachable, DropCause::NoRoute)
+                }
                 _ => self.refuse(cursor, stack, IcmpKind::HostUnreachable, DropCause::NoRoute),
             },
             Found::Unicast { .. } => {
@@ -519,7 +523,7 @@ pub(super) fn destination(stack: &Stack, found: &Found<'_>, dst: IpAddr) -> Opti
 }
 
 /// The source address of a packet that this stack makes for `dst` (`ip_route_output_key`, `fib_result_prefsrc`).
-pub(super) fn source_address(stack: &Stack, dst: IpAddr, mark: u32) -> Option<IpAddr> {
+pub(crate) fn source_address(stack: &Stack, dst: IpAddr, mark: u32) -> Option<IpAddr> {
     let found = lookup::look_up(
         stack,
         Key {
