@@ -3,6 +3,7 @@
 
 use crate::before::Before;
 use crate::hash::generated_name;
+use crate::hints;
 use crate::infrastructure::put;
 use crate::{MANAGED_BY, SERVICE_NAME};
 use hoplab_objects::relate::{Relations, target_port};
@@ -31,6 +32,7 @@ pub(crate) fn publish(
 ) {
     let mut exported = exported(store);
     let nodes = settings.by_name();
+    let shares = hints::shares(store);
     let services: Vec<(Arc<Object>, Arc<Service>)> = store
         .all::<Service>()
         .map(|(o, s)| (o.clone(), s.clone()))
@@ -47,7 +49,9 @@ pub(crate) fn publish(
             )) {
                 mirror(store, &object);
             }
-        } else if let Some(kept) = unchanged(store, before, relations, &object, &exported) {
+        } else if !hints::are_asked_for(&service)
+            && let Some(kept) = unchanged(store, before, relations, &object, &exported)
+        {
             kept.into_iter().for_each(|object| store.insert_shared(object));
         } else {
             let pods = chosen(relations, &object.key, &nodes);
@@ -56,7 +60,8 @@ pub(crate) fn publish(
                 object.key.name.clone(),
                 SLICE_CONTROLLER,
             ));
-            slices(store, &object, &service, &pods, of_service.unwrap_or_default());
+            let of_service = of_service.unwrap_or_default();
+            slices(store, &object, &service, &pods, of_service, shares.as_ref());
             endpoints(store, &object, &service, &pods);
         }
     }
@@ -180,6 +185,7 @@ fn slices(
     service: &Service,
     pods: &[Chosen],
     mut exported: Vec<(ObjectKey, String)>,
+    shares: Option<&BTreeMap<String, f64>>,
 ) {
     // An export of Services and slices alone, without pods: there is nothing to write them anew from.
     if !exported.is_empty() && pods.is_empty() {
@@ -199,6 +205,11 @@ fn slices(
                     .or_default()
                     .push(endpoint(object, service, chosen, address));
             }
+        }
+        if hints::are_asked_for(service) {
+            let mut all: Vec<&mut Value> = groups.values_mut().flatten().collect();
+            let event = hints::write(object, *family, shares, &mut all);
+            event.into_iter().for_each(|event| store.insert(event));
         }
         if groups.is_empty() {
             // A placeholder says that the Service has been looked at.
@@ -302,9 +313,9 @@ fn endpoint(object: &Object, service: &Service, chosen: &Chosen, address: IpAddr
         put(&mut endpoint, &["hostname"], json!(pod.spec.hostname));
     }
     // Source: k8s.io/endpointslice trafficdist (v1.36): only ready endpoints have hints; those for nodes come with
-    // those for zones.
+    // those for zones. The annotation for hints by processors goes before.
     let distribution = service.spec.traffic_distribution.as_str();
-    if ready && !distribution.is_empty() {
+    if ready && !distribution.is_empty() && !hints::are_asked_for(service) {
         if let Some(zone) = &chosen.zone {
             put(&mut endpoint, &["hints", "forZones"], json!([{"name": zone}]));
         }

@@ -28,6 +28,7 @@ mod allocate;
 mod before;
 mod endpoints;
 mod hash;
+mod hints;
 mod infrastructure;
 mod ipam;
 mod kubelet;
