@@ -193,7 +193,7 @@ pub static ROWS: &[Row] = &[
         KERNEL,
         "Routing: longest prefix, metrics, ip rules, ways of one route by fib_multipath_hash_policy 0 and 1",
         Modelled,
-        "IPv4, and IPv6 with neighbour discovery between machines; no fragments of IPv6, and Services have IPv4 addresses only",
+        "IPv4, and IPv6 with neighbour discovery; no fragments of IPv6",
         &[
             "tests/tests/kernel_live/main.rs#every_path_of_the_known_facts",
             "wasm/kernel/tests/walk.rs#the_longest_prefix_wins_whatever_the_order",
@@ -338,7 +338,7 @@ pub static ROWS: &[Row] = &[
         KUBE_PROXY,
         "nftables mode: the table kube-proxy with its chains, sets and maps",
         Modelled,
-        "as v1.36.2 writes it; IPv4; packets take the same way through a running kernel (6.18)",
+        "as v1.36.2 writes it, a table for each IP family; packets take the same way through a running kernel (6.18)",
         &[
             "tests/tests/kernel_live/main.rs#every_path_of_the_known_facts",
             "wasm/dataplane/src/proxy/nftables/tests.rs#chains_have_the_names_that_a_real_kube_proxy_gives",
@@ -365,10 +365,37 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         KUBE_PROXY,
+        "Both IP families: a proxier for each, in every mode, on dual-stack and IPv6-only clusters",
+        Modelled,
+        "C libraries choose among addresses of both by RFC 6724's rules and their own tables; a client that fails at the first \
+         address does not try the next",
+        &[
+            "tests/scenarios/dual-stack",
+            "tests/scenarios/ipv6-only",
+            "tests/tests/kernel_live/main.rs#random_worlds_agree",
+            "wasm/engine/src/preferred.rs#c_libraries_prefer_addresses_as_their_tables_say",
+        ],
+    ),
+    row(
+        KUBE_PROXY,
+        "Halted on a node (a Fault at node:NAME/kube-proxy, stop or stale): what it wrote stays",
+        Modelled,
+        "it keeps the Services and endpoints of the moment when it halted; lagging behind by a time is not modelled",
+        &["tests/scenarios/proxy-stopped"],
+    ),
+    row(
+        KUBE_PROXY,
         "trafficDistribution and hand-made hints for zones and nodes",
         Modelled,
-        "not the annotation topology-mode: Auto",
+        "PreferSameZone (PreferClose) and PreferSameNode",
         &["tests/scenarios/traffic-distribution"],
+    ),
+    row(
+        KUBE_PROXY,
+        "The annotation topology-mode: Auto: endpoints handed out by the processors of each zone",
+        Modelled,
+        "anew at every change; nodes that state no allocatable processors count alike; an Event says why there are no hints",
+        &["wasm/controllers/src/hints.rs#endpoints_are_handed_out_by_the_processors_of_zones"],
     ),
     row(
         KUBE_PROXY,
@@ -402,7 +429,7 @@ pub static ROWS: &[Row] = &[
         CNI,
         "Flannel: vxlan and host-gw",
         Modelled,
-        "interfaces, routes, FDB and neighbour entries, and the rules that flanneld writes",
+        "interfaces, routes, FDB and neighbour entries, and the rules that flanneld writes, for each IP family",
         &[
             "wasm/dataplane/src/plan/tests.rs#flannel_vxlan_joins_nodes_by_a_tunnel",
             "wasm/dataplane/src/plan/tests.rs#host_gw_routes_by_the_nodes_and_keeps_the_mtu",
@@ -657,7 +684,7 @@ pub static ROWS: &[Row] = &[
     ),
     row(
         HOPLAB,
-        "Fault: stop, unready, stale, fill, set",
+        "Fault: stop and stale of anything but kube-proxy; unready, fill, set",
         Unknown,
         "a Fault of this sort among the documents makes every verdict unknown",
         &[],

@@ -3,7 +3,7 @@
 use crate::allocate::{dynamic_band, offset};
 use crate::before::Before;
 use crate::infrastructure::{default, put};
-use hoplab_objects::settings::{ClusterSettings, nth_address};
+use hoplab_objects::settings::{AddressRange, ClusterSettings, nth_address};
 use hoplab_objects::view::{IpFamily, IpFamilyPolicy, Service, ServiceType};
 use hoplab_objects::{Object, Store, codes};
 use hoplab_source::collections::BTreeSet;
@@ -154,7 +154,17 @@ fn complete_one(
                 put(value, &["spec", "healthCheckNodePort"], json!(port));
             }
         }
-        balance(object, service, before, settings, taken, value, diagnostics);
+        let families = families(service, settings);
+        balance(
+            object,
+            service,
+            &families,
+            before,
+            settings,
+            taken,
+            value,
+            diagnostics,
+        );
     }
 }
 
@@ -175,18 +185,22 @@ fn families(service: &Service, settings: &ClusterSettings) -> Vec<IpFamily> {
     if families.is_empty() {
         families.extend(of_cluster.first());
     }
-    let dual = matches!(
-        service.spec.ip_family_policy,
-        Some(IpFamilyPolicy::PreferDualStack | IpFamilyPolicy::RequireDualStack)
-    );
+    let free = is_free_of_ranges(service);
+    let dual = match service.spec.ip_family_policy {
+        Some(policy) => policy != IpFamilyPolicy::SingleStack,
+        None => free,
+    };
     if dual && families.len() == 1 {
-        families.extend(
-            of_cluster
-                .into_iter()
-                .find(|family| families.first() != Some(family)),
-        );
+        let known = if free { IpFamily::BOTH.to_vec() } else { of_cluster };
+        families.extend(known.into_iter().find(|family| families.first() != Some(family)));
     }
     families
+}
+
+/// Headless without a selector: whoever writes its endpoints may write those of both families, whatever the cluster's
+/// ranges are, and unless it says otherwise it has both. Source: alloc.go initIPFamilyFields.
+fn is_free_of_ranges(service: &Service) -> bool {
+    service.is_headless() && service.spec.selector.is_empty()
 }
 
 fn give_addresses(
@@ -203,13 +217,14 @@ fn give_addresses(
     put(value, &["spec", "ipFamilies"], json!(names));
     let policy = match (service.spec.ip_family_policy, families.len()) {
         (Some(policy), _) => policy,
+        // Two families or addresses that are written ask for both.
         (None, 2) => IpFamilyPolicy::RequireDualStack,
         (None, _) => IpFamilyPolicy::SingleStack,
     };
     put(value, &["spec", "ipFamilyPolicy"], json!(policy));
     if policy == IpFamilyPolicy::RequireDualStack
         && settings.service_cidrs.len() < 2
-        && !service.is_headless()
+        && !is_free_of_ranges(service)
     {
         let message =
             "Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services";
@@ -219,6 +234,23 @@ fn give_addresses(
             Severity::Error,
             message,
         ));
+    }
+    let is_missing = |family: &IpFamily| family.range(&settings.service_cidrs).is_none();
+    for (index, family) in families
+        .iter()
+        .enumerate()
+        .filter(|(_, family)| is_missing(family))
+    {
+        // One that the Service brings itself is honoured, outside the ranges too.
+        if is_free_of_ranges(service) || family.first(&service.addresses()).is_some() {
+            continue;
+        }
+        let message = format!(
+            "Invalid value: \"{}\": not configured on this cluster",
+            family.as_str()
+        );
+        let path = format!("spec.ipFamilies[{index}]");
+        diagnostics.push(object.problem(&path, codes::IP_FAMILIES, Severity::Error, message));
     }
     if service.is_headless() {
         put(value, &["spec", "clusterIP"], json!("None"));
@@ -265,19 +297,11 @@ fn give_addresses(
                 addresses.push(address.to_string());
             }
             None => {
-                let message = match range {
-                    Some(range) => format!("failed to allocate IP: the range {range} is full"),
-                    None => format!(
-                        "Invalid value: \"{}\": not configured on this cluster",
-                        family.as_str()
-                    ),
-                };
-                let code = if range.is_some() {
-                    codes::RANGE_FULL
-                } else {
-                    codes::IP_FAMILIES
-                };
-                diagnostics.push(object.problem("spec.ipFamilies", code, Severity::Error, message));
+                if let Some(range) = range {
+                    let message = format!("failed to allocate IP: the range {range} is full");
+                    let code = codes::RANGE_FULL;
+                    diagnostics.push(object.problem("spec.ipFamilies", code, Severity::Error, message));
+                }
             }
         }
     }
@@ -345,11 +369,16 @@ fn node_port(seed: &str, kept: Option<u16>, taken: &mut Taken) -> Option<u16> {
     Some(found)
 }
 
-/// Gives a LoadBalancer Service the next address of the pool. A cloud's balancer sends to node ports, and says so with
+/// Gives a LoadBalancer Service the next address of the pool, of each of its families that the pool has. A cloud's balancer sends to node ports, and says so with
 /// `ipMode: Proxy` (KEP-1860), so that nodes do not take its address themselves.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what is known of one Service on its way"
+)]
 fn balance(
     object: &Object,
     service: &Service,
+    families: &[IpFamily],
     before: Option<&Service>,
     settings: &ClusterSettings,
     taken: &mut Taken,
@@ -361,47 +390,46 @@ fn balance(
     if !ours || !service.status.load_balancer.ingress.is_empty() {
         return;
     }
-    let kept = before
-        .and_then(|before| before.status.load_balancer.ingress.first())
-        .and_then(|point| point.ip);
-    let free = |address: &IpAddr| !taken.balancers.contains(address);
-    let pool = || {
-        settings
-            .load_balancer
-            .addresses
-            .iter()
-            .flat_map(|range| range.iter())
-    };
-    let address = match service.spec.load_balancer_ip {
-        Some(asked) => Some(asked),
-        None => kept
-            .filter(free)
-            .filter(|kept| {
-                settings
-                    .load_balancer
-                    .addresses
-                    .iter()
-                    .any(|range| range.contains(*kept))
-            })
-            .or_else(|| pool().find(free)),
-    };
-    match address {
-        Some(address) => {
+    let ranges = &settings.load_balancer.addresses;
+    let mut given = Vec::new();
+    for family in families {
+        let of_family = |address: &IpAddr| IpFamily::of(*address) == *family;
+        let free = |address: &IpAddr| !taken.balancers.contains(address);
+        let kept = before.and_then(|before| balancers(before).find(of_family));
+        let asked = service.spec.load_balancer_ip.filter(of_family);
+        let address = asked.or_else(|| {
+            kept.filter(free)
+                .filter(|kept| ranges.iter().any(|range| range.contains(*kept)))
+                .or_else(|| {
+                    let own = ranges.iter().filter(|range| of_family(&range.first));
+                    own.flat_map(AddressRange::iter).find(free)
+                })
+        });
+        if let Some(address) = address {
             taken.balancers.insert(address);
-            let mode = if settings.load_balancer.provider == "cloud" {
-                "Proxy"
-            } else {
-                "VIP"
-            };
-            put(
-                value,
-                &["status", "loadBalancer", "ingress"],
-                json!([{"ip": address.to_string(), "ipMode": mode}]),
-            );
-        }
-        None => {
-            let message = "no address is left in the pool of load balancers: it stays <pending>";
-            diagnostics.push(object.problem("spec.type", codes::RANGE_FULL, Severity::Warning, message));
+            given.push(address);
         }
     }
+    if given.is_empty() {
+        let message = match families {
+            [family] if !ranges.iter().any(|range| IpFamily::of(range.first) == *family) => &format!(
+                "the pool of load balancers has no {} address: it stays <pending>",
+                family.as_str()
+            ),
+            _ => "no address is left in the pool of load balancers: it stays <pending>",
+        };
+        diagnostics.push(object.problem("spec.type", codes::RANGE_FULL, Severity::Warning, message));
+        return;
+    }
+    let mode = match settings.load_balancer.provider.as_str() {
+        "cloud" => "Proxy",
+        _ => "VIP",
+    };
+    let point = |address: IpAddr| json!({"ip": address.to_string(), "ipMode": mode});
+    let points: Vec<Value> = given.into_iter().map(point).collect();
+    put(
+        value,
+        &["status", "loadBalancer", "ingress"],
+        Value::Array(points),
+    );
 }

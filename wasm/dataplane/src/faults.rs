@@ -1,4 +1,5 @@
-//! Faults of interfaces, as `Fault` documents say them, laid over a stack that the agents have programmed.
+//! Faults of interfaces, as `Fault` documents say them, laid over a stack that the agents have programmed; and those of
+//! kube-proxy on a node, which leave in place what it wrote before.
 
 use hoplab_kernel::edit::Edit;
 use hoplab_kernel::netns::{LinkEffect, LinkFault};
@@ -67,10 +68,30 @@ fn effect(spec: &FaultSpec) -> Option<Effect> {
     }
 }
 
-/// Whether a Fault is one that `lay` puts on an interface.
+/// What keeps a node's kube-proxy from following changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Halted {
+    /// The process ended: nothing answers at its ports either.
+    Stopped,
+    /// It runs on, and hears of nothing.
+    Stale,
+}
+
+/// The node whose kube-proxy a Fault halts.
+pub(crate) fn halts(object: &Object) -> Option<(&str, Halted)> {
+    let spec = &object.view::<Fault>()?.spec;
+    let node = spec.at.strip_prefix("node:")?.strip_suffix("/kube-proxy")?;
+    match spec.action.as_str() {
+        "stop" => Some((node, Halted::Stopped)),
+        "stale" => Some((node, Halted::Stale)),
+        _ => None,
+    }
+}
+
+/// Whether a Fault is one that `lay` puts on an interface, or one of a node's kube-proxy.
 pub fn is_modelled(object: &Object) -> bool {
     let spec = object.view::<Fault>().map(|fault| &fault.spec);
-    spec.is_some_and(|spec| effect(spec).is_some() && place(spec).is_some())
+    halts(object).is_some() || spec.is_some_and(|spec| effect(spec).is_some() && place(spec).is_some())
 }
 
 /// Whether a Fault is of an interface of this place.

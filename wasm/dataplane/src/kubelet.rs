@@ -1,15 +1,14 @@
 //! What the kubelet makes on a node and in its pods: its chains, and the files of resolvers.
 
-use crate::rules::rule;
+use crate::rules::{loopback, rule};
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::nf::{CtStateName, TableName, Target};
 use hoplab_objects::Store;
 use hoplab_objects::settings::ClusterSettings;
-use hoplab_objects::view::{ConfigMap, Pod, Service};
+use hoplab_objects::view::{ConfigMap, IpFamily, Pod, Service};
 use hoplab_objects::yaml::{self, Limits};
 use hoplab_source::{Origin, SourceId};
-use ipnet::{IpNet, Ipv4Net};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Who writes.
@@ -67,12 +66,16 @@ const LONGEST_SEARCH: usize = 253;
 /// The kubelet's chains. Models pkg/kubelet/kubelet_network_linux.go syncIPTablesRules (v1.36).
 pub fn program_node(stack: &mut StackBuilder) {
     let origin = Arc::new(Origin::by(WRITER));
-    let loopback = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8));
-    let mut stamp = stack.stamp(&origin);
-    stamp.chain(TableName::Mangle, "KUBE-IPTABLES-HINT");
-    for table in [TableName::Mangle, TableName::Nat, TableName::Filter] {
-        stamp.chain(table, "KUBE-KUBELET-CANARY");
+    for family in IpFamily::BOTH {
+        let mut stamp = stack.stamp(&origin).of(family);
+        stamp.chain(TableName::Mangle, "KUBE-IPTABLES-HINT");
+        for table in [TableName::Mangle, TableName::Nat, TableName::Filter] {
+            stamp.chain(table, "KUBE-KUBELET-CANARY");
+        }
     }
+    // IPv6 has no such trouble with its loopback address.
+    let loopback = loopback(IpFamily::V4);
+    let mut stamp = stack.stamp(&origin);
     let known = [CtStateName::Related, CtStateName::Established, CtStateName::Dnat];
     let block = rule()
         .not_src(loopback)
@@ -277,9 +280,9 @@ pub fn host_network_hosts_file(node: &str, pod: &Pod) -> String {
 }
 
 /// A node's own /etc/hosts.
-pub fn node_hosts_file(name: &str, address: Option<IpAddr>) -> String {
+pub fn node_hosts_file(name: &str, addresses: &[IpAddr]) -> String {
     let mut out = String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
-    if let Some(address) = address {
+    for address in addresses {
         out.push_str(&format!("{address}\t{name}\n"));
     }
     out

@@ -4,7 +4,7 @@
 use hoplab_trace::Name;
 use hoplab_wire::MacAddr;
 use sha2::{Digest, Sha256};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 fn digest(parts: &[&str]) -> [u8; 32] {
     let mut hash = Sha256::new();
@@ -41,9 +41,14 @@ pub fn mac_of_address(address: IpAddr) -> MacAddr {
 }
 
 /// The address of an undeclared host outside.
-pub fn mac_of_external(address: Ipv4Addr) -> MacAddr {
-    let [a, b, c, d] = address.octets();
-    MacAddr([6, 0x42, a, b, c, d])
+pub fn mac_of_external(address: IpAddr) -> MacAddr {
+    match address {
+        IpAddr::V4(ip) => {
+            let [a, b, c, d] = ip.octets();
+            MacAddr([6, 0x42, a, b, c, d])
+        }
+        IpAddr::V6(ip) => mac(&ip.to_string(), "external"),
+    }
 }
 
 /// The node's end of a pod's veth pair: `veth` and eight hexadecimal digits.

@@ -1,11 +1,12 @@
 //! iptables rules in few words: matches in the order in which `iptables-save` prints them, and their targets.
 
 use hoplab_kernel::nf::{AddrType, Chain, CtStateName, MarkOp, Match, Rule, Target};
+use hoplab_objects::view::IpFamily;
 use hoplab_source::Origin;
 use hoplab_trace::Name;
 use hoplab_wire::L4Protocol;
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// The mark on packets that kube-proxy will masquerade: bit 14. Source: kube-proxy --iptables-masquerade-bit.
@@ -18,6 +19,22 @@ pub struct RuleBuilder(Vec<Match>);
 /// A rule without matches so far.
 pub fn rule() -> RuleBuilder {
     RuleBuilder::default()
+}
+
+/// The addresses that never leave a machine.
+pub fn loopback(family: IpFamily) -> IpNet {
+    match family {
+        IpFamily::V4 => IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+        IpFamily::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST).into(),
+    }
+}
+
+/// The addresses of groups.
+pub fn multicast(family: IpFamily) -> IpNet {
+    match family {
+        IpFamily::V4 => IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), 4),
+        IpFamily::V6 => IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8),
+    }
 }
 
 /// The prefix of one address.

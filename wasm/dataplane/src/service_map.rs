@@ -1,7 +1,10 @@
 //! Services and their endpoints in the form that every proxy mode starts from.
-//! Models pkg/proxy/{servicechangetracker,endpointslicecache,topology}.go (v1.36), IPv4.
+//! Models pkg/proxy/{servicechangetracker,endpointslicecache,topology}.go (v1.36).
+//!
+//! A Service has its ports once for each IP family: kube-proxy runs one proxier a family, and each knows only its own
+//! addresses.
 
-use hoplab_objects::view::{EndpointSlice, IngressPoint, Protocol, Service, ServiceType};
+use hoplab_objects::view::{EndpointSlice, IngressPoint, IpFamily, Protocol, Service, ServiceType};
 use hoplab_objects::{Object, Store};
 use hoplab_source::collections::BTreeMap;
 use hoplab_source::{FieldPath, ObjectKey, Origin, order};
@@ -10,7 +13,7 @@ use hoplab_wire::L4Protocol;
 use ipnet::IpNet;
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// The label that leads from an EndpointSlice to its Service.
@@ -18,7 +21,7 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// The label of Services that another proxy serves.
 const SERVICE_PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
 
-/// Every Service port that has an address, ordered by namespace, name and port name.
+/// Every Service port that has an address, ordered by namespace, name, family and port name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ServiceMap {
     /// Them.
@@ -146,13 +149,25 @@ impl ServiceMap {
             all.any(|e| by.is_none_or(|by| by == e.address))
         };
         let asked = |p: &ServicePort| {
+            let family = p.family() == IpFamily::of(to);
             let addresses = p.external_ips.iter().chain(&p.load_balancer_ips);
             let own = p.cluster_ip == to || addresses.into_iter().any(|a| *a == to);
-            p.port == port && own || p.node_port == Some(port)
+            p.port == port && own || family && p.node_port == Some(port)
         };
         let udp = self.ports.iter().filter(|p| p.protocol == L4Protocol::Udp);
         let mut served = udp.filter(|p| asked(p) && serving(p, None));
         served.any(|p| !serving(p, Some(answers)))
+    }
+
+    /// Those of one family, as its proxier knows them.
+    pub fn of_family(self: &Arc<Self>, family: IpFamily) -> Arc<Self> {
+        let own = |port: &&Arc<ServicePort>| port.family() == family;
+        if self.ports.iter().all(|port| own(&port)) {
+            return Arc::clone(self);
+        }
+        Arc::new(Self {
+            ports: self.ports.iter().filter(own).cloned().collect(),
+        })
     }
 
     /// How many endpoints all ports have together.
@@ -243,10 +258,11 @@ impl Served {
     }
 }
 
-/// Port name and protocol: what joins a Service's port and a slice's.
-type PortKey = (String, L4Protocol);
+/// Port name, protocol, and whether it is IPv6: what joins a Service's port and a slice's.
+type PortKey = (String, L4Protocol, bool);
 
 fn endpoints_by_port(slices: &[&Arc<Object>]) -> BTreeMap<PortKey, Vec<Endpoint>> {
+    // In the order of their texts, as byEndpoint sorts them.
     let mut found: BTreeMap<PortKey, BTreeMap<String, Endpoint>> = BTreeMap::new();
     for object in slices {
         let Some(slice) = object.view::<EndpointSlice>() else {
@@ -260,18 +276,19 @@ fn endpoints_by_port(slices: &[&Arc<Object>]) -> BTreeMap<PortKey, Vec<Endpoint>
             // Models endpointslicecache.go endpointInfoByServicePort: a port without a number is left out.
             let Some(number) = port.port else { continue };
             let of_port = found
-                .entry((port.name.clone(), transport(port.protocol)))
+                .entry((
+                    port.name.clone(),
+                    transport(port.protocol),
+                    slice.address_type == "IPv6",
+                ))
                 .or_default();
             for (index, endpoint) in slice.endpoints.iter().enumerate() {
                 let Some(address) = endpoint.addresses.first().and_then(|a| a.parse::<IpAddr>().ok()) else {
                     continue;
                 };
-                if !address.is_ipv4() {
-                    continue;
-                }
                 let conditions = &endpoint.conditions;
                 of_port.insert(
-                    format!("{address}:{number}"),
+                    SocketAddr::new(address, number).to_string(),
                     Endpoint {
                         address,
                         port: number,
@@ -303,44 +320,55 @@ fn ports_of(
     let skipped = service.spec.type_ == ServiceType::ExternalName
         || service.is_headless()
         || service.metadata.labels.contains_key(SERVICE_PROXY_NAME);
-    let cluster_ip = service
-        .addresses()
-        .into_iter()
-        .find(IpAddr::is_ipv4)
-        .filter(|_| !skipped);
+    if skipped {
+        return Vec::new();
+    }
+    let addresses = service.addresses();
+    let of = |family: IpFamily| Some((family, family.first(&addresses)?));
+    let families = IpFamily::BOTH.into_iter().filter_map(of);
+    families
+        .flat_map(|(family, cluster_ip)| ports_of_family(object, service, endpoints, family, cluster_ip))
+        .collect()
+}
+
+/// The same as one family's proxier knows them. Models servicechangetracker.go newBaseServiceInfo: addresses and ranges
+/// of the other family are left out.
+fn ports_of_family(
+    object: &Object,
+    service: &Service,
+    endpoints: &mut BTreeMap<PortKey, Vec<Endpoint>>,
+    family: IpFamily,
+    cluster_ip: IpAddr,
+) -> Vec<Arc<ServicePort>> {
+    let own = |ip: &IpAddr| IpFamily::of(*ip) == family;
     let spec = &service.spec;
     let points = service.status.load_balancer.ingress.iter();
-    let points = points.filter(|point| point.ip.is_some_and(|ip| ip.is_ipv4()));
+    let points = points.filter(|point| point.ip.as_ref().is_some_and(own));
     let (proxied, unchanged): (Vec<_>, Vec<_>) = points.partition(|point| point.ip_mode == "Proxy");
     let addresses =
         |points: Vec<&IngressPoint>| -> Vec<IpAddr> { points.iter().filter_map(|p| p.ip).collect() };
     let (balancer_ips, load_balancer_ips) = (addresses(proxied), addresses(unchanged));
     let externally_visible = matches!(spec.type_, ServiceType::NodePort | ServiceType::LoadBalancer)
         || !spec.external_ips.is_empty();
-    let ports = spec.ports.iter().enumerate().filter_map(|(index, port)| {
+    let ports = spec.ports.iter().enumerate().map(|(index, port)| {
         let protocol = transport(port.protocol);
-        let key = (port.name.clone(), protocol);
-        Some(ServicePort {
+        let key = (port.name.clone(), protocol, family == IpFamily::V6);
+        ServicePort {
             service: object.key.clone(),
             port_name: port.name.clone(),
             index,
             protocol,
-            cluster_ip: cluster_ip?,
+            cluster_ip,
             port: port.port,
             node_port: port.node_port,
-            external_ips: spec
-                .external_ips
-                .iter()
-                .copied()
-                .filter(IpAddr::is_ipv4)
-                .collect(),
+            external_ips: spec.external_ips.iter().copied().filter(own).collect(),
             load_balancer_ips: load_balancer_ips.clone(),
             balancer_ips: balancer_ips.clone(),
             source_ranges: spec
                 .load_balancer_source_ranges
                 .iter()
                 .filter_map(|range| range.trim().parse::<IpNet>().ok())
-                .filter(|range| range.addr().is_ipv4())
+                .filter(|range| own(&range.addr()))
                 .collect(),
             affinity_seconds: service
                 .session_affinity_seconds()
@@ -352,7 +380,7 @@ fn ports_of(
                 .filter(|_| spec.external_traffic_policy == "Local"),
             has_selector: !spec.selector.is_empty(),
             endpoints: endpoints.remove(&key).unwrap_or_default(),
-        })
+        }
     });
     let mut ports: Vec<ServicePort> = ports.collect();
     order::sort_by(&mut ports, |a, b| {
@@ -374,9 +402,9 @@ impl Categorized<'_> {
 }
 
 impl Endpoint {
-    /// `10.244.1.2:8080`.
+    /// `10.244.1.2:8080`, `[fd00:10:244:1::2]:8080`.
     pub fn socket(&self) -> String {
-        format!("{}:{}", self.address, self.port)
+        SocketAddr::new(self.address, self.port).to_string()
     }
 
     /// Whether it runs on a node.
@@ -386,6 +414,11 @@ impl Endpoint {
 }
 
 impl ServicePort {
+    /// The family of its addresses.
+    pub fn family(&self) -> IpFamily {
+        IpFamily::of(self.cluster_ip)
+    }
+
     /// `shop/web:http`, or `shop/web` for a port without a name. Models proxy.ServicePortName.String.
     pub fn full_name(&self) -> String {
         if self.port_name.is_empty() {

@@ -1,11 +1,12 @@
 //! Through which every agent writes into a stack. Whatever is written is stamped with its [`Origin`].
 
-use hoplab_kernel::fib::{MAIN, NextHop, Route, RouteKind};
+use hoplab_kernel::fib::{MAIN, NextHop, Route, RouteKind, V6_PREFIX_METRIC};
 use hoplab_kernel::interface::{Bridge, FdbEntry, IfAddr, Interface, InterfaceKind, Scope};
 use hoplab_kernel::net::PortRef;
 use hoplab_kernel::netns::{Listener, Neighbour};
 use hoplab_kernel::nf::{Chain, Policy, Rule, Table, TableName};
 use hoplab_kernel::{FabricId, NetNs};
+use hoplab_objects::view::IpFamily;
 use hoplab_source::Origin;
 use hoplab_source::collections::IndexMap;
 use hoplab_trace::{HookName, Name, Place};
@@ -23,6 +24,8 @@ pub struct StackBuilder {
 pub struct Stamp<'b> {
     builder: &'b mut StackBuilder,
     origin: Arc<Origin>,
+    /// Whose tables rules go to: iptables' or ip6tables'.
+    family: IpFamily,
 }
 
 /// A route as an agent asks for it.
@@ -104,6 +107,7 @@ impl StackBuilder {
         Stamp {
             builder: self,
             origin: Arc::clone(origin),
+            family: IpFamily::V4,
         }
     }
 
@@ -126,6 +130,11 @@ impl StackBuilder {
 }
 
 impl Stamp<'_> {
+    /// The same, with rules going to this family's tables.
+    pub fn of(self, family: IpFamily) -> Self {
+        Self { family, ..self }
+    }
+
     /// Adds an interface that is up, and the connected route of each of its addresses, as the kernel does.
     pub fn interface(
         &mut self,
@@ -142,16 +151,28 @@ impl Stamp<'_> {
             Scope::Global
         };
         if scope == Scope::Global {
-            for address in addresses
-                .iter()
-                .filter(|net| net.prefix_len() < net.max_prefix_len())
-            {
-                let route = RouteSpec {
-                    src: Some(address.addr()),
-                    protocol: "kernel",
-                    ..RouteSpec::on_link(address.trunc(), name)
+            for address in addresses {
+                let v4 = address.addr().is_ipv4();
+                if v4 && address.prefix_len() == address.max_prefix_len() {
+                    continue;
+                }
+                // fib_add_ifaddr; addrconf_prefix_route, which names no source and has a metric of its own.
+                let hop = NextHop {
+                    via: None,
+                    device: Arc::clone(name),
+                    weight: 1,
+                    onlink: false,
                 };
-                self.route(route);
+                self.push(Route {
+                    prefix: address.trunc(),
+                    kind: RouteKind::Unicast,
+                    next_hops: vec![hop],
+                    src: v4.then_some(address.addr()),
+                    scope: Scope::Link,
+                    metric: if v4 { 0 } else { V6_PREFIX_METRIC },
+                    protocol: "kernel",
+                    origin: None,
+                });
             }
         }
         let interface = Interface {
@@ -177,6 +198,19 @@ impl Stamp<'_> {
         let interfaces = &mut self.builder.netns.interfaces;
         interfaces.insert(Arc::clone(name), interface);
         interfaces.get_mut(name).expect("it was put in just now")
+    }
+
+    /// Gives an interface that exists further addresses, without routes; `false`: there is none of this name.
+    pub fn add_addresses(&mut self, name: &Name, addresses: &[IpNet]) -> bool {
+        let Some(interface) = self.builder.netns.interfaces.get_mut(name) else {
+            return false;
+        };
+        interface.addresses.extend(addresses.iter().map(|net| IfAddr {
+            net: *net,
+            scope: Scope::Global,
+            broadcast: false,
+        }));
+        true
     }
 
     /// Adds one end of a veth pair.
@@ -275,8 +309,7 @@ impl Stamp<'_> {
         protocol: &'static str,
         src: Option<IpAddr>,
     ) {
-        let origin = Some(Arc::clone(&self.origin));
-        let route = Route {
+        self.push(Route {
             prefix,
             kind,
             next_hops,
@@ -284,8 +317,12 @@ impl Stamp<'_> {
             scope,
             metric: 0,
             protocol,
-            origin,
-        };
+            origin: None,
+        });
+    }
+
+    fn push(&mut self, mut route: Route) {
+        route.origin = Some(Arc::clone(&self.origin));
         self.builder.netns.tables.entry(MAIN).or_default().push(route);
     }
 
@@ -329,12 +366,12 @@ impl Stamp<'_> {
 
     /// The table, made with its built-in chains when it is first touched.
     pub fn table(&mut self, name: TableName) -> &mut Table {
-        self.builder
-            .netns
-            .iptables
-            .tables
-            .entry(name)
-            .or_insert_with(|| builtin_table(name))
+        let netns = &mut self.builder.netns;
+        let rules = match self.family {
+            IpFamily::V4 => &mut netns.iptables,
+            IpFamily::V6 => &mut netns.ip6tables,
+        };
+        rules.tables.entry(name).or_insert_with(|| builtin_table(name))
     }
 
     /// Makes a user-defined chain unless it exists.

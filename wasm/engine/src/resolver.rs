@@ -5,12 +5,15 @@
 //!
 //! Differs: musl asks all servers from one socket; here each server has a socket of its own.
 
+use crate::preferred;
 use hoplab_dataplane::dns::resolv::{Libc, ResolvConf};
+use hoplab_kernel::NetNs;
 use hoplab_kernel::process::{Action, Event, Purpose, SocketError, SocketId};
 use hoplab_trace::Micros;
 use hoplab_wire::L4Protocol;
 use hoplab_wire::dns::{Edns, Message, Name, Rcode, RecordData, RecordType};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Tokens of look-ups' sockets and timers; the client's own stay below.
@@ -104,19 +107,16 @@ pub struct Resolver {
     hosts_last: bool,
     finished: bool,
     any_record: bool,
+    /// The stack that is going to speak: what it can reach decides which address comes first.
+    speaks: Option<Arc<NetNs>>,
     seed: u16,
     sent: u16,
     now: Micros,
 }
 
 impl Resolver {
-    /// A look-up of the addresses of `name` by the settings of `conf`, whose candidates `names` gives in order.
+    /// A look-up of addresses of `name` of some types by the settings of `conf`, whose candidates `names` gives in order.
     /// `hosts`: what `/etc/hosts` says.
-    pub fn addresses(conf: ResolvConf, name: &str, hosts: Option<IpAddr>) -> Self {
-        Self::addresses_of(conf, name, vec![RecordType::A, RecordType::Aaaa], hosts)
-    }
-
-    /// The same of some types only, as gethostbyname2 looks them up.
     pub fn addresses_of(conf: ResolvConf, name: &str, types: Vec<RecordType>, hosts: Option<IpAddr>) -> Self {
         Self::new(conf, name, types, hosts, false)
     }
@@ -149,6 +149,7 @@ impl Resolver {
             hosts_last: false,
             finished: false,
             any_record,
+            speaks: None,
             seed: 0,
             sent: 0,
             now: Micros(0),
@@ -164,6 +165,12 @@ impl Resolver {
     /// The same, with /etc/hosts only where name servers have no answer.
     pub fn hosts_last(mut self, last: bool) -> Self {
         self.hosts_last = last;
+        self
+    }
+
+    /// The same, for a socket of a stack.
+    pub fn for_stack(mut self, stack: &Arc<NetNs>) -> Self {
+        self.speaks = Some(Arc::clone(stack));
         self
     }
 
@@ -438,13 +445,11 @@ impl Resolver {
             self.resolved.answer = answers.into_iter().next().or(self.resolved.answer.take());
             return self.next_server(actions);
         }
-        let addresses: Vec<IpAddr> = answers.iter().flat_map(addresses).collect();
-        // The model's sockets speak IPv4 first: a pod without a global IPv6 address cannot use AAAA (RFC 6724 rule 1).
-        let address = addresses
-            .iter()
-            .find(|a| a.is_ipv4())
-            .or(addresses.first())
-            .copied();
+        let mut addresses: Vec<IpAddr> = answers.iter().flat_map(addresses).collect();
+        if let Some(speaks) = &self.speaks {
+            preferred::prefer(self.conf.libc, &mut addresses, speaks);
+        }
+        let address = addresses.first().copied();
         let found = if self.any_record {
             answers
                 .iter()

@@ -12,10 +12,10 @@ use crate::{AskError, From, Http, Request, Sample, Target, World};
 use hoplab_dataplane::dns::resolv::{Libc, ResolvConf, hosts_lookup};
 use hoplab_dataplane::dns::resolved::{Order, UPLINK};
 use hoplab_dataplane::plan::{INTERNET, Owner};
-use hoplab_kernel::NetNsId;
 use hoplab_kernel::overlay::Overlay;
 use hoplab_kernel::process::Purpose;
 use hoplab_kernel::sim::{Chooser, ConversationInfo, ConversationKind, Flight, Limits, RunEnd, Sim};
+use hoplab_kernel::{NetNs, NetNsId};
 use hoplab_objects::view::Pod;
 use hoplab_source::ObjectKey;
 use hoplab_source::collections::BTreeMap;
@@ -42,7 +42,7 @@ pub struct RunOptions {
     pub after: Duration,
     /// TTL of what the request's own sockets send; `None`: the kernel's default.
     pub ttl_hops: Option<u8>,
-    /// For a request of DNS: asked by these means instead of one look-up of the C library.
+    /// Names are looked up by these means instead of one look-up of the C library.
     pub means: Option<Means>,
 }
 
@@ -53,6 +53,8 @@ pub enum Means {
     Tool(Questions),
     /// By the C library: addresses of these types, as getaddrinfo and gethostbyname2 look them up.
     Addresses(Vec<RecordType>),
+    /// For any request by name: addresses of this type alone, as `curl -6` asks for.
+    Family(RecordType),
 }
 
 impl Default for RunOptions {
@@ -87,6 +89,7 @@ struct Asks<'a> {
     libc: Libc,
     seed: u64,
     means: Option<&'a Means>,
+    stack: &'a Arc<NetNs>,
 }
 
 /// What a client needs to know before it starts.
@@ -136,13 +139,14 @@ impl World {
             libc: self.libc(from)?,
             seed: options.seed,
             means: options.means.as_ref(),
+            stack: &stack,
         };
         let plan = self.planned(&asks, request)?;
         let report = Rc::new(RefCell::new(Report::default()));
         let name = match &options.means {
             Some(Means::Tool(questions)) => questions.tool,
             Some(Means::Addresses(_)) => "getent",
-            None => process_name(request),
+            Some(Means::Family(_)) | None => process_name(request),
         };
         let client = Client::new(
             plan.resolver,
@@ -240,6 +244,9 @@ impl World {
             service,
         ));
         judge(self, &mut trace, &report, request);
+        if let Some(note) = crate::stale::note(self, &trace) {
+            trace.reason.push_str(&note);
+        }
         Ok(Run {
             trace,
             overlay,
@@ -305,9 +312,16 @@ impl World {
         let seeded = |resolver: Resolver| Some(Box::new(resolver.seeded(asks.seed)) as Box<dyn LookUp>);
         let resolver = |target: &Target| match target {
             Target::Name(name) => {
+                let only = match asks.means {
+                    Some(Means::Family(record)) => Some(*record),
+                    _ => None,
+                };
                 let hosts = files.get("/etc/hosts").filter(|_| order.files);
                 let hosts = hosts.and_then(|text| hosts_lookup(text, name));
-                seeded(Resolver::addresses(conf(), name, hosts).hosts_last(!order.files_first))
+                let hosts = hosts.filter(|ip| only.is_none_or(|r| (r == RecordType::A) == ip.is_ipv4()));
+                let types = only.map_or_else(|| vec![RecordType::A, RecordType::Aaaa], |r| vec![r]);
+                let resolver = Resolver::addresses_of(conf(), name, types, hosts);
+                seeded(resolver.for_stack(asks.stack).hosts_last(!order.files_first))
             }
             _ => None,
         };
@@ -393,7 +407,7 @@ impl World {
                 })?;
                 Ok(Plan {
                     resolver: match asks.means {
-                        None => seeded(Resolver::records(conf, name, record)),
+                        None | Some(Means::Family(_)) => seeded(Resolver::records(conf, name, record)),
                         Some(Means::Addresses(types)) => {
                             seeded(Resolver::addresses_of(conf, name, types.clone(), None))
                         }

@@ -234,7 +234,9 @@ proptest! {
             prop_assert_eq!(world.plan().services(), plan.services());
             for pod in plan.pods() {
                 prop_assert_eq!(world.plan().netns_of_pod(&pod.object.key), Some(pod.netns));
-                prop_assert_eq!(world.plan().owner_of(pod.address), plan.owner_of(pod.address));
+                for address in &pod.addresses {
+                    prop_assert_eq!(world.plan().owner_of(*address), plan.owner_of(*address));
+                }
             }
             for port in &plan.services().ports {
                 let owner = plan.owner_of(port.cluster_ip);

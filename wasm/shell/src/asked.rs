@@ -1,6 +1,6 @@
 //! What commands that send packets have in common: asking the world, and reading the answer off its packets.
 
-use hoplab_dataplane::dns::resolv::{ResolvConf, hosts_lookup};
+use hoplab_dataplane::dns::resolv::{Libc, ResolvConf, hosts_lookup};
 use hoplab_engine::{Around, AskError, From, Means, Query, Questions, Request, Run, RunOptions, World};
 use hoplab_kernel::NetNsId;
 use hoplab_trace::{LegEnd, Micros};
@@ -44,6 +44,11 @@ impl Asker<'_> {
         ttl_hops: Option<u8>,
     ) -> Result<Run, AskError> {
         self.ask_by(request, after, ttl_hops, None)
+    }
+
+    /// Sends a request to an address of one record type alone; `None`: of any.
+    pub fn ask_of(&mut self, request: &Request, only: Option<RecordType>) -> Result<Run, AskError> {
+        self.ask_by(request, Duration::ZERO, None, only.map(Means::Family))
     }
 
     fn ask_by(
@@ -141,6 +146,13 @@ impl Asker<'_> {
             IpAddr::V6(v6) => !(v6.is_loopback() || global && v6.is_unicast_link_local()),
             IpAddr::V4(_) => false,
         })
+    }
+
+    /// Puts addresses in the order in which the C library gives them here.
+    pub fn prefer(&self, libc: Libc, addresses: &mut [IpAddr]) {
+        if let Some(stack) = self.netns.and_then(|id| Around::stack(&*self.world, id)) {
+            hoplab_engine::prefer(libc, addresses, stack);
+        }
     }
 
     /// What `/etc/hosts` says of a name.

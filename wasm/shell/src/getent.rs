@@ -6,7 +6,6 @@ use crate::dig;
 use crate::output::Output;
 use hoplab_dataplane::dns::resolv::Libc;
 use hoplab_engine::{AskError, Questions};
-use hoplab_source::order;
 use hoplab_wire::dns::{RecordData, RecordType};
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -172,9 +171,7 @@ fn ahosts(asker: &mut Asker<'_>, name: &str, libc: Libc, types: &[RecordType]) -
         asker.addresses(name, &types)?
     };
     let mut addresses = found.addresses;
-    // RFC 6724 rule 1: what has no source address comes last. Differs: of the other rules only this one.
-    let six_first = asker.speaks_v6(true);
-    order::sort_by_key(&mut addresses, |address| address.is_ipv6() != six_first);
+    asker.prefer(libc, &mut addresses);
     let v4_mapped = types == [RecordType::Aaaa];
     if v4_mapped && addresses.is_empty() {
         // AI_V4MAPPED.

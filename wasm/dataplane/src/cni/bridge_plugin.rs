@@ -7,6 +7,7 @@ use crate::plan::PodPlan;
 use crate::stack_builder::{RouteSpec, StackBuilder, default_route_of};
 use hoplab_kernel::NetNsId;
 use hoplab_kernel::net::PortRef;
+use hoplab_objects::view::IpFamily;
 use hoplab_source::Origin;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -35,20 +36,27 @@ pub fn gateway(pod_cidr: IpNet) -> Option<IpAddr> {
 /// when the first pod comes.
 pub fn program_node(cluster: ClusterView<'_>, node: usize, config: BridgeConfig, stack: &mut StackBuilder) {
     let this = &cluster.nodes[node];
-    let Some(pod_cidr) = this.pod_cidr else { return };
-    let Some(gateway) = gateway(pod_cidr) else { return };
+    let sysctls = &mut stack.netns().sysctls;
+    // Source: pkg/ip/ipforward_linux.go EnableForward, for each family that a pod has; the rest is of the node's setup.
+    sysctls.ip_forward = true;
+    sysctls.ipv6_forwarding = this.pod_cidr(IpFamily::V6).is_some();
+    sysctls.bridge_nf_call_iptables = true;
+    let own = |range: &IpNet| IpNet::new(gateway(*range)?, range.prefix_len()).ok();
+    let addresses: Vec<IpNet> = this.pod_cidrs.iter().filter_map(own).collect();
+    if addresses.is_empty() {
+        return;
+    }
     let mut pods = cluster.pods_on(node).peekable();
     if pods.peek().is_none() {
         return;
     }
     let bridge = cni0();
     let origin = cluster.settings_origin(config.writer);
-    let address = IpNet::new(gateway, pod_cidr.prefix_len()).unwrap_or(pod_cidr);
     stack.stamp(&origin).bridge(
         &bridge,
         made_up::mac(&this.name, "cni0"),
         config.mtu_bytes,
-        &[address],
+        &addresses,
     );
     for pod in pods {
         let origin = pod.origin("metadata.name", config.writer);
@@ -67,14 +75,16 @@ pub fn program_node(cluster: ClusterView<'_>, node: usize, config: BridgeConfig,
         port.master = Some(Arc::clone(&bridge));
         port.hairpin = config.hairpin;
         stamp.fdb(&bridge, pod.mac, &pod.veth, None, false);
-        stamp.neighbour(&bridge, pod.address, pod.mac, false);
-        if !pod_cidr.contains(&pod.address) {
+        for address in &pod.addresses {
+            stamp.neighbour(&bridge, *address, pod.mac, false);
+        }
+        for address in pod.addresses.iter().filter(|address| !this.gives(**address)) {
             // Differs: host-local gives no address outside the node's range. One that the scenario fixes is made to
             // work as well as it can: the node has a route to it.
             let origin = pod.origin("status.podIP", config.writer);
             stack
                 .stamp(&origin)
-                .route(RouteSpec::on_link(pod.address.into(), &bridge));
+                .route(RouteSpec::on_link((*address).into(), &bridge));
         }
     }
 }
@@ -95,22 +105,41 @@ pub fn program_pod(
         netns: node_netns,
         device: Arc::clone(&pod.veth),
     };
-    let Some(pod_cidr) = this.pod_cidr else { return };
-    let inside = pod_cidr.contains(&pod.address);
-    let prefix = if inside {
-        pod_cidr.prefix_len()
-    } else {
-        IpNet::from(pod.address).prefix_len()
+    // An address with the length of the node's range, if that gave it.
+    let net = |address: &IpAddr| {
+        let range = this.pod_cidr(IpFamily::of(*address))?;
+        let length = range.prefix_len();
+        Some(if range.contains(address) {
+            IpNet::new(*address, length).unwrap_or_else(|_| (*address).into())
+        } else {
+            (*address).into()
+        })
     };
-    let address = IpNet::new(pod.address, prefix).unwrap_or_else(|_| pod.address.into());
-    let mut stamp = stack.stamp(&origin);
-    stamp.veth(&device, peer, pod.mac, config.mtu_bytes, &[address]);
-    let Some(gateway) = gateway(pod_cidr) else { return };
-    for prefix in std::iter::once(default_route_of(gateway)).chain(routes.iter().copied()) {
-        let route = RouteSpec::via(prefix, gateway, &device);
-        stamp.route(if inside { route } else { route.onlink() });
+    let addresses: Vec<IpNet> = pod.addresses.iter().filter_map(net).collect();
+    if addresses.is_empty() {
+        return;
     }
-    stamp.neighbour(&device, gateway, made_up::mac(&this.name, "cni0"), false);
+    let mut stamp = stack.stamp(&origin);
+    stamp.veth(&device, peer, pod.mac, config.mtu_bytes, &addresses);
+    for address in &pod.addresses {
+        let family = IpFamily::of(*address);
+        let Some(gateway) = this.pod_cidr(family).and_then(gateway) else {
+            continue;
+        };
+        let own = routes
+            .iter()
+            .copied()
+            .filter(|net| IpFamily::of(net.addr()) == family);
+        for prefix in std::iter::once(default_route_of(gateway)).chain(own) {
+            let route = RouteSpec::via(prefix, gateway, &device);
+            stamp.route(if this.gives(*address) {
+                route
+            } else {
+                route.onlink()
+            });
+        }
+        stamp.neighbour(&device, gateway, made_up::mac(&this.name, "cni0"), false);
+    }
 }
 
 /// The origin of what belongs to another node.

@@ -7,6 +7,7 @@ pub mod flannel;
 use crate::plan::{NodePlan, PodPlan};
 use crate::stack_builder::StackBuilder;
 use hoplab_objects::settings::CniSettings;
+use hoplab_objects::view::IpFamily;
 use hoplab_source::Origin;
 use hoplab_trace::Name;
 use ipnet::IpNet;
@@ -19,8 +20,8 @@ pub struct ClusterView<'p> {
     pub nodes: &'p [NodePlan],
     /// All pods that have an address of their own, in order.
     pub pods: &'p [PodPlan],
-    /// The range of pods (IPv4).
-    pub cluster_cidr: Option<IpNet>,
+    /// The ranges of pods, one a family, the primary one first.
+    pub cluster_cidrs: &'p [IpNet],
     /// MTU of the network that joins the nodes, in bytes.
     pub node_mtu_bytes: u32,
     /// The plug-in's settings.
@@ -68,6 +69,11 @@ impl<'p> ClusterView<'p> {
     /// Pods on a node, in order.
     fn pods_on(self, node: usize) -> impl Iterator<Item = &'p PodPlan> {
         self.pods.iter().filter(move |pod| pod.node == node)
+    }
+
+    /// The range of pods of a family.
+    fn cluster_cidr(self, family: IpFamily) -> Option<IpNet> {
+        family.range(self.cluster_cidrs)
     }
 
     /// The other nodes, in order.

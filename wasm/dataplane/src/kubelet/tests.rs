@@ -71,7 +71,10 @@ fn hosts_file_has_the_pod_and_its_aliases() {
     let file = hosts_file(&["10.244.0.6".parse().unwrap()], &hostname, &domain, &pod);
     assert!(file.starts_with("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n"));
     assert!(file.ends_with("10.244.0.6\tdb-0.db.shop.svc.cluster.local\tdb-0\n\n# Entries added by HostAliases.\n1.2.3.4\ta\tb.c\n"));
-    let shared = host_network_hosts_file(&node_hosts_file("n1", "172.18.0.2".parse().ok()), &pod);
+    let shared = host_network_hosts_file(
+        &node_hosts_file("n1", &["172.18.0.2".parse().expect("an address")]),
+        &pod,
+    );
     assert!(
         shared.starts_with("# Kubernetes-managed hosts file (host network).\n")
             && shared.contains("172.18.0.2\tn1\n")

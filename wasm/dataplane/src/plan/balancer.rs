@@ -9,6 +9,7 @@ use crate::rules::{host, rule};
 use crate::service_map::ServicePort;
 use crate::stack_builder::{StackBuilder, Stamp};
 use hoplab_kernel::nf::{CtStateName, TableName, Target};
+use hoplab_objects::view::IpFamily;
 use hoplab_source::{FieldPath, Origin};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
@@ -28,14 +29,18 @@ impl PlanData {
             node.is_some_and(|node| node.is_control_plane() || node.labels.contains_key(EXCLUDED))
         };
         let all_excluded = self.nodes.iter().all(|node| excluded(&node.name));
-        let local = |node: &NodePlan| !port.categorized(&self.proxied(node, &[])).local.is_empty();
+        let family = port.family();
+        let local = |node: &NodePlan| {
+            let view = self.proxied(node, family, &[]);
+            !port.categorized(&view).local.is_empty()
+        };
         let usable = self
             .nodes
             .iter()
             .filter(|node| all_excluded || !excluded(&node.name));
         usable
             .filter(|node| !port.external_local || local(node))
-            .filter(|node| node.address.is_some())
+            .filter(|node| node.address(family).is_some())
             .collect()
     }
 
@@ -66,14 +71,17 @@ impl PlanData {
             return;
         }
         let origin = Arc::new(Origin::by(CLOUD));
-        let mut stamp = stack.stamp(&origin);
-        let back = rule()
-            .src(self.node_network)
-            .comment_text("clients beside the nodes")
-            .ct_state(&[CtStateName::Dnat])
-            .target(Target::Masquerade { random_fully: false }, &origin);
-        stamp.append(TableName::Nat, "POSTROUTING", back);
+        for network in &self.networks {
+            let back = rule()
+                .src(network.net)
+                .comment_text("clients beside the nodes")
+                .ct_state(&[CtStateName::Dnat])
+                .target(Target::Masquerade { random_fully: false }, &origin);
+            let mut stamp = stack.stamp(&origin).of(IpFamily::of(network.gateway));
+            stamp.append(TableName::Nat, "POSTROUTING", back);
+        }
         for port in balanced {
+            let mut stamp = stack.stamp(&origin).of(port.family());
             for address in &port.balancer_ips {
                 self.balance(port, *address, &mut stamp);
             }
@@ -109,7 +117,9 @@ impl PlanData {
         };
         let nodes = self.nodes_of(port);
         for (n, node) in nodes.iter().enumerate() {
-            let Some(to) = node.address else { continue };
+            let Some(to) = node.address(port.family()) else {
+                continue;
+            };
             let found = to_port().comment_text(&format!("{} -> {}:{node_port}", port.full_name(), node.name));
             let rest = nodes.len() - n;
             let found = if rest > 1 {

@@ -1,10 +1,10 @@
 //! Programs one stack: each agent in its turn.
 
-use super::{NODES, PlanData, Role};
+use super::{NODES, NodeNetwork, PlanData, Role};
 use crate::apps::{self, Speaks};
 use crate::cni::eth0;
 use crate::dns::{nodelocal, resolved};
-use crate::faults;
+use crate::faults::{self, Halted};
 use crate::kubelet;
 use crate::proxy;
 use crate::stack_builder::{RouteSpec, StackBuilder, default_route_of};
@@ -13,6 +13,7 @@ use hoplab_kernel::net::PortRef;
 use hoplab_kernel::netns::Listener;
 use hoplab_kernel::{NetNs, NetNsId};
 use hoplab_objects::Object;
+use hoplab_objects::view::IpFamily;
 use hoplab_source::{FieldPath, Origin};
 use hoplab_trace::{Place, Unknown};
 use hoplab_wire::L4Protocol;
@@ -61,13 +62,16 @@ impl PlanData {
             .of_kind("hoplab.dev", "Fault")
             .filter(|f| faults::is_modelled(f));
         let lost = faults.filter(|fault| {
+            if let Some((name, _)) = faults::halts(fault) {
+                return !self.nodes.iter().any(|node| *node.name == *name);
+            }
             let mut ids = (0..).map(NetNsId).take(self.roles.len());
             let id = ids.find(|id| faults::is_at(fault, &self.place(*id).to_string()));
             id.is_none_or(|id| !faults::fits(fault, &self.build(id)))
         });
         lost.map(|fault| Unknown {
             what: fault.key.to_string(),
-            why: "spec.at names no interface of this world".to_owned(),
+            why: "spec.at names no interface and no node of this world".to_owned(),
         })
         .collect()
     }
@@ -78,26 +82,32 @@ impl PlanData {
         let device = eth0();
         let mut stamp = stack.stamp(&node.origin);
         let mtu_bytes = self.fabrics[NODES.0 as usize].mtu_bytes;
-        let address = node
-            .address
-            .and_then(|a| IpNet::new(a, self.node_network.prefix_len()).ok());
-        stamp.physical(&device, NODES, node.mac, mtu_bytes, address.as_slice());
-        stamp.route(RouteSpec::via(
-            default_route_of(self.gateway),
-            self.gateway,
-            &device,
-        ));
-        stamp.neighbour(
-            &device,
-            self.gateway,
-            super::outside::inside_mac(self.gateway),
-            false,
-        );
+        let joined = |network: &&NodeNetwork| {
+            let address = node.address(IpFamily::of(network.gateway))?;
+            IpNet::new(address, network.net.prefix_len()).ok()
+        };
+        let addresses: Vec<IpNet> = node
+            .addresses
+            .iter()
+            .filter_map(|ip| {
+                let mut networks = self.networks.iter();
+                networks.find(|network| IpFamily::of(network.gateway) == IpFamily::of(*ip))
+            })
+            .filter_map(|network| joined(&network))
+            .collect();
+        stamp.physical(&device, NODES, node.mac, mtu_bytes, &addresses);
+        for network in self.networks.iter().filter(|network| joined(network).is_some()) {
+            let gateway = network.gateway;
+            stamp.route(RouteSpec::via(default_route_of(gateway), gateway, &device));
+            let mac = super::outside::inside_mac(&self.networks);
+            stamp.neighbour(&device, gateway, mac, false);
+        }
         for other in self.nodes.iter().filter(|other| other.netns != node.netns) {
-            if let Some(address) = other.address {
-                stack
-                    .stamp(&other.origin)
-                    .neighbour(&device, address, other.mac, false);
+            let mut stamp = stack.stamp(&other.origin);
+            for address in &other.addresses {
+                if node.address(IpFamily::of(*address)).is_some() {
+                    stamp.neighbour(&device, *address, other.mac, false);
+                }
             }
         }
         let netns = stack.netns();
@@ -105,25 +115,32 @@ impl PlanData {
         netns.listeners.extend(resolved::listeners(&node.files));
         netns.files.insert(
             "/etc/hosts".to_owned(),
-            kubelet::node_hosts_file(&node.name, node.address),
+            kubelet::node_hosts_file(&node.name, &node.addresses),
         );
 
         kubelet::program_node(&mut stack);
         if let Some(cni) = self.cni {
             cni.program_node(self.cluster(), index, &mut stack);
         }
-        if let Some(proxy) = &self.proxy {
+        let halted = self.halted_on(node);
+        let proxies = halted.map_or(&self.proxies, |halted| &halted.proxies);
+        if !proxies.is_empty() {
             let interfaces = stack.netns().interfaces.values();
             let addresses: Vec<IpAddr> = interfaces
                 .flat_map(|interface| interface.addresses.iter().map(|address| address.net.addr()))
                 .collect();
-            proxy.program(&self.proxied(node, &addresses), &mut stack);
+            for (family, proxy) in proxies {
+                proxy.program(&self.proxied(node, *family, &addresses), &mut stack);
+            }
             if proxy::keeps_connections(&self.settings.proxy.mode) {
                 for (name, value) in proxy::CONNTRACK {
                     let set = sysctl::set(stack.netns(), name, value);
                     debug_assert_eq!(set, Ok(()));
                 }
             }
+        }
+        if let Some(halted) = halted {
+            super::halted::mark(stack.netns(), halted.revision);
         }
         for pod in self.host_network.iter().filter(|pod| pod.node == index) {
             let own = self.running.iter().find(|running| running.pod == pod.object.key);
@@ -157,7 +174,10 @@ impl PlanData {
         {
             serve(name, *port, Speaks::Fixed(400, NOT_TLS.to_owned()), &node.origin);
         }
-        if self.proxy.is_none() {
+        let stopped = self
+            .halted_on(node)
+            .is_some_and(|halted| halted.how == Halted::Stopped);
+        if self.proxies.is_empty() || stopped {
             return;
         }
         serve(
@@ -171,7 +191,10 @@ impl PlanData {
             let Some(number) = port.health_check_node_port else {
                 continue;
             };
-            let local = port.categorized(&self.proxied(node, &[])).local.len();
+            let local = port
+                .categorized(&self.proxied(node, port.family(), &[]))
+                .local
+                .len();
             let service = &port.service;
             let body = format!(
                 "{{\"service\":{{\"namespace\":\"{}\",\"name\":\"{}\"}},\"localEndpoints\":{local}}}\n",
@@ -192,17 +215,18 @@ impl PlanData {
             None => {
                 // Without a plug-in that is modelled the sandbox has its address and no way out.
                 let origin = pod.origin("status.podIP", kubelet::WRITER);
+                let addresses: Vec<IpNet> = pod.addresses.iter().map(|ip| (*ip).into()).collect();
                 let peer = PortRef {
                     netns: self.nodes[pod.node].netns,
                     device: Arc::clone(&pod.veth),
                 };
                 stack
                     .stamp(&origin)
-                    .veth(&eth0(), peer, pod.mac, 1500, &[pod.address.into()]);
+                    .veth(&eth0(), peer, pod.mac, 1500, &addresses);
             }
         }
-        if let Some(proxy) = &self.proxy {
-            proxy.program_pod(&self.proxied(&self.nodes[pod.node], &[]), &mut stack);
+        for (family, proxy) in &self.proxies {
+            proxy.program_pod(&self.proxied(&self.nodes[pod.node], *family, &[]), &mut stack);
         }
         stack.netns().files = self.files_of_pod(key).unwrap_or_default();
         stack

@@ -6,6 +6,7 @@ use hoplab_kernel::NetNsId;
 use hoplab_objects::view::Pod;
 use hoplab_source::ObjectKey;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 impl PlanData {
     /// Equal numbers mean equal stacks: every input of the build functions goes in, ids of other stacks too.
@@ -27,6 +28,14 @@ impl PlanData {
                 self.hash_cluster(&mut hash);
                 node.hash(&mut hash);
                 self.services_hash().hash(&mut hash);
+                if let Some(halted) = self.halted_on(&self.nodes[node]) {
+                    // The proxies are kept as long as they are this node's: their place in memory tells them apart.
+                    let kept = halted
+                        .proxies
+                        .iter()
+                        .map(|(_, proxy)| Arc::as_ptr(proxy) as *const () as usize);
+                    (halted.how, halted.revision, kept.collect::<Vec<usize>>()).hash(&mut hash);
+                }
                 for pod in self
                     .pods
                     .iter()
@@ -42,7 +51,7 @@ impl PlanData {
                 1.hash(&mut hash);
                 let pod = &self.pods[pod];
                 self.hash_cni(&mut hash);
-                if self.proxy.as_ref().is_some_and(|proxy| proxy.programs_pods()) {
+                if self.proxies.iter().any(|(_, proxy)| proxy.programs_pods()) {
                     self.hash_cluster(&mut hash);
                     self.services_hash().hash(&mut hash);
                 }
@@ -77,9 +86,8 @@ impl PlanData {
     }
 
     fn is_stray(&self, pod: &PodPlan) -> bool {
-        self.nodes[pod.node]
-            .pod_cidr
-            .is_some_and(|range| !range.contains(&pod.address))
+        let node = &self.nodes[pod.node];
+        !node.pod_cidrs.is_empty() && !pod.addresses.iter().all(|address| node.gives(*address))
     }
 
     fn services_hash(&self) -> u64 {
@@ -112,11 +120,7 @@ impl PlanData {
         self.hash_cni(hash);
         let (proxy, ranges) = (&self.settings.proxy, &self.settings.service_cidrs);
         let balancer = &self.settings.load_balancer;
-        format!(
-            "{proxy:?} {ranges:?} {balancer:?} {:?} {}",
-            self.node_network, self.gateway
-        )
-        .hash(hash);
+        format!("{proxy:?} {ranges:?} {balancer:?} {:?}", self.networks).hash(hash);
         for node in &self.nodes {
             format!("{node:?}").hash(hash);
             format!("{:?}", self.settings.node(&node.name).map(|n| &n.labels)).hash(hash);
@@ -169,7 +173,7 @@ fn hash_pod(pod: &PodPlan, hash: &mut DefaultHasher) {
         &pod.full_name,
         pod.netns,
         pod.node,
-        pod.address,
+        &pod.addresses,
         &pod.veth,
         pod.mac,
     )

@@ -1,6 +1,8 @@
 //! Gives out stacks, addresses and cables.
 
-use super::{HostNetworkPod, HostPlan, NodePlan, PlanData, PodPlan, Role, outside, v4_address};
+use super::{
+    HostNetworkPod, HostPlan, NodeNetwork, NodePlan, PlanData, PodPlan, Role, halted, one_a_family, outside,
+};
 use crate::dns::{Names, resolved};
 use crate::kubelet;
 use crate::proxy;
@@ -12,12 +14,12 @@ use hoplab_objects::Store;
 use hoplab_objects::relate::Relations;
 use hoplab_objects::settings::ClusterSettings;
 use hoplab_objects::view::hoplab::{Host, Network};
-use hoplab_objects::view::{EndpointSlice, Pod, Service};
+use hoplab_objects::view::{EndpointSlice, IpFamily, Pod};
 use hoplab_source::ObjectKey;
 use hoplab_source::collections::{BTreeMap, IndexMap};
 use hoplab_trace::{Name, Unknown};
-use ipnet::{IpNet, Ipv4Net};
-use std::net::{IpAddr, Ipv4Addr};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, OnceLock};
 
 /// MTU of a network that says nothing, in bytes.
@@ -32,26 +34,24 @@ pub(super) fn plan(
     restarted: &[ObjectKey],
 ) -> PlanData {
     let mut unknown = Vec::new();
-    let node_network = node_network(settings);
-    let gateway = gateway(node_network, settings);
+    let networks = networks(settings);
     let mut roles = vec![Role::Router];
     let kubelet_config = kubelet::Config::of(store);
-    let nodes = nodes(settings, gateway, &kubelet_config, &mut roles);
-    let (pods, host_network) = pods(store, &nodes, &mut roles, &mut unknown, before);
+    let nodes = nodes(settings, &networks, &kubelet_config, &mut roles);
+    let (pods, host_network) = pods(store, &nodes, &mut roles, before);
     let hosts = hosts(store, &mut roles);
     let none = Served::default();
     let served = Served::of(store, before.map_or(&none, |before| &before.served));
     let services = Arc::new(served.map());
-    let fabrics = fabrics(store, node_network, gateway, &nodes, &hosts);
+    let fabrics = fabrics(store, &networks, &nodes, &hosts);
     let cni = cni::by_name(&settings.cni.name);
     what_is_not_modelled(store, settings, cni.is_some(), &mut unknown);
+    let earlier = before.map_or(&[][..], |before| &before.proxies);
+    let proxies = proxy::of(settings, &services, earlier);
     let mut made = PlanData {
         running: Vec::new(),
-        proxy: proxy::of(
-            settings,
-            &services,
-            before.and_then(|before| before.proxy.as_ref()),
-        ),
+        halted: halted::of(store, &proxies, before),
+        proxies,
         cni,
         cni_settings: settings.cni.clone(),
         settings: Arc::clone(settings),
@@ -64,8 +64,7 @@ pub(super) fn plan(
         hashes: vec![OnceLock::new(); roles.len()],
         roles,
         fabrics,
-        node_network,
-        gateway,
+        networks,
         services,
         relations,
         names: Names::default(),
@@ -85,32 +84,62 @@ fn next_id(roles: &[Role]) -> NetNsId {
     NetNsId(u32::try_from(roles.len()).unwrap_or(u32::MAX))
 }
 
-/// The nodes' network: 172.18.0.0/16 where all nodes are in it, else the narrowest range of a usual length that holds
-/// all of them and no pod or Service.
-fn node_network(settings: &ClusterSettings) -> IpNet {
-    let default = Ipv4Net::new_assert(Ipv4Addr::new(172, 18, 0, 0), 16);
-    let addresses: Vec<IpAddr> = settings.nodes.iter().filter_map(v4_address).collect();
+/// The nodes' networks, one for each family that a node has an address of; IPv4 where there is none.
+fn networks(settings: &ClusterSettings) -> Vec<NodeNetwork> {
+    let has = |family: &IpFamily| {
+        let mut nodes = settings.nodes.iter();
+        nodes.any(|node| family.first(&node.addresses).is_some())
+    };
+    let mut families: Vec<IpFamily> = IpFamily::BOTH.into_iter().filter(has).collect();
+    if families.is_empty() {
+        families.push(IpFamily::V4);
+    }
+    let network = |family: &IpFamily| {
+        let net = node_network(*family, settings);
+        NodeNetwork {
+            net,
+            gateway: gateway(net, settings),
+        }
+    };
+    families.iter().map(network).collect()
+}
+
+/// The nodes' network of a family: 172.18.0.0/16 or fd00:172:18::/64 where all nodes are in it, else the narrowest range
+/// of a usual length that holds all of them and no pod or Service.
+fn node_network(family: IpFamily, settings: &ClusterSettings) -> IpNet {
+    let (default, lengths): (IpNet, &[u8]) = match family {
+        IpFamily::V4 => (
+            IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(172, 18, 0, 0)), 16),
+            &[24, 20, 16, 12, 8, 4, 0],
+        ),
+        IpFamily::V6 => (
+            IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(0xfd00, 0x172, 0x18, 0, 0, 0, 0, 0)), 64),
+            &[64, 56, 48, 32, 16, 0],
+        ),
+    };
+    let addresses: Vec<IpAddr> = settings
+        .nodes
+        .iter()
+        .filter_map(|node| family.first(&node.addresses))
+        .collect();
     let holds_all = |net: &IpNet| addresses.iter().all(|address| net.contains(address));
-    if holds_all(&IpNet::V4(default)) {
-        return IpNet::V4(default);
+    if holds_all(&default) {
+        return default;
     }
     let Some(first) = addresses.first() else {
-        return IpNet::V4(default);
+        return default;
     };
     let ranges = || settings.pod_cidrs.iter().chain(&settings.service_cidrs);
-    let candidates: Vec<IpNet> = [24, 20, 16, 12, 8, 4, 0]
-        .into_iter()
-        .filter_map(|length| IpNet::new(*first, length).ok())
+    let candidates: Vec<IpNet> = lengths
+        .iter()
+        .filter_map(|length| IpNet::new(*first, *length).ok())
         .map(|net| net.trunc())
         .filter(holds_all)
         .collect();
     let apart = candidates
         .iter()
         .find(|net| !ranges().any(|range| range.contains(*net) || net.contains(range)));
-    apart
-        .or(candidates.first())
-        .copied()
-        .unwrap_or(IpNet::V4(default))
+    apart.or(candidates.first()).copied().unwrap_or(default)
 }
 
 /// The router's address on the nodes' network: the first, or the last when a node has that one.
@@ -121,17 +150,22 @@ fn gateway(network: IpNet, settings: &ClusterSettings) -> IpAddr {
             .iter()
             .any(|node| node.addresses.contains(&address))
     };
-    let IpNet::V4(net) = network else {
-        return IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let (first, last) = match network {
+        IpNet::V4(net) => (
+            IpAddr::V4(u32::from(net.network()).wrapping_add(1).into()),
+            IpAddr::V4(u32::from(net.broadcast()).wrapping_sub(1).into()),
+        ),
+        IpNet::V6(net) => (
+            IpAddr::V6(u128::from(net.network()).wrapping_add(1).into()),
+            IpAddr::V6(u128::from(net.broadcast()).wrapping_sub(1).into()),
+        ),
     };
-    let first = IpAddr::V4(u32::from(net.network()).wrapping_add(1).into());
-    let last = IpAddr::V4(u32::from(net.broadcast()).wrapping_sub(1).into());
     if taken(first) { last } else { first }
 }
 
 fn nodes(
     settings: &ClusterSettings,
-    gateway: IpAddr,
+    networks: &[NodeNetwork],
     kubelet_config: &kubelet::Config,
     roles: &mut Vec<Role>,
 ) -> Vec<NodePlan> {
@@ -139,17 +173,23 @@ fn nodes(
     for (index, node) in settings.nodes.iter().enumerate() {
         let netns = next_id(roles);
         roles.push(Role::Node(index));
-        let address = v4_address(node);
+        let addresses = one_a_family(&node.addresses, |ip| IpFamily::of(*ip));
+        // The router serves names: at its address of the node's primary family.
+        let family = addresses.first().map(|ip| IpFamily::of(*ip));
+        let network = networks
+            .iter()
+            .find(|network| Some(IpFamily::of(network.gateway)) == family);
+        let gateway = network
+            .or(networks.first())
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |network| network.gateway);
         nodes.push(NodePlan {
             name: node.name.as_str().into(),
             netns,
-            address,
-            pod_cidr: node
-                .pod_cidrs
-                .iter()
-                .copied()
-                .find(|range| range.addr().is_ipv4()),
-            mac: address.map_or_else(|| made_up::mac(&node.name, "eth0"), made_up::mac_of_address),
+            pod_cidrs: one_a_family(&node.pod_cidrs, |range| IpFamily::of(range.addr())),
+            mac: IpFamily::V4
+                .first(&addresses)
+                .map_or_else(|| made_up::mac(&node.name, "eth0"), made_up::mac_of_address),
+            addresses,
             files: resolved::files(node.resolv_conf.as_deref(), gateway),
             pods_resolv_conf: kubelet_config.resolv_conf.clone(),
             control_plane: node.is_control_plane(),
@@ -164,7 +204,6 @@ fn pods(
     store: &Store,
     nodes: &[NodePlan],
     roles: &mut Vec<Role>,
-    unknown: &mut Vec<Unknown>,
     before: Option<&PlanData>,
 ) -> (Vec<PodPlan>, Vec<HostNetworkPod>) {
     let by_name: BTreeMap<&str, usize> = nodes
@@ -189,16 +228,10 @@ fn pods(
             });
             continue;
         }
-        let Some(address) = pod.addresses().into_iter().find(IpAddr::is_ipv4) else {
-            if !pod.addresses().is_empty() {
-                let why = "it has no IPv4 address, and IPv6 is not modelled yet".to_owned();
-                unknown.push(Unknown {
-                    what: object.key.to_string(),
-                    why,
-                });
-            }
+        let addresses = one_a_family(&pod.addresses(), |ip| IpFamily::of(*ip));
+        if addresses.is_empty() {
             continue;
-        };
+        }
         let netns = next_id(roles);
         roles.push(Role::Pod(pods.len()));
         // What is made of the name alone.
@@ -219,7 +252,7 @@ fn pods(
             full_name,
             netns,
             node,
-            address,
+            addresses,
             veth,
             mac,
         });
@@ -250,13 +283,7 @@ fn hosts(store: &Store, roles: &mut Vec<Role>) -> Vec<HostPlan> {
     hosts
 }
 
-fn fabrics(
-    store: &Store,
-    node_network: IpNet,
-    gateway: IpAddr,
-    nodes: &[NodePlan],
-    hosts: &[HostPlan],
-) -> Vec<Fabric> {
+fn fabrics(store: &Store, networks: &[NodeNetwork], nodes: &[NodePlan], hosts: &[HostPlan]) -> Vec<Fabric> {
     let router = NetNsId(0);
     let empty = |name: &str, cidrs: Vec<IpNet>, open| Fabric {
         name: name.into(),
@@ -267,19 +294,22 @@ fn fabrics(
         open,
     };
     let mut fabrics = vec![
-        empty("nodes", vec![node_network], false),
+        empty(
+            "nodes",
+            networks.iter().map(|network| network.net).collect(),
+            false,
+        ),
         empty("internet", Vec::new(), true),
     ];
     plug(
         &mut fabrics[0],
-        outside::inside_mac(gateway),
+        outside::inside_mac(networks),
         PortRef {
             netns: router,
             device: outside::INSIDE.into(),
         },
-        [gateway],
+        networks.iter().map(|network| network.gateway),
     );
-    let outer = IpAddr::V4(outside::OUTER_ADDRESS);
     plug(
         &mut fabrics[1],
         outside::outside_mac(),
@@ -287,7 +317,7 @@ fn fabrics(
             netns: router,
             device: outside::OUTSIDE.into(),
         },
-        [outer],
+        outside::outer_addresses(networks),
     );
     for (object, network) in store.all::<Network>() {
         let at = fabrics
@@ -311,7 +341,7 @@ fn fabrics(
                 netns: node.netns,
                 device: cni::eth0(),
             },
-            node.address,
+            node.addresses.iter().copied(),
         );
     }
     for host in hosts {
@@ -391,7 +421,7 @@ fn what_is_not_modelled(
             "it is not modelled yet: nodes have no rules for Services, so no Service address is known to lead anywhere",
         );
     }
-    let scheduler = proxy::Settings::of(settings).scheduler;
+    let scheduler = proxy::Settings::of(settings, IpFamily::V4).scheduler;
     if settings.proxy.mode == "ipvs" && Scheduler::by_name(&scheduler).is_none() {
         add(
             format!("the IPVS scheduler {scheduler}"),
@@ -423,32 +453,6 @@ fn what_is_not_modelled(
             format!("kube-proxy's setting {name}"),
             "it is not modelled yet and could change the rules for Services",
         );
-    }
-    if settings
-        .pod_cidrs
-        .iter()
-        .chain(&settings.service_cidrs)
-        .any(|range| range.addr().is_ipv6())
-    {
-        add(
-            "IPv6".to_owned(),
-            "the cluster has IPv6 ranges; nodes and pods are built with their IPv4 addresses only",
-        );
-    }
-    for (object, service) in store.all::<Service>() {
-        let mode = service
-            .metadata
-            .annotations
-            .get("service.kubernetes.io/topology-mode");
-        if mode.is_some_and(|mode| mode.eq_ignore_ascii_case("auto")) {
-            add(
-                format!(
-                    "the annotation service.kubernetes.io/topology-mode of {}",
-                    object.key
-                ),
-                "hints by the processors of each zone are not modelled: all ready endpoints share the traffic",
-            );
-        }
     }
     for (object, slice) in store.all::<EndpointSlice>() {
         if slice.address_type == "FQDN" {

@@ -3,6 +3,7 @@
 
 mod balancer;
 mod build;
+mod halted;
 mod hosts;
 mod inputs;
 mod layout;
@@ -10,15 +11,17 @@ mod outside;
 mod owners;
 mod pods;
 
+pub use halted::AS_OF;
+
 use crate::apps::PodListeners;
 use crate::cni::{self, ClusterView, Cni};
 use crate::dns::{Names, Running};
-use crate::proxy::{self, Proxy};
+use crate::proxy;
 use crate::service_map::{NodeView, Served, ServiceMap};
 use hoplab_kernel::{Fabric, FabricId, Net, NetNs, NetNsId, Overlay, StackSource};
 use hoplab_objects::relate::Relations;
 use hoplab_objects::settings::{ClusterSettings, CniSettings, NodeSettings};
-use hoplab_objects::view::Pod;
+use hoplab_objects::view::{IpFamily, Pod};
 use hoplab_objects::{Object, Store};
 use hoplab_source::collections::BTreeMap;
 use hoplab_source::{Diagnostic, ObjectKey, Origin};
@@ -46,10 +49,10 @@ pub struct NodePlan {
     pub name: Name,
     /// Its stack.
     pub netns: NetNsId,
-    /// Its IPv4 address.
-    pub address: Option<IpAddr>,
-    /// The IPv4 range of its pods.
-    pub pod_cidr: Option<IpNet>,
+    /// Its addresses, one a family, the primary one first.
+    pub addresses: Vec<IpAddr>,
+    /// The ranges of its pods, one a family, the primary one first.
+    pub pod_cidrs: Vec<IpNet>,
     /// Link address of its eth0.
     pub mac: MacAddr,
     /// Files of its resolvers: /etc/resolv.conf, /etc/nsswitch.conf and, where it runs, those of systemd-resolved.
@@ -75,15 +78,37 @@ pub struct PodPlan {
     pub netns: NetNsId,
     /// Its node, by place in the plan.
     pub node: usize,
-    /// Its IPv4 address.
-    pub address: IpAddr,
+    /// Its addresses, one a family, the primary one first; never empty.
+    pub addresses: Vec<IpAddr>,
     /// The node's end of its cable.
     pub veth: Name,
     /// Link address of its eth0.
     pub mac: MacAddr,
 }
 
+impl NodePlan {
+    /// Its address of a family.
+    pub fn address(&self, family: IpFamily) -> Option<IpAddr> {
+        family.first(&self.addresses)
+    }
+
+    /// The range of its pods of a family.
+    pub fn pod_cidr(&self, family: IpFamily) -> Option<IpNet> {
+        family.range(&self.pod_cidrs)
+    }
+
+    /// Whether an address is of the ranges of its pods.
+    pub fn gives(&self, address: IpAddr) -> bool {
+        self.pod_cidrs.iter().any(|range| range.contains(&address))
+    }
+}
+
 impl PodPlan {
+    /// Its address of a family.
+    pub fn address(&self, family: IpFamily) -> Option<IpAddr> {
+        family.first(&self.addresses)
+    }
+
     /// The origin of what `writer` makes of a field of the pod.
     pub fn origin(&self, field: &str, writer: &'static str) -> Arc<Origin> {
         Arc::new(Origin::of(self.object.key.clone(), field, writer))
@@ -142,6 +167,15 @@ pub enum Owner {
     Router,
 }
 
+/// The addresses of one family on the network that joins the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct NodeNetwork {
+    /// Its range.
+    net: IpNet,
+    /// The router's address there.
+    gateway: IpAddr,
+}
+
 struct PlanData {
     settings: Arc<ClusterSettings>,
     cni_settings: CniSettings,
@@ -151,10 +185,11 @@ struct PlanData {
     hosts: Vec<HostPlan>,
     roles: Vec<Role>,
     fabrics: Vec<Fabric>,
-    node_network: IpNet,
-    gateway: IpAddr,
+    /// The networks that join the nodes, one a family.
+    networks: Vec<NodeNetwork>,
     cni: Option<&'static dyn Cni>,
-    proxy: Option<Arc<dyn Proxy>>,
+    proxies: Vec<proxy::OfFamily>,
+    halted: Vec<halted::HaltedProxy>,
     services: Arc<ServiceMap>,
     relations: Relations,
     names: Names,
@@ -303,7 +338,12 @@ impl Plan {
         if !proxy::keeps_connections(&self.settings().proxy.mode) {
             return;
         }
-        for node in self.nodes() {
+        // One that has halted forgets nothing.
+        for node in self
+            .nodes()
+            .iter()
+            .filter(|node| self.data.halted_on(node).is_none())
+        {
             overlay.forget_connections(node.netns, &|entry| {
                 let to = &entry.original;
                 to.protocol == L4Protocol::Udp && services.is_stale(to.dst, to.dst_port, entry.reply.src)
@@ -402,15 +442,15 @@ impl PlanData {
         }
     }
 
-    /// What kube-proxy knows of a node.
-    fn proxied<'n>(&'n self, node: &'n NodePlan, addresses: &'n [IpAddr]) -> NodeView<'n> {
+    /// What a family's proxier knows of a node.
+    fn proxied<'n>(&'n self, node: &'n NodePlan, family: IpFamily, addresses: &'n [IpAddr]) -> NodeView<'n> {
         let zone = self.settings.node(&node.name).and_then(NodeSettings::zone);
         NodeView {
             name: &node.name,
             zone: zone.unwrap_or_default(),
-            address: node.address,
+            address: node.address(family),
             addresses,
-            pod_cidr: node.pod_cidr,
+            pod_cidr: node.pod_cidr(family),
         }
     }
 
@@ -418,24 +458,27 @@ impl PlanData {
         ClusterView {
             nodes: &self.nodes,
             pods: &self.pods,
-            cluster_cidr: self.cluster_cidr(),
+            cluster_cidrs: &self.settings.pod_cidrs,
             node_mtu_bytes: self.fabrics[NODES.0 as usize].mtu_bytes,
             settings: &self.cni_settings,
         }
     }
 
-    fn cluster_cidr(&self) -> Option<IpNet> {
-        self.settings
-            .pod_cidrs
-            .iter()
-            .copied()
-            .find(|range| range.addr().is_ipv4())
+    /// The router's addresses on the nodes' network, one a family.
+    fn gateways(&self) -> impl Iterator<Item = IpAddr> {
+        self.networks.iter().map(|network| network.gateway)
     }
 }
 
-/// The first IPv4 address of a node.
-fn v4_address(node: &NodeSettings) -> Option<IpAddr> {
-    node.addresses.iter().copied().find(IpAddr::is_ipv4)
+/// The first of each family, in their order.
+fn one_a_family<T: Copy>(all: &[T], family: fn(&T) -> IpFamily) -> Vec<T> {
+    let mut kept: Vec<T> = Vec::new();
+    for one in all {
+        if kept.iter().all(|other| family(other) != family(one)) {
+            kept.push(*one);
+        }
+    }
+    kept
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! equal shares, as BGP speakers on all of them make it), and knows no way to pods and ClusterIPs. A cloud's balancer is
 //! on it.
 
-use super::{INTERNET, NODES, NodePlan, PlanData};
+use super::{INTERNET, NODES, NodeNetwork, NodePlan, PlanData};
 use crate::apps;
 use crate::cni::eth0;
 use crate::dns;
@@ -17,12 +17,13 @@ use crate::rules::host;
 use crate::stack_builder::{RouteSpec, StackBuilder, default_route_of};
 use hoplab_kernel::fib::NextHop;
 use hoplab_kernel::{FabricId, NetNs, NetNsId};
+use hoplab_objects::view::IpFamily;
 use hoplab_source::collections::IndexMap;
 use hoplab_source::{FieldPath, Origin};
 use hoplab_trace::{Name, Place};
 use hoplab_wire::MacAddr;
-use ipnet::{IpNet, Ipv4Net};
-use std::net::{IpAddr, Ipv4Addr};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// The router's name.
@@ -32,12 +33,24 @@ pub(super) const INSIDE: &str = "in0";
 /// Its interface on the Internet.
 pub(super) const OUTSIDE: &str = "out0";
 /// Its address on the Internet: of the range that providers use between themselves and customers (RFC 6598).
-pub(super) const OUTER_ADDRESS: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 1);
+const OUTER_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(100, 64, 0, 1));
+/// The same of IPv6, where the nodes have IPv6: of the range of documentation (RFC 3849).
+const OUTER_V6_ADDRESS: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x64, 0, 0, 0, 0, 1));
 /// Who writes what nobody asked for.
 const WRITER: &str = "default world";
 /// Link address of the router's inside.
-pub(super) fn inside_mac(gateway: IpAddr) -> MacAddr {
-    made_up::mac_of_address(gateway)
+pub(super) fn inside_mac(networks: &[NodeNetwork]) -> MacAddr {
+    let gateways = || networks.iter().map(|network| network.gateway);
+    let address = gateways().find(IpAddr::is_ipv4).or(gateways().next());
+    address.map_or_else(|| made_up::mac(ROUTER, INSIDE), made_up::mac_of_address)
+}
+
+/// The router's addresses on the Internet: always one of IPv4, and one of IPv6 where the nodes have that.
+pub(super) fn outer_addresses(networks: &[NodeNetwork]) -> impl Iterator<Item = IpAddr> {
+    let v6 = networks.iter().any(|network| network.gateway.is_ipv6());
+    [Some(OUTER_ADDRESS), v6.then_some(OUTER_V6_ADDRESS)]
+        .into_iter()
+        .flatten()
 }
 
 /// Link address of the router's outside.
@@ -45,42 +58,37 @@ pub(super) fn outside_mac() -> MacAddr {
     made_up::mac(ROUTER, OUTSIDE)
 }
 
-fn v4(a: u8, b: u8, c: u8, d: u8, length: u8) -> IpNet {
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), length))
-}
-
 impl PlanData {
     /// The router.
     pub(super) fn router(&self) -> NetNs {
         let mut stack = StackBuilder::new(Place::Router(ROUTER.into()));
-        stack.netns().sysctls.ip_forward = true;
+        let sysctls = &mut stack.netns().sysctls;
+        sysctls.ip_forward = true;
+        sysctls.ipv6_forwarding = self.gateways().any(|gateway| gateway.is_ipv6());
         let origin = Arc::new(Origin::by(WRITER));
         let (inside, outside): (Name, Name) = (INSIDE.into(), OUTSIDE.into());
         let mut stamp = stack.stamp(&origin);
-        let address = IpNet::new(self.gateway, self.node_network.prefix_len()).unwrap_or(self.gateway.into());
+        let joined = |network: &NodeNetwork| IpNet::new(network.gateway, network.net.prefix_len()).ok();
+        let addresses: Vec<IpNet> = self.networks.iter().filter_map(joined).collect();
+        let outer: Vec<IpAddr> = outer_addresses(&self.networks).collect();
+        let outer_nets: Vec<IpNet> = outer.iter().map(|address| host(*address)).collect();
         let mtu = |fabric: FabricId| self.fabrics[fabric.0 as usize].mtu_bytes;
-        stamp.physical(&inside, NODES, inside_mac(self.gateway), mtu(NODES), &[address]);
-        stamp.physical(
-            &outside,
-            INTERNET,
-            outside_mac(),
-            mtu(INTERNET),
-            &[IpAddr::V4(OUTER_ADDRESS).into()],
-        );
-        stamp.route(RouteSpec::on_link(v4(0, 0, 0, 0, 0), &outside));
-        // Private ranges are not routed on the Internet (RFC 1918 §3), and nobody told the router where these are.
-        for range in self
-            .settings
-            .pod_cidrs
-            .iter()
-            .chain(&self.settings.service_cidrs)
-            .filter(|r| r.addr().is_ipv4())
-        {
+        let mac = inside_mac(&self.networks);
+        stamp.physical(&inside, NODES, mac, mtu(NODES), &addresses);
+        stamp.physical(&outside, INTERNET, outside_mac(), mtu(INTERNET), &outer_nets);
+        for address in &outer {
+            stamp.route(RouteSpec::on_link(default_route_of(*address), &outside));
+        }
+        // Private ranges are not routed on the Internet (RFC 1918 §3, RFC 4193 §4.1), and nobody told the router where
+        // these are.
+        let ranges = self.settings.pod_cidrs.iter().chain(&self.settings.service_cidrs);
+        let same = |a: &IpNet, b: &IpAddr| a.addr().is_ipv4() == b.is_ipv4();
+        for range in ranges.filter(|range| outer.iter().any(|own| same(range, own))) {
             stamp.unreachable(range.trunc());
         }
         for node in &self.nodes {
-            if let Some(address) = node.address {
-                stamp.neighbour(&inside, address, node.mac, false);
+            for address in &node.addresses {
+                stamp.neighbour(&inside, *address, node.mac, false);
             }
         }
         for listener in dns::resolver(&self.names, &self.store) {
@@ -93,7 +101,7 @@ impl PlanData {
                 .filter(|node| hops.contains(&node.netns))
                 .collect();
             let mut stamp = stack.stamp(&origin);
-            if self.node_network.contains(&address) {
+            if self.networks.iter().any(|network| network.net.contains(&address)) {
                 // On the nodes' own network the node that takes it answers for it.
                 if let [node] = nodes.as_slice() {
                     stamp.neighbour(&inside, address, node.mac, false);
@@ -101,7 +109,7 @@ impl PlanData {
                 continue;
             }
             let hops = nodes.iter().map(|node| NextHop {
-                via: node.address,
+                via: node.address(IpFamily::of(address)),
                 device: Arc::clone(&inside),
                 weight: 1,
                 onlink: false,
@@ -146,14 +154,14 @@ impl PlanData {
 
     /// An undeclared host outside: any address that nothing else of the world has. It answers on every port.
     pub(super) fn external(&self, fabric: FabricId, address: IpAddr) -> Option<(NetNs, MacAddr, Name)> {
-        let IpAddr::V4(ip) = address else { return None };
-        if fabric != INTERNET || self.is_taken(ip) {
+        if fabric != INTERNET || self.is_taken(address) {
             return None;
         }
+        // Where nothing else speaks IPv6 nobody out there does.
+        let gateway = outer_addresses(&self.networks).find(|own| own.is_ipv4() == address.is_ipv4())?;
         let mut stack = StackBuilder::new(Place::External(address));
         let origin = Arc::new(Origin::by(WRITER));
-        let (device, mac) = (eth0(), made_up::mac_of_external(ip));
-        let gateway = IpAddr::V4(OUTER_ADDRESS);
+        let (device, mac) = (eth0(), made_up::mac_of_external(address));
         let mut stamp = stack.stamp(&origin);
         stamp.physical(
             &device,
@@ -169,16 +177,19 @@ impl PlanData {
         for listener in servers.into_iter().flatten().chain(apps::outside(address)) {
             stamp.listen(listener);
         }
-        stack.netns().files.insert(
-            "/etc/resolv.conf".to_owned(),
-            format!("nameserver {OUTER_ADDRESS}\n"),
-        );
+        stack
+            .netns()
+            .files
+            .insert("/etc/resolv.conf".to_owned(), format!("nameserver {gateway}\n"));
         Some((stack.finish(), mac, device))
     }
 
     /// Whether an address is of a range of this world, or none that a machine on the Internet can have.
-    fn is_taken(&self, ip: Ipv4Addr) -> bool {
-        let address = IpAddr::V4(ip);
+    fn is_taken(&self, address: IpAddr) -> bool {
+        let nobodys = match address {
+            IpAddr::V4(ip) => ip.is_link_local() || ip.octets()[0] >= 240 || ip.octets()[0] == 0,
+            IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.to_ipv4_mapped().is_some(),
+        };
         let ranges = self.settings.pod_cidrs.iter().chain(&self.settings.service_cidrs);
         let declared = self.fabrics.iter().flat_map(|fabric| &fabric.cidrs);
         let balanced = self
@@ -187,12 +198,10 @@ impl PlanData {
             .addresses
             .iter()
             .any(|range| range.contains(address));
-        ip.is_unspecified()
-            || ip.is_loopback()
-            || ip.is_link_local()
-            || ip.is_multicast()
-            || ip.octets()[0] >= 240
-            || ip.octets()[0] == 0
+        nobodys
+            || address.is_unspecified()
+            || address.is_loopback()
+            || address.is_multicast()
             || balanced
             || self.owner_of(address).is_some()
             || ranges.chain(declared).any(|range| range.contains(&address))

@@ -11,7 +11,7 @@ use std::sync::Arc;
 impl PlanData {
     /// Who has an address: nodes before pods, pods before declared hosts, Services last.
     pub(super) fn owner_of(&self, address: IpAddr) -> Option<Owner> {
-        if let Some(node) = self.nodes.iter().find(|node| node.address == Some(address)) {
+        if let Some(node) = self.nodes.iter().find(|node| node.addresses.contains(&address)) {
             return Some(Owner::Node(Arc::clone(&node.name)));
         }
         if let Some(pod) = self.pod_with(address) {
@@ -25,7 +25,8 @@ impl PlanData {
         if let Some(host) = host {
             return Some(Owner::Host(Arc::clone(&host.name)));
         }
-        if address == self.gateway || address == IpAddr::V4(outside::OUTER_ADDRESS) {
+        let outer = outside::outer_addresses(&self.networks);
+        if self.gateways().chain(outer).any(|own| own == address) {
             return Some(Owner::Router);
         }
         self.services.ports.iter().find_map(|port| {
@@ -49,7 +50,7 @@ impl PlanData {
                 .pods
                 .iter()
                 .enumerate()
-                .map(|(at, pod)| (pod.address, at))
+                .flat_map(|(at, pod)| pod.addresses.iter().map(move |address| (*address, at)))
                 .collect();
             order::sort(&mut index);
             index

@@ -152,7 +152,7 @@ impl PlanData {
         let domain = &self.settings.domain;
         let resolv = self.resolv_conf_of(key, pod, index, &mut Vec::new());
         let hosts = if pod.spec.host_network {
-            kubelet::host_network_hosts_file(&kubelet::node_hosts_file(&node.name, node.address), pod)
+            kubelet::host_network_hosts_file(&kubelet::node_hosts_file(&node.name, &node.addresses), pod)
         } else {
             let (hostname, of_pod) = kubelet::hostname_and_domain(&key.namespace, pod, domain);
             kubelet::hosts_file(&pod.addresses(), &hostname, &of_pod, pod)

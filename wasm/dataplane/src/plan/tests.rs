@@ -608,7 +608,7 @@ fn many_services_on_many_nodes_are_written_once() {
             })
             .collect(),
     });
-    let settings = Settings::default();
+    let settings = Settings::none(hoplab_objects::view::IpFamily::V4);
     let proxy = IptablesProxy::new(Arc::new(ServiceMap::new(ports)), settings);
     let stacks: Vec<NetNs> = (0..100)
         .map(|n| {

@@ -8,6 +8,7 @@ use super::{Proxy, Settings};
 use crate::service_map::{Endpoint, NodeView, ServiceMap, ServicePort};
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::bpf::{Frontend, SocketMaps};
+use hoplab_objects::view::IpFamily;
 use hoplab_source::{FieldPath, Origin};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,11 +27,10 @@ impl EbpfProxy {
         Self { services, settings }
     }
 
-    fn maps(&self, node: &NodeView<'_>) -> SocketMaps {
-        let mut maps = SocketMaps {
-            node_addresses: self.settings.node_addresses.clone(),
-            ..SocketMaps::default()
-        };
+    /// Adds a family's entries.
+    fn fill(&self, node: &NodeView<'_>, maps: &mut SocketMaps) {
+        let v6 = self.settings.family == IpFamily::V6;
+        maps.node_addresses.extend(&self.settings.node_addresses);
         for port in &self.services.ports {
             let endpoints = port.categorized(node);
             let internal = if port.internal_local {
@@ -53,10 +53,9 @@ impl EbpfProxy {
                 add(*address, &external);
             }
             if let Some(node_port) = port.node_port {
-                maps.node_ports.insert((port.protocol, node_port), external);
+                maps.node_ports.insert((port.protocol, node_port, v6), external);
             }
         }
-        maps
     }
 }
 
@@ -74,7 +73,9 @@ fn frontend(port: &ServicePort, endpoints: &[&Endpoint], origin: Arc<Origin>) ->
 
 impl Proxy for EbpfProxy {
     fn program(&self, node: &NodeView<'_>, stack: &mut StackBuilder) {
-        stack.netns().socket_maps = Some(Arc::new(self.maps(node)));
+        let netns = stack.netns();
+        let maps = netns.socket_maps.get_or_insert_default();
+        self.fill(node, Arc::make_mut(maps));
     }
 
     fn programs_pods(&self) -> bool {

@@ -11,6 +11,7 @@ use crate::service_map::{NodeView, ServiceMap};
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::nf::Match;
 use hoplab_objects::settings::ClusterSettings;
+use hoplab_objects::view::IpFamily;
 use ipnet::IpNet;
 use serde_json::Value;
 use std::any::Any;
@@ -58,15 +59,25 @@ pub fn is_known(mode: &str) -> bool {
     mode == "none" || MODES.iter().any(|(name, _)| *name == mode)
 }
 
-/// The proxy that a cluster's settings ask for. What the one before wrote for Service ports that are still the very same
-/// may be taken over.
-pub fn of(
-    settings: &ClusterSettings,
-    services: &Arc<ServiceMap>,
-    before: Option<&Arc<dyn Proxy>>,
-) -> Option<Arc<dyn Proxy>> {
-    let (_, make) = MODES.iter().find(|(name, _)| *name == settings.proxy.mode)?;
-    Some(make(Arc::clone(services), Settings::of(settings), before))
+/// A proxy and the family that it serves.
+pub type OfFamily = (IpFamily, Arc<dyn Proxy>);
+
+/// The proxies that a cluster's settings ask for, one an IP family: kube-proxy runs both wherever a node's kernel speaks
+/// both, whatever the cluster's ranges are. Source: cmd/kube-proxy/app/server_linux.go platformCheckSupported,
+/// pkg/proxy/metaproxier (v1.36). What those before wrote for Service ports that are still the very same may be taken over.
+pub fn of(settings: &ClusterSettings, services: &Arc<ServiceMap>, before: &[OfFamily]) -> Vec<OfFamily> {
+    let Some((_, make)) = MODES.iter().find(|(name, _)| *name == settings.proxy.mode) else {
+        return Vec::new();
+    };
+    let of = |family: IpFamily| {
+        let before = before
+            .iter()
+            .find(|(of, _)| *of == family)
+            .map(|(_, proxy)| proxy);
+        let made = make(services.of_family(family), Settings::of(settings, family), before);
+        (family, made)
+    };
+    IpFamily::BOTH.map(of).into()
 }
 
 /// Whether a mode is one of kube-proxy's own, which leave connections to the kernel's tracking.
@@ -96,9 +107,11 @@ pub enum DetectLocal {
     Interface(String),
 }
 
-/// What decides beside Services.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+/// What decides beside Services, for one IP family.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
+    /// The family that it serves.
+    pub family: IpFamily,
     /// `--detect-local-mode`.
     pub detect_local: DetectLocal,
     /// `--masquerade-all`.
@@ -112,15 +125,30 @@ pub struct Settings {
     pub primary_node_port_address: bool,
     /// `--ipvs-scheduler`.
     pub scheduler: String,
-    /// Ranges of Services.
-    pub service_cidrs: Vec<IpNet>,
+    /// The range of Services.
+    pub service_cidr: Option<IpNet>,
     /// Addresses of all nodes.
     pub node_addresses: Vec<IpAddr>,
 }
 
 impl Settings {
+    /// Those of a family of which nothing is said.
+    pub fn none(family: IpFamily) -> Self {
+        Self {
+            family,
+            detect_local: DetectLocal::No,
+            masquerade_all: false,
+            localhost_node_ports: false,
+            node_port_addresses: Vec::new(),
+            primary_node_port_address: false,
+            scheduler: String::new(),
+            service_cidr: None,
+            node_addresses: Vec::new(),
+        }
+    }
+
     /// Those of a cluster's document.
-    pub fn of(settings: &ClusterSettings) -> Self {
+    pub fn of(settings: &ClusterSettings, family: IpFamily) -> Self {
         let given = &settings.proxy.settings;
         let of_mode = |name: &str| {
             let section = given.get(settings.proxy.mode.as_str());
@@ -128,13 +156,12 @@ impl Settings {
                 .and_then(|section| section.get(name))
                 .or_else(|| given.get(name))
         };
-        let v4 = |ranges: &[IpNet]| ranges.iter().copied().find(|range| range.addr().is_ipv4());
         let cluster_cidr = match given.get("clusterCIDR").and_then(Value::as_str) {
             Some(text) => {
                 let ranges: Vec<IpNet> = text.split(',').filter_map(|r| r.trim().parse().ok()).collect();
-                v4(&ranges)
+                family.range(&ranges)
             }
-            None => v4(&settings.pod_cidrs),
+            None => family.range(&settings.pod_cidrs),
         };
         let interface = |name: &str| {
             let section = given.get("detectLocal").and_then(|section| section.get(name));
@@ -153,24 +180,32 @@ impl Settings {
             Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         };
+        let own = |ip: &IpAddr| IpFamily::of(*ip) == family;
         Self {
+            family,
             detect_local,
             masquerade_all: of_mode("masqueradeAll").and_then(Value::as_bool).unwrap_or(false),
-            localhost_node_ports: of_mode("localhostNodePorts")
-                .and_then(Value::as_bool)
-                .unwrap_or(true),
+            // Node ports at ::1 never work. Source: NewDualStackProxier.
+            localhost_node_ports: family == IpFamily::V4
+                && of_mode("localhostNodePorts")
+                    .and_then(Value::as_bool)
+                    .unwrap_or(true),
             primary_node_port_address: listed == ["primary"],
-            node_port_addresses: listed.iter().filter_map(|range| range.parse().ok()).collect(),
+            node_port_addresses: listed
+                .iter()
+                .filter_map(|range| range.parse().ok())
+                .filter(|range: &IpNet| own(&range.addr()))
+                .collect(),
             scheduler: of_mode("scheduler")
                 .and_then(Value::as_str)
                 .filter(|name| !name.is_empty())
                 .unwrap_or("rr")
                 .to_owned(),
-            service_cidrs: settings.service_cidrs.clone(),
+            service_cidr: family.range(&settings.service_cidrs),
             node_addresses: settings
                 .nodes
                 .iter()
-                .flat_map(|node| node.addresses.clone())
+                .flat_map(|node| node.addresses.iter().copied().filter(own))
                 .collect(),
         }
     }
@@ -200,20 +235,20 @@ impl Settings {
     pub(crate) fn node_port_ips(&self, node: &NodeView<'_>, primary_by_default: bool) -> Option<Vec<IpAddr>> {
         let primary =
             self.primary_node_port_address || self.node_port_addresses.is_empty() && primary_by_default;
+        // A family without an address of the node has no range either, which means all addresses.
+        if primary && self.node_addresses.is_empty() {
+            return None;
+        }
         if primary {
             return Some(node.address.into_iter().collect());
         }
-        let v4: Vec<&IpNet> = self
-            .node_port_addresses
-            .iter()
-            .filter(|range| range.addr().is_ipv4())
-            .collect();
-        if v4.is_empty() || v4.iter().any(|range| range.prefix_len() == 0) {
+        let ranges = &self.node_port_addresses;
+        if ranges.is_empty() || ranges.iter().any(|range| range.prefix_len() == 0) {
             return None;
         }
         let own = node.addresses.iter().copied();
         Some(
-            own.filter(|address| v4.iter().any(|range| range.contains(address)))
+            own.filter(|address| ranges.iter().any(|range| range.contains(address)))
                 .collect(),
         )
     }

@@ -323,6 +323,14 @@ fn load_balancer(
     }
     if given.addresses.is_empty() {
         addresses.extend(AddressRange::parse("198.51.100.10-198.51.100.99"));
+        let v6 = |range: &IpNet| range.addr().is_ipv6();
+        if spec
+            .service_cidr
+            .as_ref()
+            .is_some_and(|ranges| ranges.0.iter().any(v6))
+        {
+            addresses.extend(AddressRange::parse("2001:db8:51:100::10-2001:db8:51:100::99"));
+        }
     }
     LoadBalancerSettings {
         provider: given.provider.unwrap_or_else(|| "pool".to_owned()),

@@ -4,6 +4,7 @@ use super::scalars::{ip_of, ips, optional_ip, optional_port, port};
 use super::{Condition, IntOrString, Labels, ObjectMeta, Protocol};
 use crate::view::value::fields;
 use crate::view::value::{Fit, Read, text, words};
+use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
@@ -182,9 +183,25 @@ pub enum IpFamily {
 words! { IpFamily { V4 "IPv4", V6 "IPv6" } }
 
 impl IpFamily {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
     /// The family of an address.
     pub fn of(ip: IpAddr) -> Self {
         if ip.is_ipv4() { IpFamily::V4 } else { IpFamily::V6 }
+    }
+
+    /// The first of these addresses that is of this family.
+    pub fn first(self, addresses: &[IpAddr]) -> Option<IpAddr> {
+        addresses.iter().copied().find(|ip| Self::of(*ip) == self)
+    }
+
+    /// The first of these ranges that is of this family.
+    pub fn range(self, ranges: &[IpNet]) -> Option<IpNet> {
+        ranges
+            .iter()
+            .copied()
+            .find(|range| Self::of(range.addr()) == self)
     }
 
     /// `IPv4`.

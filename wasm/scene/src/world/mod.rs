@@ -27,6 +27,7 @@ use hoplab_source::collections::{BTreeMap, BTreeSet};
 use hoplab_source::{FieldPath, ObjectKey};
 use hoplab_trace::{Locate, Trace};
 use pods::Known;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use places::place;
@@ -140,18 +141,23 @@ fn input_after(world: &World, known: Known) -> (Input, Vec<Arc<Object>>) {
     (input, objects)
 }
 
+/// The first of these addresses.
+fn first(addresses: &[IpAddr]) -> String {
+    addresses.first().map(ToString::to_string).unwrap_or_default()
+}
+
 fn nodes(world: &World) -> Vec<NodeInput> {
     let (store, settings, plan) = (world.store(), world.settings(), world.plan());
     let network = plan.fabrics().first();
     let network = network.map(|f| f.name.to_string()).unwrap_or_default();
     let of_node = |node: &NodePlan| NodeInput {
         name: node.name.to_string(),
-        address: node.address.map(|a| a.to_string()).unwrap_or_default(),
+        address: first(&node.addresses),
         control_plane: node.control_plane,
         ready: node_ready(store, &node.name),
         uplink: DeviceInput {
             name: "eth0".to_owned(),
-            detail: node.address.map(|a| a.to_string()).unwrap_or_default(),
+            detail: first(&node.addresses),
         },
         network: network.clone(),
         proxy: settings.proxy.mode != "none",

@@ -3,6 +3,7 @@
 use super::{URL, USAGE};
 use crate::output::Output;
 use hoplab_engine::{AskError, Http, Target, host_port};
+use hoplab_wire::dns::RecordType;
 use std::time::Duration;
 
 #[derive(Default)]
@@ -22,6 +23,8 @@ pub(super) struct Curl<'a> {
     pub connect_timeout: Option<Duration>,
     pub max_time: Option<Duration>,
     pub connect_to: Option<(Target, u16)>,
+    /// Addresses of this type alone.
+    pub only: Option<RecordType>,
 }
 
 impl<'a> Curl<'a> {
@@ -85,8 +88,9 @@ impl<'a> Curl<'a> {
                     "-i" | "--include" | "--show-headers" => curl.include = true,
                     "-I" | "--head" => curl.head = true,
                     "-f" | "--fail" => curl.fail = true,
-                    "-4" | "--ipv4" | "-k" | "--insecure" | "-N" | "--no-buffer" | "--http1.1" | "-g"
-                    | "--globoff" => {}
+                    "-4" | "--ipv4" => curl.only = Some(RecordType::A),
+                    "-6" | "--ipv6" => curl.only = Some(RecordType::Aaaa),
+                    "-k" | "--insecure" | "-N" | "--no-buffer" | "--http1.1" | "-g" | "--globoff" => {}
                     "-o" | "--output" => curl.output = Some(value()?),
                     "-w" | "--write-out" => curl.write_out = Some(value()?),
                     "-X" | "--request" => curl.method = Some(value()?.to_owned()),
@@ -115,8 +119,6 @@ impl<'a> Curl<'a> {
                     | "--user"
                     | "-T"
                     | "-F"
-                    | "-6"
-                    | "--ipv6"
                     | "--retry"
                     | "-Z"
                     | "-K"

@@ -33,7 +33,7 @@ pub(crate) fn run(asker: &mut Asker<'_>, args: &[&str]) -> Output {
         Ok(http) => http,
         Err(output) => return output,
     };
-    let run = match asker.ask(&Request::Http(http.clone()), Duration::ZERO) {
+    let run = match asker.ask_of(&Request::Http(http.clone()), curl.only) {
         Ok(run) => run,
         Err(AskError::NotFound { .. } | AskError::NotRunning { .. }) => {
             let host = http.host.as_ref().map(ToString::to_string).unwrap_or_default();

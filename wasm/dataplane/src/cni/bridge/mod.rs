@@ -8,12 +8,12 @@ use super::bridge_plugin::{self, BridgeConfig};
 use super::{Capabilities, ClusterView, Cni};
 use crate::made_up;
 use crate::plan::PodPlan;
-use crate::rules::{host, rule};
+use crate::rules::{host, multicast, rule};
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::nf::{TableName, Target};
-use ipnet::{IpNet, Ipv4Net};
+use hoplab_objects::view::IpFamily;
+use ipnet::IpNet;
 use sha2::{Digest, Sha512};
-use std::net::Ipv4Addr;
 
 /// Who writes.
 const WRITER: &str = "bridge-cni";
@@ -51,14 +51,11 @@ impl Cni for BridgeOnly {
     }
 
     fn program_node(&self, cluster: ClusterView<'_>, node: usize, stack: &mut StackBuilder) {
-        stack.netns().sysctls.ip_forward = true;
-        stack.netns().sysctls.bridge_nf_call_iptables = true;
         bridge_plugin::program_node(cluster, node, self.config(cluster), stack);
-        let Some(range) = cluster.nodes[node].pod_cidr else {
-            return;
-        };
-        for pod in cluster.pods_on(node) {
-            masquerade(pod, range, stack);
+        for range in &cluster.nodes[node].pod_cidrs {
+            for pod in cluster.pods_on(node) {
+                masquerade(pod, *range, stack);
+            }
         }
     }
 
@@ -69,15 +66,18 @@ impl Cni for BridgeOnly {
     }
 }
 
-/// A chain per pod that masquerades what leaves the node's range.
+/// A chain per pod that masquerades what leaves the node's range of a family.
 /// Models containernetworking/plugins pkg/ip/ipmasq_iptables_linux.go SetupIPMasq.
 fn masquerade(pod: &PodPlan, range: IpNet, stack: &mut StackBuilder) {
+    let family = IpFamily::of(range.addr());
+    let Some(address) = pod.address(family) else {
+        return;
+    };
     let id = made_up::container_id(&pod.full_name);
     let name = chain_name(NETWORK, &id);
     let comment = format!("name: \"{NETWORK}\" id: \"{id}\"");
-    let multicast = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 4));
     let origin = pod.origin("metadata.name", WRITER);
-    let mut stamp = stack.stamp(&origin);
+    let mut stamp = stack.stamp(&origin).of(family);
     let accept = rule()
         .dst(range.trunc())
         .comment_text(&comment)
@@ -88,12 +88,12 @@ fn masquerade(pod: &PodPlan, range: IpNet, stack: &mut StackBuilder) {
         TableName::Nat,
         &name,
         rule()
-            .not_dst(multicast)
+            .not_dst(multicast(family))
             .comment_text(&comment)
             .target(masquerade, &origin),
     );
     let jump = rule()
-        .src(host(pod.address))
+        .src(host(address))
         .comment_text(&comment)
         .jump(&name.as_str().into(), &origin);
     stamp.append(TableName::Nat, "POSTROUTING", jump);

@@ -1,21 +1,21 @@
-//! Flannel's iptables rules. Models pkg/trafficmngr/iptables/iptables.go masqRules, forwardRules (v0.28).
+//! Flannel's iptables rules. Models pkg/trafficmngr/iptables/iptables.go masqRules, masqIP6Rules, forwardRules (v0.28).
 
-use crate::rules::{MASQUERADE_MARK, RuleBuilder, rule};
+use crate::rules::{MASQUERADE_MARK, RuleBuilder, multicast, rule};
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::nf::{TableName, Target};
+use hoplab_objects::view::IpFamily;
 use hoplab_source::Origin;
 use hoplab_trace::Name;
-use ipnet::{IpNet, Ipv4Net};
-use std::net::Ipv4Addr;
+use ipnet::IpNet;
 use std::sync::Arc;
 
-/// Appends FLANNEL-POSTRTG and FLANNEL-FWD with the jumps to them.
+/// Appends FLANNEL-POSTRTG and FLANNEL-FWD of the ranges' family with the jumps to them.
 pub fn write(cluster: IpNet, own: IpNet, origin: &Arc<Origin>, stack: &mut StackBuilder) {
-    let multicast = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 4));
+    let family = IpFamily::of(cluster.addr());
     let masquerade = || Target::Masquerade { random_fully: true };
     let masq: Name = "flanneld masq".into();
     let forward: Name = "flanneld forward".into();
-    let mut stamp = stack.stamp(origin);
+    let mut stamp = stack.stamp(origin).of(family);
     stamp.chain(TableName::Nat, "FLANNEL-POSTRTG");
     stamp.append(
         TableName::Nat,
@@ -33,7 +33,7 @@ pub fn write(cluster: IpNet, own: IpNet, origin: &Arc<Origin>, stack: &mut Stack
     postrouting(rule().src(own).dst(cluster), Target::Return);
     postrouting(rule().src(cluster).dst(own), Target::Return);
     postrouting(rule().not_src(cluster).dst(own), Target::Return);
-    postrouting(rule().src(cluster).not_dst(multicast), masquerade());
+    postrouting(rule().src(cluster).not_dst(multicast(family)), masquerade());
     postrouting(rule().not_src(cluster).dst(cluster), masquerade());
     stamp.chain(TableName::Filter, "FLANNEL-FWD");
     stamp.append(

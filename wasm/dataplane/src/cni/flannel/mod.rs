@@ -1,4 +1,4 @@
-//! Flannel, backends vxlan and host-gw.
+//! Flannel, backends vxlan and host-gw, for each IP family that the cluster has (`EnableIPv4`, `EnableIPv6`).
 //! Models flannel-io/flannel pkg/backend/{vxlan,hostgw} and pkg/trafficmngr/iptables (v0.28), and its CNI plug-in, which
 //! delegates to the bridge plug-in (flannel-io/cni-plugin, kube-flannel.yml: hairpinMode, isDefaultGateway).
 
@@ -10,6 +10,7 @@ use crate::made_up;
 use crate::plan::NodePlan;
 use crate::stack_builder::{RouteSpec, StackBuilder};
 use hoplab_kernel::interface::{InterfaceKind, VxlanDevice};
+use hoplab_objects::view::IpFamily;
 use hoplab_source::collections::IndexMap;
 use ipnet::IpNet;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use std::sync::Arc;
 const WRITER: &str = "flanneld";
 /// Bytes that VXLAN adds: outer IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14.
 const VXLAN_OVERHEAD_BYTES: u32 = 50;
+/// The same with an outer IPv6 header of 40 bytes.
+const VXLAN6_OVERHEAD_BYTES: u32 = 70;
 /// Source: pkg/backend/vxlan/vxlan.go defaultVNI.
 const VNI: u32 = 1;
 /// The kernel's own default, which Flannel leaves.
@@ -67,15 +70,17 @@ impl Cni for Flannel {
 
     fn program_node(&self, cluster: ClusterView<'_>, node: usize, stack: &mut StackBuilder) {
         let this = &cluster.nodes[node];
-        stack.netns().sysctls.ip_forward = true;
-        stack.netns().sysctls.bridge_nf_call_iptables = true;
-        if self.is_vxlan(cluster) {
-            vxlan(cluster, this, node, self.pod_mtu_bytes(cluster), stack);
-        } else {
-            host_gw(cluster, node, stack);
-        }
-        if let (Some(cluster_cidr), Some(pod_cidr)) = (cluster.cluster_cidr, this.pod_cidr) {
-            firewall::write(cluster_cidr, pod_cidr, &cluster.settings_origin(WRITER), stack);
+        for family in IpFamily::BOTH {
+            if self.is_vxlan(cluster) {
+                vxlan(cluster, family, node, self.pod_mtu_bytes(cluster), stack);
+            } else {
+                host_gw(cluster, family, node, stack);
+            }
+            if let (Some(cluster_cidr), Some(pod_cidr)) =
+                (cluster.cluster_cidr(family), this.pod_cidr(family))
+            {
+                firewall::write(cluster_cidr, pod_cidr, &cluster.settings_origin(WRITER), stack);
+            }
         }
         bridge_plugin::program_node(cluster, node, self.config(cluster), stack);
     }
@@ -84,27 +89,47 @@ impl Cni for Flannel {
         let pod = &cluster.pods[pod];
         let node = cluster.nodes[pod.node].netns;
         // The CNI plug-in adds the cluster's range to the routes. Source: flannel_linux.go getDelegateIPAM.
-        let routes: Vec<IpNet> = cluster.cluster_cidr.into_iter().collect();
-        bridge_plugin::program_pod(cluster, pod, node, &routes, self.config(cluster), stack);
+        bridge_plugin::program_pod(
+            cluster,
+            pod,
+            node,
+            cluster.cluster_cidrs,
+            self.config(cluster),
+            stack,
+        );
     }
 }
 
 /// Addresses outside a node's range that the scenario gives to its pods.
-fn stray(cluster: ClusterView<'_>, node: &NodePlan) -> impl Iterator<Item = IpNet> {
-    let (pods, netns, range) = (cluster.pods, node.netns, node.pod_cidr);
+fn stray(cluster: ClusterView<'_>, node: &NodePlan, range: IpNet) -> impl Iterator<Item = IpNet> {
+    let (pods, netns, family) = (cluster.pods, node.netns, IpFamily::of(range.addr()));
     pods.iter()
         .filter(move |pod| cluster.nodes[pod.node].netns == netns)
-        .filter(move |pod| range.is_some_and(|range| !range.contains(&pod.address)))
-        .map(|pod| pod.address.into())
+        .filter_map(move |pod| pod.address(family))
+        .filter(move |address| !range.contains(address))
+        .map(IpNet::from)
 }
 
-/// `flannel.1`, and for each other node a route, a neighbour entry and a MAC table entry.
-/// Source: vxlan_network.go handleSubnetEvents.
-fn vxlan(cluster: ClusterView<'_>, this: &NodePlan, node: usize, mtu_bytes: u32, stack: &mut StackBuilder) {
-    let (Some(local), Some(range)) = (this.address, this.pod_cidr) else {
+/// `flannel.1` or `flannel-v6.1`, and for each other node a route, a neighbour entry and a MAC table entry.
+/// Source: vxlan.go RegisterNetwork, vxlan_network.go handleSubnetEvents.
+fn vxlan(
+    cluster: ClusterView<'_>,
+    family: IpFamily,
+    node: usize,
+    pod_mtu_bytes: u32,
+    stack: &mut StackBuilder,
+) {
+    let this = &cluster.nodes[node];
+    let (Some(local), Some(range)) = (this.address(family), this.pod_cidr(family)) else {
         return;
     };
-    let device: hoplab_trace::Name = format!("flannel.{VNI}").into();
+    let (device, room_bytes) = match family {
+        IpFamily::V4 => (format!("flannel.{VNI}"), VXLAN_OVERHEAD_BYTES),
+        IpFamily::V6 => (format!("flannel-v6.{VNI}"), VXLAN6_OVERHEAD_BYTES),
+    };
+    let device: hoplab_trace::Name = device.into();
+    // Flannel asks for the same of both; the kernel gives what the card below leaves (vxlan_core.c vxlan_config_apply).
+    let mtu_bytes = pod_mtu_bytes.min(cluster.node_mtu_bytes.saturating_sub(room_bytes));
     let kind = InterfaceKind::Vxlan(VxlanDevice {
         vni: VNI,
         port: PORT,
@@ -123,13 +148,13 @@ fn vxlan(cluster: ClusterView<'_>, this: &NodePlan, node: usize, mtu_bytes: u32,
         &[address],
     );
     for other in cluster.others(node) {
-        let (Some(remote), Some(range)) = (other.address, other.pod_cidr) else {
+        let (Some(remote), Some(range)) = (other.address(family), other.pod_cidr(family)) else {
             continue;
         };
         let origin = bridge_plugin::node_origin(&other.origin, WRITER);
         let mac = made_up::mac(&other.name, &device);
         let mut stamp = stack.stamp(&origin);
-        for prefix in std::iter::once(range).chain(stray(cluster, other)) {
+        for prefix in std::iter::once(range).chain(stray(cluster, other, range)) {
             stamp.route(RouteSpec::via(prefix.trunc(), range.network(), &device).onlink());
         }
         stamp.neighbour(&device, range.network(), mac, true);
@@ -138,15 +163,15 @@ fn vxlan(cluster: ClusterView<'_>, this: &NodePlan, node: usize, mtu_bytes: u32,
 }
 
 /// A route to each other node's range through the node itself. Source: hostgw_network_unix.go.
-fn host_gw(cluster: ClusterView<'_>, node: usize, stack: &mut StackBuilder) {
+fn host_gw(cluster: ClusterView<'_>, family: IpFamily, node: usize, stack: &mut StackBuilder) {
     let device = eth0();
     for other in cluster.others(node) {
-        let (Some(remote), Some(range)) = (other.address, other.pod_cidr) else {
+        let (Some(remote), Some(range)) = (other.address(family), other.pod_cidr(family)) else {
             continue;
         };
         let origin = bridge_plugin::node_origin(&other.origin, WRITER);
         let mut stamp = stack.stamp(&origin);
-        for prefix in std::iter::once(range).chain(stray(cluster, other)) {
+        for prefix in std::iter::once(range).chain(stray(cluster, other, range)) {
             stamp.route(RouteSpec::via(prefix.trunc(), remote, &device));
         }
     }

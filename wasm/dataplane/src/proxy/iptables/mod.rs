@@ -19,16 +19,14 @@ mod service;
 pub use names::{ChainNames, endpoint_chain, service_chains};
 
 use crate::proxy::{Proxy, Settings, WRITER};
-use crate::rules::{MASQUERADE_MARK, RuleBuilder, chain, host, or_mark, rule, xor_mark};
+use crate::rules::{MASQUERADE_MARK, RuleBuilder, chain, host, loopback, or_mark, rule, xor_mark};
 use crate::service_map::{NodeView, ServiceMap, ServicePort};
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::nf::{Chain, CtStateName, Rule, TableName, Target};
 use hoplab_source::Origin;
 use hoplab_source::collections::{BTreeMap, IndexMap};
 use hoplab_trace::Name;
-use ipnet::{IpNet, Ipv4Net};
 use service::Written;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, OnceLock};
 
 const KUBE_SERVICES: &str = "KUBE-SERVICES";
@@ -286,7 +284,7 @@ impl IptablesProxy {
         match self.settings.node_port_ips(node, false) {
             None if self.settings.localhost_node_ports => services.push(to_node_ports(rule(), true)),
             None => {
-                let loopback = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8));
+                let loopback = loopback(self.settings.family);
                 services.push(to_node_ports(rule().not_dst(loopback), true));
             }
             Some(addresses) => services.extend(
@@ -330,7 +328,7 @@ impl Proxy for IptablesProxy {
         if self.settings.localhost_node_ports {
             stack.netns().sysctls.route_localnet = true;
         }
-        let mut stamp = stack.stamp(&origin);
+        let mut stamp = stack.stamp(&origin).of(self.settings.family);
         for table in [TableName::Mangle, TableName::Nat, TableName::Filter] {
             stamp.chain(table, KUBE_PROXY_CANARY);
         }

@@ -6,14 +6,15 @@ use crate::proxy::fixture::{every_sort, port, view};
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::nf::Table;
 use hoplab_kernel::nf::save::{iptables_save, rule_text};
+use hoplab_objects::view::IpFamily;
 use hoplab_trace::Place;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 fn settings() -> Settings {
     Settings {
         detect_local: DetectLocal::ClusterCidr("10.244.0.0/16".parse().expect("a range")),
         localhost_node_ports: true,
-        ..Settings::default()
+        ..Settings::none(IpFamily::V4)
     }
 }
 
@@ -62,8 +63,18 @@ fn rules_of(stack: &hoplab_kernel::NetNs, table: TableName, chain: &str) -> Vec<
 
 #[test]
 fn services_of_endpoints_make_the_numbers_of_rules_that_kube_proxy_reports() {
-    // Source: pkg/proxy/iptables/proxier_test.go countRules: 5 + n(2 + 3m) nat rules and 3 filter rules.
-    for (services, endpoints) in [(0u8, 0u8), (1, 1), (3, 2), (10, 5)] {
+    // Source: pkg/proxy/iptables/number_generated_rules_test.go TestNumberIptablesRules: 5 + n(2 + 3m) nat rules and 3
+    // filter rules.
+    for (services, endpoints) in [
+        (0u8, 0u8),
+        (1, 1),
+        (1, 2),
+        (1, 10),
+        (3, 2),
+        (10, 1),
+        (10, 2),
+        (10, 10),
+    ] {
         let stack = proxied((0..services).map(|n| port(n, endpoints)).collect(), "n0");
         let (n, m) = (usize::from(services), usize::from(endpoints));
         assert_eq!(
@@ -336,7 +347,7 @@ fn rules_are_those_of_upstreams_overall_test() {
     let settings = Settings {
         detect_local: DetectLocal::ClusterCidr("10.0.0.0/8".parse().expect("a range")),
         localhost_node_ports: true,
-        ..Settings::default()
+        ..Settings::none(IpFamily::V4)
     };
     let services = ServiceMap::new([balanced, node_port, external, guarded]);
     let mut stack = StackBuilder::new(Place::Node("test-node".into()));
@@ -410,10 +421,12 @@ fn load_balancers_make_the_numbers_of_rules_that_kube_proxy_reports() {
     for (services, endpoints, filter, nat) in [
         (1, 0, 7, 5),
         (10, 0, 43, 5),
-        // Upstream's table has one rule of the nat table fewer a Service: its range begins with a blank, which its
-        // version skipped.
+        // Upstream's table counts one rule of the nat table fewer a Service: its range begins with a blank, which versions
+        // skipped whose proxy/util MapCIDRsByIPFamily does not trim; newer ones do.
         (1, 1, 4, 16 + 1),
         (1, 2, 4, 19 + 1),
+        (1, 10, 4, 43 + 1),
+        (10, 1, 13, 115 + 10),
         (10, 2, 13, 145 + 10),
         (10, 10, 13, 385 + 10),
     ] {
@@ -432,4 +445,51 @@ fn load_balancers_make_the_numbers_of_rules_that_kube_proxy_reports() {
             "{services} Services of {endpoints} endpoints"
         );
     }
+}
+
+/// The same Service in both families: one proxier knows nothing of the other's addresses, and names are of the same text.
+#[test]
+fn each_family_has_the_same_chains_in_its_own_tables() {
+    let four = port(1, 1);
+    let mut six = four.clone();
+    six.cluster_ip = "fd00:10:96::1".parse().expect("an address");
+    six.endpoints[0].address = "fd00:10:244:1::".parse().expect("an address");
+    six.node_port = Some(30001);
+    let services = Arc::new(ServiceMap::new([four, six]));
+    let mut stack = StackBuilder::new(Place::Node("n0".into()));
+    for family in IpFamily::BOTH {
+        let range = match family {
+            IpFamily::V4 => "10.244.0.0/16",
+            IpFamily::V6 => "fd00:10:244::/48",
+        };
+        let settings = Settings {
+            detect_local: DetectLocal::ClusterCidr(range.parse().expect("a range")),
+            ..Settings::none(family)
+        };
+        IptablesProxy::new(services.of_family(family), settings).program(&view("n0"), &mut stack);
+    }
+    let stack = stack.finish();
+    let nat = |rules: &hoplab_kernel::nf::Ruleset, chain: &str| -> Vec<String> {
+        let found = rules.tables[&TableName::Nat]
+            .chain(chain)
+            .expect("the chain exists");
+        found.rules.iter().map(|rule| rule_text(rule, "")).collect()
+    };
+    let names = service_chains("ns/svc1:p80", "tcp");
+    assert_eq!(nat(&stack.iptables, &names.svc).len(), 2);
+    assert_eq!(nat(&stack.ip6tables, &names.svc).len(), 2);
+    let services = nat(&stack.ip6tables, "KUBE-SERVICES");
+    assert!(
+        services[0].contains("-d fd00:10:96::1/128 -p tcp"),
+        "{services:?}"
+    );
+    assert!(services[1].contains("! -d ::1/128"), "{services:?}");
+    assert_eq!(nat(&stack.ip6tables, "KUBE-NODEPORTS").len(), 1);
+    assert!(nat(&stack.iptables, "KUBE-NODEPORTS").is_empty());
+    let endpoint = endpoint_chain("ns/svc1:p80", "tcp", "[fd00:10:244:1::]:8080");
+    let rules = nat(&stack.ip6tables, &endpoint);
+    assert!(
+        rules[1].ends_with("-j DNAT --to-destination [fd00:10:244:1::]:8080"),
+        "{rules:?}"
+    );
 }

@@ -16,18 +16,19 @@ mod tests;
 
 use super::{Proxy, Settings, WRITER};
 use crate::made_up;
-use crate::rules::{MASQUERADE_MARK, chain, or_mark, rule, xor_mark};
+use crate::rules::{MASQUERADE_MARK, chain, loopback, or_mark, rule, xor_mark};
 use crate::service_map::{Endpoint, NodeView, ServiceMap, ServicePort};
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::interface::InterfaceKind;
 use hoplab_kernel::ipvs::{RealServer, Scheduler, VirtualAddress, VirtualServer};
 use hoplab_kernel::nf::{Chain, CtStateName, Match, RejectWith, Rule, TableName, Target};
+use hoplab_objects::view::IpFamily;
 use hoplab_source::{FieldPath, Origin};
 use hoplab_trace::Name;
 use hoplab_wire::L4Protocol;
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 use sets::Sets;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// The device that holds the addresses of virtual servers.
@@ -97,7 +98,7 @@ impl Proxy for IpvsProxy {
             proxy: self,
             node,
             origin: Arc::new(Origin::by(WRITER)),
-            sets: Sets::new(),
+            sets: Sets::new(self.settings.family),
             bound: Vec::new(),
             servers: Vec::new(),
             not_from_node: Vec::new(),
@@ -111,7 +112,7 @@ impl Proxy for IpvsProxy {
 
 impl Writer<'_> {
     fn port(&mut self, port: &ServicePort) {
-        let node = self.node;
+        let (node, family) = (self.node, self.proxy.settings.family);
         let endpoints = port.categorized(node);
         // syncEndpoint: without a local endpoint those of the cluster are used, whatever the policy is.
         let of_policy = |local: bool| match local && !endpoints.local.is_empty() {
@@ -165,7 +166,7 @@ impl Writer<'_> {
             let addresses = addresses.unwrap_or_else(|| node.addresses.to_vec());
             let usable: Vec<IpAddr> = addresses
                 .into_iter()
-                .filter(|address| !address.is_loopback() && address.is_ipv4())
+                .filter(|address| !address.is_loopback() && IpFamily::of(*address) == family)
                 .collect();
             self.sets
                 .node_port(protocol, node_port, port.external_local, &usable, &origin);
@@ -244,12 +245,14 @@ impl Writer<'_> {
             .map(|(address, _)| IpNet::from(*address))
             .collect();
         let mac = made_up::mac(self.node.name, DEVICE);
-        let mut stamp = stack.stamp(&origin);
+        let mut stamp = stack.stamp(&origin).of(self.proxy.settings.family);
         let device: Name = DEVICE.into();
-        // The device is never set up: its addresses are the node's own all the same.
-        stamp
-            .interface(&device, InterfaceKind::Dummy, mac, 1500, &addresses)
-            .up = false;
+        // The device is never set up: its addresses are the node's own all the same. Both families share it.
+        if !stamp.add_addresses(&device, &addresses) {
+            stamp
+                .interface(&device, InterfaceKind::Dummy, mac, 1500, &addresses)
+                .up = false;
+        }
         for (table, to, from, comment) in JUMPS {
             let jump = rule().comment_text(comment).jump(&(*to).into(), &origin);
             stamp.prepend(*table, from, jump);
@@ -267,6 +270,11 @@ impl Writer<'_> {
         netns.ipsets.extend(self.sets.finish());
     }
 
+    /// The name that a set has in this family.
+    fn named(&self, set: &str) -> String {
+        sets::name_of(set, self.proxy.settings.family)
+    }
+
     /// A rule that asks a set, with the set's comment before, if anything is in the set.
     fn asks(&self, set: &str, flags: &str, matches: Vec<Match>, to: Target) -> Option<Rule> {
         let comment = self.sets.comment_if_filled(set)?;
@@ -274,7 +282,7 @@ impl Writer<'_> {
         for part in matches {
             found = found.and(part);
         }
-        let found = found.comment_text(comment).in_set(set, flags);
+        let found = found.comment_text(comment).in_set(&self.named(set), flags);
         Some(found.target(to, &self.origin))
     }
 
@@ -283,8 +291,11 @@ impl Writer<'_> {
         let masquerade = Target::Masquerade { random_fully: true };
         let origin = &self.origin;
         let settings = &self.proxy.settings;
-        let loopback = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8));
-        let mut services = vec![rule().src(loopback).target(Target::Return, origin)];
+        let mut services = vec![
+            rule()
+                .src(loopback(settings.family))
+                .target(Target::Return, origin),
+        ];
         services.extend(self.asks("KUBE-LOAD-BALANCER", "dst,dst", vec![], jump(LOAD_BALANCER)));
         let outside = settings.local_traffic(self.node, true);
         let (flags, matches) = match (settings.masquerade_all, outside) {
@@ -302,7 +313,11 @@ impl Writer<'_> {
         services.push(rule().dst_local().target(jump(NODE_PORT), origin));
         for set in ["KUBE-CLUSTER-IP", "KUBE-LOAD-BALANCER"] {
             if self.sets.comment_if_filled(set).is_some() {
-                services.push(rule().in_set(set, "dst,dst").target(Target::Accept, origin));
+                services.push(
+                    rule()
+                        .in_set(&self.named(set), "dst,dst")
+                        .target(Target::Accept, origin),
+                );
             }
         }
         let mut balancer = Vec::new();
@@ -348,7 +363,7 @@ impl Writer<'_> {
         let Some(comment) = self.sets.comment_if_filled(set) else {
             return Vec::new();
         };
-        let found = || rule().comment_text(comment).in_set(set, "dst,dst");
+        let found = || rule().comment_text(comment).in_set(&self.named(set), "dst,dst");
         let not_local = Match::AddrType {
             src: true,
             not: true,
@@ -396,7 +411,11 @@ impl Writer<'_> {
                 })
                 .target(Target::Drop, origin)
         });
-        let returns = |set: &str, flags: &str| rule().in_set(set, flags).target(Target::Return, origin);
+        let returns = |set: &str, flags: &str| {
+            rule()
+                .in_set(&self.named(set), flags)
+                .target(Target::Return, origin)
+        };
         let health = "KUBE-HEALTH-CHECK-NODE-PORT";
         let filter = vec![
             returns("KUBE-LOAD-BALANCER", "dst,dst"),
@@ -406,12 +425,12 @@ impl Writer<'_> {
             returns(health, "dst"),
             rule()
                 .ct_state(&[CtStateName::New])
-                .in_set("KUBE-IPVS-IPS", "dst")
+                .in_set(&self.named("KUBE-IPVS-IPS"), "dst")
                 .target(Target::Reject(RejectWith::PortUnreachable), origin),
         ];
         let node_port = rule()
             .comment_text(sets::comment(health))
-            .in_set(health, "dst")
+            .in_set(&self.named(health), "dst")
             .target(Target::Accept, origin);
         vec![
             chain(&FORWARD.into(), forward),

@@ -1,6 +1,7 @@
 //! The ipsets of kube-proxy. Source: pkg/proxy/ipvs/{ipset.go, proxier.go ipsetInfo} (v1.36).
 
 use hoplab_kernel::nf::set::{Element, Key, Part, Set};
+use hoplab_objects::view::IpFamily;
 use hoplab_source::Origin;
 use hoplab_source::collections::IndexMap;
 use hoplab_trace::Name;
@@ -124,16 +125,28 @@ pub(super) fn comment(set: &str) -> &'static str {
         .map_or("", |(.., comment)| comment)
 }
 
-/// All sets, being filled.
+/// Longest name of a set. Source: the kernel's IPSET_MAXNAMELEN without its final zero.
+const LONGEST_NAME: usize = 31;
+
+/// A set's name in a family: both have sets of their own on one node. Models ipset.go NewIPSet.
+pub(super) fn name_of(set: &str, family: IpFamily) -> String {
+    match (family, set.strip_prefix("KUBE-")) {
+        (IpFamily::V6, Some(rest)) => format!("KUBE-6-{rest}").chars().take(LONGEST_NAME).collect(),
+        _ => set.to_owned(),
+    }
+}
+
+/// All sets, being filled, by their names in IPv4.
 pub(super) struct Sets(IndexMap<&'static str, Set>);
 
 impl Sets {
-    pub(super) fn new() -> Self {
-        Self(
-            SETS.iter()
-                .map(|(name, parts, comment)| (*name, Set::new(*name, parts, comment)))
-                .collect(),
-        )
+    pub(super) fn new(family: IpFamily) -> Self {
+        let set = |(name, parts, comment): &(&'static str, &'static [Part], &'static str)| {
+            let mut set = Set::new(name_of(name, family), parts, comment);
+            set.is_v6 = family == IpFamily::V6;
+            (*name, set)
+        };
+        Self(SETS.iter().map(set).collect())
     }
 
     fn insert(&mut self, set: &str, key: Key, origin: &Arc<Origin>) {

@@ -6,11 +6,12 @@ use crate::proxy::fixture::{every_sort, port, view};
 use hoplab_kernel::NetNs;
 use hoplab_kernel::nf::save::{iptables_save, rule_text};
 use hoplab_trace::Place;
+use std::net::Ipv4Addr;
 
 fn proxied(ports: Vec<ServicePort>, node: &str) -> NetNs {
     let settings = Settings {
         detect_local: DetectLocal::ClusterCidr("10.244.0.0/16".parse().expect("a range")),
-        ..Settings::default()
+        ..Settings::none(IpFamily::V4)
     };
     let proxy = IpvsProxy::new(Arc::new(ServiceMap::new(ports)), settings);
     let mut stack = StackBuilder::new(Place::Node(node.into()));

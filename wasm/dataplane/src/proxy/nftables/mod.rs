@@ -18,12 +18,13 @@ mod service;
 mod tests;
 
 use super::{Proxy, Settings, WRITER};
-use crate::rules::{MASQUERADE_MARK, chain, rule};
+use crate::rules::{MASQUERADE_MARK, chain, loopback, rule};
 use crate::service_map::{NodeView, ServiceMap};
 use crate::stack_builder::StackBuilder;
 use hoplab_kernel::nf::nft::{BaseChain, NftTable};
 use hoplab_kernel::nf::set::{Element, Key, Part, Set};
 use hoplab_kernel::nf::{Chain, CtStateName, MarkOp, Match, RejectWith, Table, Target};
+use hoplab_objects::view::IpFamily;
 use hoplab_source::Origin;
 use hoplab_source::collections::IndexMap;
 use hoplab_trace::{HookName, Name};
@@ -220,10 +221,9 @@ impl NftablesProxy {
         // Without a list of addresses node ports are served on all but those of `lo`.
         let anywhere = NodeView::default();
         let any_node_port = |map, local: bool| {
-            let loopback = ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(127, 0, 0, 0), 8);
             let found = if local { rule().dst_local() } else { rule() };
             found
-                .not_dst(loopback.into())
+                .not_dst(loopback(self.settings.family))
                 .target(vmap(map, "dst,dst"), &origin)
         };
         let all = self.settings.node_port_ips(&anywhere, true).is_none();
@@ -248,7 +248,7 @@ impl NftablesProxy {
                 .comment_text("Reject traffic to invalid ports of ClusterIPs")
                 .target(Target::Reject(RejectWith::PortUnreachable), &origin),
         ];
-        for range in self.settings.service_cidrs.iter().filter(|r| r.addr().is_ipv4()) {
+        if let Some(range) = self.settings.service_cidr {
             checks.push(
                 rule()
                     .dst(range.trunc())
@@ -314,10 +314,7 @@ impl NftablesProxy {
         rules.push(rule().target(vmap("service-ips", "dst,dst,dst"), &origin));
         let to_node_ports = match self.settings.node_port_ips(node, true) {
             Some(_) => rule().in_set(NODE_PORT_IPS, "dst"),
-            None => {
-                let loopback = ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(127, 0, 0, 0), 8);
-                rule().dst_local().not_dst(loopback.into())
-            }
+            None => rule().dst_local().not_dst(loopback(self.settings.family)),
         };
         rules.push(to_node_ports.target(vmap("service-nodeports", "dst,dst"), &origin));
         rules
@@ -382,7 +379,7 @@ impl Proxy for NftablesProxy {
         }
         stack.netns().nftables.push(NftTable {
             name: Cow::Borrowed("kube-proxy"),
-            is_v6: false,
+            is_v6: self.settings.family == IpFamily::V6,
             is_inet: false,
             comment: "rules for kube-proxy",
             sets,

@@ -11,8 +11,9 @@ use std::net::IpAddr;
 fn proxied(ports: Vec<ServicePort>, node: &str) -> NftTable {
     let settings = Settings {
         detect_local: DetectLocal::ClusterCidr("10.244.0.0/16".parse().expect("a range")),
-        service_cidrs: vec!["10.96.0.0/12".parse().expect("a range")],
-        ..Settings::default()
+        node_addresses: vec![IpAddr::V4(std::net::Ipv4Addr::new(172, 18, 0, 3))],
+        service_cidr: Some("10.96.0.0/12".parse().expect("a range")),
+        ..Settings::none(IpFamily::V4)
     };
     let proxy = NftablesProxy::new(Arc::new(ServiceMap::new(ports)), settings);
     let mut stack = StackBuilder::new(Place::Node(node.into()));
