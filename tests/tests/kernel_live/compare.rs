@@ -331,7 +331,7 @@ impl Bench<'_> {
             ways::unique(ways::errors_seen(all, self.ports)),
         );
         let discovery = (
-            ways::unique(ways::discovery_walked(&run.flights, &place_of)),
+            ways::unique(ways::discovery_walked(&run.flights, self.machines, &place_of)),
             ways::unique(ways::discovery_seen(all, self.machines)),
         );
         if discovery.0 != discovery.1 {

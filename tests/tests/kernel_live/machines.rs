@@ -253,6 +253,11 @@ impl Machine {
         self.namespace.run(&["ipvsadm", "-R"], &saved).map(|_| ())
     }
 
+    /// Whether it has an IPv6 address beside the loopback's.
+    pub fn speaks_v6(&self) -> bool {
+        self.stack.interfaces.values().any(has_v6)
+    }
+
     fn program(&self) -> Result<()> {
         let stack = &self.stack;
         self.namespace
@@ -301,8 +306,20 @@ impl Machine {
     pub fn settle(&self) -> Result<()> {
         let mut batch = String::new();
         let mut fdb = String::new();
-        if self.stack.interfaces.values().any(has_v6) {
-            self.namespace.run(&["ip", "-6", "neigh", "flush", "all"], "")?;
+        // Those that stay keep the frame headers that were made ready for them.
+        if self.speaks_v6() {
+            let known = self.namespace.run(&["ip", "-6", "neigh", "show"], "")?;
+            for line in known.lines() {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let [address, "dev", device, ..] = words[..] else {
+                    continue;
+                };
+                let ours = self.stack.neighbours.keys();
+                let kept = |(on, ip): (&Name, &IpAddr)| **on == *device && ip.to_string() == address;
+                if !ours.map(|(on, ip)| (on, ip)).any(kept) {
+                    let _ = writeln!(batch, "neigh del {address} dev {device}");
+                }
+            }
         }
         for ((device, address), entry) in &self.stack.neighbours {
             let state = if entry.permanent { "permanent" } else { "reachable" };

@@ -137,7 +137,7 @@ fn what_commands_print_loads_back_and_is_printed_alike() {
         .into_iter()
         .map(|(name, case)| (name.to_owned(), case))
         .collect();
-    worlds.extend((1..=4).map(|seed| (format!("HOPLAB_SEED={seed}"), worlds::random(seed))));
+    worlds.extend((1..=12).map(|seed| (format!("HOPLAB_SEED={seed}"), worlds::random(seed))));
     for (name, case) in worlds {
         let differences = printed::differences(&case).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(differences.is_empty(), "{name}\n{}", differences.join("\n"));

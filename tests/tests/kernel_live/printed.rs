@@ -32,6 +32,7 @@ pub fn differences(case: &Case) -> Result<Vec<String>, String> {
         };
         for (line, program, before) in [
             ("ip route", "ip", "route replace "),
+            ("ip -6 route", "ip", "route replace "),
             ("ip neigh", "ip", "neigh replace "),
             ("bridge fdb", "bridge", "fdb replace "),
         ] {
@@ -40,6 +41,9 @@ pub fn differences(case: &Case) -> Result<Vec<String>, String> {
                 .map_or_else(|e| out.push(format!("{place}: {line}: {e}")), |()| ());
         }
         same(machine, &mut out, "ip route", &print("ip route")?)?;
+        if machine.speaks_v6() {
+            same(machine, &mut out, "ip -6 route", &print("ip -6 route")?)?;
+        }
         same(machine, &mut out, "ip rule", &print("ip rule")?)?;
         same(
             machine,
@@ -57,6 +61,25 @@ pub fn differences(case: &Case) -> Result<Vec<String>, String> {
             }
             let theirs = machine.namespace.run(&[save], "")?;
             compare(&mut out, place, line, &rules(&ours), &rules(&theirs));
+        }
+        if !machine.stack.nftables.is_empty() {
+            let ours = print("nft list ruleset")?;
+            if let Err(error) = machine.namespace.run(&["nft", "-c", "-f", "-"], &ours) {
+                out.push(format!("{place}: nft list ruleset: {error}"));
+            }
+            let mut theirs = String::new();
+            for family in ["ip", "ip6"] {
+                theirs += &machine
+                    .namespace
+                    .run(&["nft", "-s", "list", "table", family, "kube-proxy"], "")?;
+            }
+            compare(
+                &mut out,
+                place,
+                "nft list ruleset",
+                &nft_lines(&ours),
+                &nft_lines(&theirs),
+            );
         }
     }
     Ok(out)
@@ -112,6 +135,18 @@ fn same(machine: &Machine, out: &mut Vec<String>, line: &str, ours: &str) -> Res
         &lines(&theirs),
     );
     Ok(())
+}
+
+/// Lines of a ruleset, an element of a map or set each; in any order, since nft sorts them by its own hash.
+fn nft_lines(text: &str) -> Vec<String> {
+    let text = text.replace("elements = {", "").replace([',', '}'], "\n");
+    let mut lines: Vec<String> = text
+        .lines()
+        .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    lines.retain(|l| !l.is_empty());
+    lines.sort();
+    lines
 }
 
 /// Rules by table and chain, without counters and comments; the order of rules in a chain counts.

@@ -382,6 +382,7 @@ pub fn errors_walked(
 /// Neighbour discovery at each interface, of the engine.
 pub fn discovery_walked(
     flights: &[Flight],
+    machines: &Machines,
     place_of: &dyn Fn(NetNsId) -> Place,
 ) -> BTreeMap<String, Vec<String>> {
     let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -391,42 +392,57 @@ pub fn discovery_walked(
             StepKind::Egress { device } => ("out", device),
             _ => continue,
         };
-        let (kind, target) = match step.packet.icmp().map(|i| i.kind) {
-            Some(IcmpKind::NeighbourSolicitation { target, .. }) => (135, target),
-            Some(IcmpKind::NeighbourAdvertisement { target, .. }) => (136, target),
+        let (kind, target): (u8, std::net::IpAddr) = match step.packet.icmp().map(|i| i.kind) {
+            Some(IcmpKind::NeighbourSolicitation { target, .. }) => (135, target.into()),
+            Some(IcmpKind::NeighbourAdvertisement { target, .. }) => (136, target.into()),
             _ => continue,
         };
+        let place = place_of(*netns);
+        if kind == 135 && !asks_or_is_asked(machines, &place, device, direction == "out", target) {
+            continue;
+        }
         let ends = (step.packet.src_ip(), step.packet.dst_ip());
         let line = format!(
             "{direction} {device} {kind} {target} {ends:?} {:?}",
             step.packet.ttl_hops()
         );
-        out.entry(place_of(*netns).to_string()).or_default().push(line);
+        out.entry(place.to_string()).or_default().push(line);
     }
     out
 }
 
+/// Whether a question is seen where it begins or where whom it asks for is. In between a real switch or bridge floods it,
+/// while the engine's switch knows who answers.
+fn asks_or_is_asked(
+    machines: &Machines,
+    place: &Place,
+    device: &str,
+    out: bool,
+    target: std::net::IpAddr,
+) -> bool {
+    let Some(machine) = machines.at(place) else {
+        return true;
+    };
+    let interfaces = &machine.stack.interfaces;
+    let mut own = interfaces.values().flat_map(|i| &i.addresses);
+    let is_port = interfaces.get(device).is_some_and(|i| i.master.is_some());
+    if out {
+        !is_port
+    } else {
+        own.any(|a| a.net.addr() == target)
+    }
+}
+
 /// The same of the kernel.
-///
-/// Differs: a real switch floods questions to everyone, the engine's knows who answers.
 pub fn discovery_seen(all: &[(&Place, &Seen)], machines: &Machines) -> BTreeMap<String, Vec<String>> {
     let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (place, seen) in all {
-        let has = |address: std::net::IpAddr| {
-            let interfaces = machines
-                .at(place)
-                .into_iter()
-                .flat_map(|m| m.stack.interfaces.values());
-            interfaces
-                .flat_map(|i| &i.addresses)
-                .any(|a| a.net.addr() == address)
-        };
         for frame in &seen.frames {
             let Some(ip) = frame.packets.last() else { continue };
             let Some((kind, target)) = ip.discovery else {
                 continue;
             };
-            if kind == 135 && !frame.out && !has(target) {
+            if kind == 135 && !asks_or_is_asked(machines, place, &frame.device, frame.out, target) {
                 continue;
             }
             let direction = if frame.out { "out" } else { "in" };
