@@ -300,6 +300,11 @@ impl Sim<'_> {
                         }
                         None => match flags.map(TcpState::first) {
                             Some(None) => CtRef::Invalid,
+                            // valid_new of nf_conntrack_proto_icmp.c and nf_conntrack_proto_icmpv6.c: of ICMP only a
+                            // request opens a connection.
+                            None if kind.is_some_and(|k| !matches!(k, IcmpKind::EchoRequest { .. })) => {
+                                CtRef::Invalid
+                            }
                             None if packet.sctp_chunk().is_some_and(|c| SctpState::first(c).is_none()) => {
                                 CtRef::Invalid
                             }
