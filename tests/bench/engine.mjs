@@ -9,7 +9,7 @@ const { Engine, initSync } = await import(pathToFileURL(`${generated}/hoplab_bin
 initSync({ module: readFileSync(`${generated}/hoplab_bindings_bg.wasm`) })
 
 /** As the playground asks for it: a desktop's panel, nothing opened by hand. */
-const OPTIONS = { density: 'wide', width: 824, height: 528, keep: [] }
+const OPTIONS = ['wide', 824, 528, []]
 
 /** A world of so many pods, ten to a Service, and nodes for a hundred pods each: that of the bench of `hoplab-engine`. */
 function manifests(pods) {
@@ -94,17 +94,15 @@ function row(what, took, budget) {
   console.log(`${what.padEnd(46)} ${wall.toFixed(2).padStart(8)} ms ${cpu.toFixed(2).padStart(8)} ms ${verdict.padStart(16)}  ${shown}`)
 }
 
-const asked = (to) => ({ from: 'shop/client', to, method: 'GET', headers: [], seed: 1, afterMs: 0, scene: OPTIONS })
-
 function loaded(text) {
   const engine = new Engine()
-  const load = JSON.parse(engine.load(['bench.yaml'], [text], '[]'))
+  const load = JSON.parse(engine.load(['bench.yaml'], [text], [], []))
   if (!load.fresh) throw new Error(JSON.stringify(load.diagnostics.slice(0, 3)))
   return engine
 }
 
 function sent(engine, to) {
-  const text = engine.send(JSON.stringify(asked(to)))
+  const text = engine.send('shop/client', to, 'GET', [], 1, 0, ...OPTIONS)
   if (!text.includes('"outcome":"delivered"')) throw new Error(text.slice(0, 1000))
   return text
 }
@@ -119,7 +117,7 @@ function edits(pods, budget) {
   for (const [name, edit] of Object.entries(EDITS)) {
     const texts = [0, 1].map((n) => edit(text, n, app))
     const took = measure(20, (n, part) => {
-      const load = engine.load(['bench.yaml'], [texts[(n + 1) % 2]], '[]')
+      const load = engine.load(['bench.yaml'], [texts[(n + 1) % 2]], [], [])
       part('load')
       const result = sent(engine, other)
       part('send')
@@ -128,9 +126,9 @@ function edits(pods, budget) {
       part('crossing')
     })
     row(`edit to drawn path, ${pods} pods: ${name}`, took, budget)
-    engine.load(['bench.yaml'], [text], '[]')
+    engine.load(['bench.yaml'], [text], [], [])
   }
-  row(`scene alone, ${pods} pods`, measure(20, () => engine.scene(JSON.stringify(OPTIONS))))
+  row(`scene alone, ${pods} pods`, measure(20, () => engine.scene(...OPTIONS)))
 }
 
 /** An edit until the verdicts of a lesson's checks are there. */
@@ -140,7 +138,7 @@ function lesson(pods) {
   const app = Math.ceil(pods / 10) - 1
   const texts = [0, 1].map((n) => EDITS['a label of pods'](text, n, app))
   const took = measure(20, (n, part) => {
-    crossed(engine.load(['bench.yaml'], [texts[(n + 1) % 2]], '[]'))
+    crossed(engine.load(['bench.yaml'], [texts[(n + 1) % 2]], [], []))
     part('load')
     const report = crossed(engine.check(['checks.yaml'], [CHECKS]))
     part('check')

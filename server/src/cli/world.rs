@@ -29,8 +29,7 @@ pub(super) struct OpenPoints {
 /// `NAME=VALUE` of a reading that there is.
 fn reading(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    let parsed = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-    Readings::default().set(name, &parsed)?;
+    Readings::default().set(name, &Value::String(value.to_owned()))?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

@@ -11,7 +11,7 @@ use std::process::Command;
 /// Largest engine, compressed, in bytes. The budget to come back to is 700,000: Linux by hand (links, routes, rules and
 /// captures in the terminal) and SCTP went past it, and this holds the line where they left it; `cargo xtask size` says
 /// where the bytes are. 400,000 is aimed at.
-const ENGINE_BUDGET: usize = 748_000;
+const ENGINE_BUDGET: usize = 744_000;
 /// Largest lesson page before its engine (HTML, style sheets, scripts), compressed, in bytes.
 const LESSON_BUDGET: usize = 120_000;
 

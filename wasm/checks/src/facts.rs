@@ -69,9 +69,9 @@ pub(crate) fn members(
     name: &str,
 ) -> Result<Vec<String>, String> {
     let store = facts.store();
-    let lower = kind.to_lowercase();
+    let lower = kind.to_ascii_lowercase();
     let is_it = |object: &&Arc<Object>| {
-        object.key.kind.to_lowercase() == lower
+        object.key.kind.to_ascii_lowercase() == lower
             && object.key.namespace == namespace
             && object.key.name == name
     };

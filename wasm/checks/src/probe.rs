@@ -126,7 +126,11 @@ fn request(asked: &Asked) -> Result<Request, String> {
     };
     Ok(Request::Dns {
         name: dns.name.clone(),
-        record: dns.type_.clone().unwrap_or_else(|| "A".to_owned()).to_uppercase(),
+        record: dns
+            .type_
+            .clone()
+            .unwrap_or_else(|| "A".to_owned())
+            .to_ascii_uppercase(),
         server,
     })
 }

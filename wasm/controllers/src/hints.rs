@@ -10,6 +10,7 @@ use crate::infrastructure::put;
 use hoplab_objects::view::{IpFamily, Service};
 use hoplab_objects::{Copied, Object, Store};
 use hoplab_source::collections::BTreeMap;
+use hoplab_source::decimal;
 use serde_json::{Value, json};
 
 /// The most that an endpoint may be asked for beyond its share. Source: overloadThreshold.
@@ -66,8 +67,8 @@ fn is_ready(node: &Value) -> bool {
 fn milli(quantity: &Value) -> Option<f64> {
     match quantity {
         Value::String(text) => match text.strip_suffix('m') {
-            Some(milli) => milli.parse().ok(),
-            None => text.parse::<f64>().ok().map(|whole| whole * 1000.0),
+            Some(milli) => decimal::parse(milli),
+            None => decimal::parse(text).map(|whole| whole * 1000.0),
         },
         other => other.as_f64().map(|whole| whole * 1000.0),
     }

@@ -6,7 +6,7 @@ use hoplab_kernel::netns::{LinkEffect, LinkFault};
 use hoplab_kernel::{NetNs, NetNsId};
 use hoplab_objects::view::hoplab::{Fault, FaultSpec};
 use hoplab_objects::{Object, duration};
-use hoplab_source::Origin;
+use hoplab_source::{Origin, decimal};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,8 +41,8 @@ fn share(value: Option<&Value>) -> Option<f64> {
     let share = match value? {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => match text.strip_suffix('%') {
-            Some(percent) => percent.trim().parse::<f64>().ok()? / 100.0,
-            None => text.parse().ok()?,
+            Some(percent) => decimal::parse(percent.trim())? / 100.0,
+            None => decimal::parse(text)?,
         },
         _ => return None,
     };

@@ -38,7 +38,7 @@ impl PodRef {
         Some(match c {
             Some(name) => Self {
                 namespace: a.into(),
-                kind: Some(b.to_lowercase()),
+                kind: Some(b.to_ascii_lowercase()),
                 name: name.into(),
             },
             None => Self {
@@ -354,7 +354,7 @@ impl Request {
             }
             return Ok(Self::Dns {
                 name: name.to_owned(),
-                record: record.to_uppercase(),
+                record: record.to_ascii_uppercase(),
                 server: None,
             });
         }

@@ -139,9 +139,8 @@ impl World {
         diagnostics.extend(settings.diagnostics);
         let mut settings = settings.value;
         for (name, value) in &options.readings {
-            let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()));
             // A reading that does not exist was refused when the arguments were read.
-            let _ = settings.readings.set(name, &value);
+            let _ = settings.readings.set(name, &Value::String(value.clone()));
         }
         let settings = Arc::new(settings);
         let settle_and_plan = |failing: &Failing| {

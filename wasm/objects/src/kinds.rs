@@ -36,7 +36,7 @@ pub struct Kind {
 impl Kind {
     /// `service`, as kubectl also takes it.
     pub fn singular(&self) -> String {
-        self.kind.to_lowercase()
+        self.kind.to_ascii_lowercase()
     }
 
     /// `apps/v1`, the version that is preferred.
@@ -301,7 +301,7 @@ pub fn kind(group: &str, kind: &str) -> Option<&'static Kind> {
 
 /// The kind that kubectl means by `po`, `pods`, `pod`, `Pod` or `deployments.apps`; the first in the table's order.
 pub fn by_name(name: &str) -> Option<&'static Kind> {
-    let name = name.to_lowercase();
+    let name = name.to_ascii_lowercase();
     let (resource, group) = match name.split_once('.') {
         Some((resource, group)) => (resource, Some(group)),
         None => (name.as_str(), None),

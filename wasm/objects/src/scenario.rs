@@ -62,7 +62,7 @@ pub fn role(path: &str) -> Role {
         .filter(|part| !part.is_empty() && *part != ".")
         .collect();
     let is_manifest = parts.last().is_some_and(|name| {
-        let name = name.to_lowercase();
+        let name = name.to_ascii_lowercase();
         name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json")
     });
     match parts.as_slice() {

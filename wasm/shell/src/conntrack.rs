@@ -126,8 +126,8 @@ pub(crate) fn run(at: &mut At<'_>, args: &[&str]) -> Output {
                         .map_err(|_| wrong(format!("invalid mark `{text}'")))?;
                     filter.mark = Some(known);
                 }
-                "--state" => filter.state = Some(value()?.to_uppercase()),
-                "-u" | "--status" => match value()?.to_uppercase().as_str() {
+                "--state" => filter.state = Some(value()?.to_ascii_uppercase()),
+                "-u" | "--status" => match value()?.to_ascii_uppercase().as_str() {
                     "ASSURED" => filter.assured = true,
                     "SEEN_REPLY" => filter.answered = true,
                     "SRC_NAT" => filter.source_nat = true,

@@ -46,12 +46,12 @@ fn listed(stack: &Stack<'_>, state: Option<&StackState>, now: Micros, args: &[&s
         let _ = match (saves, server.persistent_seconds) {
             (true, None) => writeln!(out, "-A -{letter} {at} -s {scheduler}"),
             (true, Some(seconds)) => writeln!(out, "-A -{letter} {at} -s {scheduler} -p {seconds}"),
-            (false, None) => writeln!(out, "{:<4} {at} {scheduler}", name.to_uppercase()),
+            (false, None) => writeln!(out, "{:<4} {at} {scheduler}", name.to_ascii_uppercase()),
             (false, Some(seconds)) => {
                 writeln!(
                     out,
                     "{:<4} {at} {scheduler} persistent {seconds}",
-                    name.to_uppercase()
+                    name.to_ascii_uppercase()
                 )
             }
         };

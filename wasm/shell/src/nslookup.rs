@@ -43,10 +43,12 @@ pub(crate) fn run(asker: &mut Asker<'_>, args: &[&str]) -> Output {
         let (option, value) = option.split_once('=').unwrap_or((option, ""));
         let number = || value.parse::<u16>().ok();
         match (option, number()) {
-            ("type" | "query" | "querytype" | "q" | "ty" | "qu", _) => match value.to_uppercase().parse() {
-                Ok(record) => types = vec![record],
-                Err(()) => return Output::done(format!("unknown query type: {value}\n")),
-            },
+            ("type" | "query" | "querytype" | "q" | "ty" | "qu", _) => {
+                match value.to_ascii_uppercase().parse() {
+                    Ok(record) => types = vec![record],
+                    Err(()) => return Output::done(format!("unknown query type: {value}\n")),
+                }
+            }
             ("port" | "po", Some(value)) => port = value,
             ("port" | "po", None) => {
                 return Output::failed(1, format!("Couldn't parse port number '{value}'"));
@@ -249,7 +251,7 @@ pub(crate) fn host(asker: &mut Asker<'_>, args: &[&str]) -> Output {
             ""
         };
         match letter {
-            't' => match value.to_uppercase().parse::<RecordType>() {
+            't' => match value.to_ascii_uppercase().parse::<RecordType>() {
                 Ok(found) => record = Some(found),
                 Err(()) => return Output::failed(2, format!("host: invalid type: {value}")),
             },

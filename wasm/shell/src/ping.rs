@@ -4,6 +4,7 @@ use crate::asked::{Asker, icmp, replies, sent};
 use crate::dig;
 use crate::output::Output;
 use hoplab_engine::{Request, Run, Target};
+use hoplab_source::decimal;
 use hoplab_trace::{DropCause, Outcome, StepKind};
 use hoplab_wire::IcmpKind;
 use hoplab_wire::dns::RecordType;
@@ -56,8 +57,7 @@ impl<'a> Ping<'a> {
             };
             let bad = |text: &str| Output::failed(1, format!("ping: invalid argument: '{text}'"));
             let seconds = |text: &str| {
-                text.parse::<f64>()
-                    .ok()
+                decimal::parse(text)
                     .and_then(|s| Duration::try_from_secs_f64(s).ok())
                     .ok_or_else(|| bad(text))
             };

@@ -5,6 +5,7 @@ use crate::asked::{Asker, icmp, replies, sent};
 use crate::output::{Ended, Output, ended};
 use crate::ping;
 use hoplab_engine::{Request, Target};
+use hoplab_source::decimal;
 use hoplab_trace::Outcome;
 use hoplab_wire::IcmpKind;
 use std::fmt::Write as _;
@@ -171,7 +172,7 @@ fn traceroute(asker: &mut Asker<'_>, args: &[&str]) -> Ended {
             }
             "-w" => {
                 let text = value()?;
-                let most = text.split(',').next().and_then(|t| t.parse().ok());
+                let most = text.split(',').next().and_then(decimal::parse);
                 wait = most.filter(|w| *w >= 0.0).ok_or_else(|| wrong(text))?;
             }
             "-A" | "-e" | "-g" | "-i" | "-s" | "-t" | "-z" | "-U" | "-M" | "-P" | "-6" => {

@@ -1,6 +1,7 @@
 //! Where things come from: sources, spans, field paths, object keys, origins and diagnostics. Values only.
 
 pub mod collections;
+pub mod decimal;
 mod diagnostic;
 mod key;
 pub mod order;

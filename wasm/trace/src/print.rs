@@ -4,7 +4,7 @@ use crate::{
     BridgeDecision, Direction, Leg, Locate, NeighbourState, Place, RuleHit, RuleVerdict, Step, StepKind,
     SubTrace, Trace,
 };
-use hoplab_source::Origin;
+use hoplab_source::{Origin, decimal};
 use hoplab_wire::Packet;
 use std::fmt::Write as _;
 
@@ -106,7 +106,8 @@ fn chances(out: &mut String, trace: &Trace) {
     let mut lines: Vec<String> = Vec::new();
     for choice in &trace.choices {
         if let Some((way, share)) = choice.ways.get(choice.taken) {
-            let line = format!("    {way}, {:.0} % at {}", share * 100.0, choice.name);
+            let percent = decimal::fixed(share * 100.0, 0);
+            let line = format!("    {way}, {percent} % at {}", choice.name);
             if !lines.contains(&line) {
                 lines.push(line);
             }

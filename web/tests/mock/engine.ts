@@ -1,6 +1,6 @@
 // A stand-in for the engine: one world, drawn as the design's mock-up draws it, whatever the files say. For work on the
 // look (`npm run dev`) and for tests of the page; the product never holds it.
-import type { CacheView, LookUpView, CheckReport, DiagnosticView, Edge, ExecResult, Layer, LegKind, LoadResult, Place, Point, Scene, SceneOptions, SendRequest, Shape, ShapeKind, SourceFile, Tag, TimelineLeg, TreeItem, TypedLine } from '../../src/engine/generated/hoplab_bindings'
+import type { CacheView, LookUpView, CheckReport, Density, DiagnosticView, Edge, ExecResult, Layer, LegKind, LoadResult, Place, Point, Scene, SceneOptions, SendRequest, Shape, ShapeKind, SourceFile, Tag, TimelineLeg, TreeItem, TypedLine } from '../../src/engine/generated/hoplab_bindings'
 import type { SendResult, Stop, Timeline } from '../../src/engine/timeline'
 
 export default function init(): Promise<unknown> {
@@ -242,17 +242,19 @@ const caches: CacheView[] = [{ place: 'pod:shop/client', program: 'coredns', ent
 /** The world as the module gives it: as text. */
 export class Engine {
   #world = new MockWorld()
-  load(names: string[], texts: string[], typed: string): string {
-    return JSON.stringify(this.#world.load(names.map((name, i) => ({ name, text: texts[i] ?? '' })), JSON.parse(typed) as TypedLine[]))
+  load(names: string[], texts: string[], places: string[], lines: string[]): string {
+    const files = names.map((name, i) => ({ name, text: texts[i] ?? '' }))
+    return JSON.stringify(this.#world.load(files, places.map((place, i) => ({ place, line: lines[i] ?? '' }))))
   }
-  scene(options: string): string {
-    return JSON.stringify(this.#world.scene(JSON.parse(options) as SceneOptions))
+  scene(density: string, width: number, height: number, keep: string[]): string {
+    return JSON.stringify(this.#world.scene({ density: density as Density, width, height, keep }))
   }
   place(id: string): string {
     return JSON.stringify(this.#world.place(id) ?? null)
   }
-  send(request: string): string {
-    const sent = this.#world.send(JSON.parse(request) as SendRequest)
+  send(from: string, to: string, method: string, headers: string[], seed: number, afterMs: number, density: string, width: number, height: number, keep: string[]): string {
+    const scene = { density: density as Density, width, height, keep }
+    const sent = this.#world.send({ from, to, method, headers, seed, afterMs, scene })
     const layers: Layer[] = []
     const stops = sent.timeline.stops.map((stop) => ({ ...stop, packet: stop.packet.map((layer) => layers.push(layer) - 1) }))
     return JSON.stringify({ ...sent, timeline: { ...sent.timeline, layers, stops } })

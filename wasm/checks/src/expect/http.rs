@@ -143,7 +143,7 @@ struct Location {
 
 fn location(text: &str) -> Location {
     let (scheme, rest) = match text.split_once("://") {
-        Some((scheme, rest)) => (Some(scheme.to_lowercase()), rest),
+        Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
         None => (None, text),
     };
     let (authority, tail) = match (&scheme, rest.find(['/', '?', '#'])) {

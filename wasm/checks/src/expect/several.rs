@@ -4,6 +4,7 @@ use super::{judge, place_name};
 use crate::facts::{Facts, is_backend};
 use hoplab_objects::view::hoplab::Expect;
 use hoplab_source::collections::{BTreeMap, BTreeSet};
+use hoplab_source::decimal;
 use hoplab_trace::Trace;
 
 /// How far a share may be from what is expected.
@@ -68,7 +69,9 @@ pub(crate) fn judge_all(facts: &dyn Facts, expect: &Expect, traces: &[Trace]) ->
         }
         if (share - wanted).abs() > TOLERANCE {
             failures.push(format!(
-                "expected {backend} to answer {wanted} of the requests, it answered {share:.3} of them"
+                "expected {backend} to answer {} of the requests, it answered {} of them",
+                decimal::short(*wanted),
+                decimal::fixed(share, 3)
             ));
         }
     }

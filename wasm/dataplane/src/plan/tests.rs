@@ -172,7 +172,7 @@ fn routes(stack: &NetNs) -> Vec<String> {
             ));
         }
         if route.next_hops.is_empty() {
-            out.push_str(&format!(" {:?}", route.kind).to_lowercase());
+            out.push_str(&format!(" {:?}", route.kind).to_ascii_lowercase());
         }
         route
             .src

@@ -10,6 +10,7 @@ pub use value::service_name;
 
 use super::save::Family;
 use super::{Match, Rule, Target};
+use hoplab_source::decimal;
 use hoplab_trace::Name;
 use hoplab_wire::L4Protocol;
 use ipnet::IpNet;
@@ -342,10 +343,8 @@ impl<'a> Reader<'a> {
                 }
             },
             "--probability" if self.has("statistic") && !not => Match::StatisticRandom {
-                probability: self
-                    .value(option)?
-                    .parse()
-                    .map_err(|_| BadRule("statistic: bad value for option \"--probability\"".to_owned()))?,
+                probability: decimal::parse(self.value(option)?)
+                    .ok_or_else(|| BadRule("statistic: bad value for option \"--probability\"".to_owned()))?,
             },
             "--dst-type" | "--src-type" if self.has("addrtype") => {
                 let text = self.value(option)?;

@@ -5,7 +5,7 @@
 use super::{
     AddrType, Chain, CtStateName, MarkOp, Match, Policy, RejectWith, Rule, Ruleset, Table, TableName, Target,
 };
-use hoplab_source::order;
+use hoplab_source::{decimal, order};
 use hoplab_trace::Name;
 use ipnet::IpNet;
 use std::fmt::{self, Write};
@@ -322,8 +322,8 @@ fn module_text(out: &mut String, found: &Match, next: Option<&Match>) -> usize {
         (Match::StatisticRandom { probability }, _) => {
             write!(
                 out,
-                " -m statistic --mode random --probability {:.11}",
-                kernel_probability(*probability)
+                " -m statistic --mode random --probability {}",
+                decimal::fixed(kernel_probability(*probability), 11)
             )
         }
         (

@@ -39,7 +39,7 @@ impl Sim<'_> {
             packet.set_src_port(vip.port());
             let server = stack.ns.ipvs.get(&(protocol, vip));
             let origin = server.and_then(|server| server.origin.clone());
-            let text = format!("{} {vip} <- {src}", protocol.name().to_uppercase());
+            let text = format!("{} {vip} <- {src}", protocol.name().to_ascii_uppercase());
             step(cursor, hook, text, RuleVerdict::Snat, origin);
             return HookEnd::Pass;
         }
@@ -49,7 +49,7 @@ impl Sim<'_> {
         let at = (protocol, dst);
         let flags = packet.tcp_flags();
         let (opens, closes) = flags.map_or((false, false), |f| (f.syn, f.fin || f.rst));
-        let title = |scheduler: &str| format!("{} {dst} {scheduler}", protocol.name().to_uppercase());
+        let title = |scheduler: &str| format!("{} {dst} {scheduler}", protocol.name().to_ascii_uppercase());
         let (real, text, origin) = match (state.known(src, at, now), stack.ns.ipvs.get(&at)) {
             (Some(real), server) => {
                 let text = format!("{} -> {real}", title(server.map_or("", |s| s.scheduler.name())));

@@ -67,7 +67,7 @@ pub(super) fn labels(check: &mut Check<'_>, path: &str, labels: &Labels) {
 
 fn annotations(check: &mut Check<'_>, path: &str, annotations: &Labels) {
     for key in annotations.keys() {
-        if let Some(reason) = names::qualified_name(&key.to_lowercase()) {
+        if let Some(reason) = names::qualified_name(&key.to_ascii_lowercase()) {
             check.invalid(
                 codes::INVALID_LABEL,
                 &format!("{path}[{key}]"),

@@ -2,6 +2,7 @@
 
 use super::Labels;
 use super::value::{Fit, Misfit, Read, entries, text, words};
+use hoplab_source::decimal;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
@@ -73,10 +74,7 @@ impl fmt::Display for Protocol {
 pub(crate) fn scalar_text(value: &Value) -> Fit<String> {
     match value {
         Value::Bool(value) => Ok(value.to_string()),
-        Value::Number(number) => Ok(match (number.as_u64(), number.as_i64(), number.as_f64()) {
-            (None, None, Some(value)) => value.to_string(),
-            _ => number.to_string(),
-        }),
+        Value::Number(number) => Ok(decimal::without_exponent(&number.to_string())),
         _ => text(value).map(str::to_owned),
     }
 }

@@ -1,6 +1,7 @@
 //! What a plain scalar means to kubectl.
 //! Models sigs.k8s.io/yaml goyaml.v2 resolve.go: YAML 1.1 booleans, `0644` and `0b11` numbers, underscores.
 
+use hoplab_source::decimal;
 use serde_json::{Number, Value};
 
 /// The meaning of an unquoted scalar.
@@ -97,7 +98,7 @@ fn float(body: &str) -> Option<f64> {
             return None;
         }
     }
-    body.parse().ok().filter(|f: &f64| f.is_finite())
+    decimal::parse(body).filter(|f| f.is_finite())
 }
 
 #[cfg(test)]

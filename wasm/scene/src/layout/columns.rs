@@ -2,7 +2,7 @@
 
 use super::choose::{self, Pods};
 use super::compact::{self, Compact};
-use super::draft::{Draft, Rect, at};
+use super::draft::{Draft, Rect, at, between};
 use super::ground::{self, DROP};
 use super::keep::Keep;
 use super::lane::{Lane, Levels};
@@ -140,7 +140,7 @@ impl<'a> Plan<'a, '_> {
             (290.0, 440.0)
         };
         let mut widths: Vec<f64> = [fair, fair * 0.9, fair * 1.15, fair * 1.3]
-            .map(|w| w.floor().clamp(least, most))
+            .map(|w| between(w.floor(), least, most))
             .to_vec();
         widths.dedup();
         let mut best: Option<Measured<'a>> = None;

@@ -4,6 +4,11 @@ use crate::{Edge, EdgeKind, Point, Shape, ShapeKind};
 use hoplab_source::collections::BTreeMap;
 use hoplab_source::order;
 
+/// A number no less and no more than these: as `clamp`, which can print numbers, and so weighs more.
+pub(crate) fn between(number: f64, least: f64, most: f64) -> f64 {
+    number.max(least).min(most)
+}
+
 /// A rectangle; edges lie on whole pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Rect {

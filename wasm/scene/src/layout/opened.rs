@@ -1,6 +1,6 @@
 //! A node with its kernel: pods above, the lane of hooks and devices below them, its card on the lower edge.
 
-use super::draft::{Draft, Rect, at};
+use super::draft::{Draft, Rect, at, between};
 use super::keep::Keep;
 use super::lane::{BRIDGE, CARD, GAP, Lane, Levels, REWRITES, Slot};
 use super::pods::{Area, Fold, Rows, cells};
@@ -396,7 +396,7 @@ impl<'a> Opened<'a> {
         let turns = self.lane.turns;
         let x = self.table_x(inner);
         let outdent = if turns { 0.0 } else { self.rows.outdent() };
-        let w = (ground.right() - PAD - outdent - x).clamp(80.0, 150.0);
+        let w = between(ground.right() - PAD - outdent - x, 80.0, 150.0);
         let y = if turns {
             levels.pods
         } else {

@@ -2,7 +2,7 @@
 //! a list of nodes and Services.
 
 use super::choose::{self, Pods};
-use super::draft::{Draft, Rect, at};
+use super::draft::{Draft, Rect, at, between};
 use super::ground;
 use super::keep::{Keep, Way};
 use super::pods::{Cell, by_workload, stack};
@@ -126,7 +126,7 @@ fn items<'a>(node: &'a NodeInput, pods: &[&'a PodInput], keep: &Keep) -> Vec<Ite
             .ceil();
         items.push(Item {
             id: pod.id(),
-            w: w.clamp(78.0, 190.0),
+            w: between(w, 78.0, 190.0),
             h: TALL,
             what: Thing::Pod(pod),
         });
@@ -414,7 +414,7 @@ fn join(draft: &mut Draft, from: &str, a: Rect, to: &str, b: Rect) {
         }
     } else {
         let turn = a.bottom().max(b.y - 16.0) + 8.0;
-        let x = b.mid_x().clamp(b.x + 6.0, b.right() - 6.0);
+        let x = between(b.mid_x(), b.x + 6.0, b.right() - 6.0);
         vec![
             at(a.mid_x(), a.bottom()),
             at(a.mid_x(), turn.min(b.y - 4.0)),

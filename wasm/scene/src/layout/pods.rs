@@ -1,6 +1,6 @@
 //! Pods of an opened node: folded, packed into rows, wired to the bridge.
 
-use super::draft::{Draft, Rect, at};
+use super::draft::{Draft, Rect, at, between};
 use super::keep::Keep;
 use super::shapes::{self, PodDetail, counted};
 use crate::input::{PodInput, PodState};
@@ -75,7 +75,7 @@ impl Cell<'_> {
                     .fold(width(label, Face::Name), |w, l| w.max(width(l, Face::Small)))
             }
         };
-        (wide + 18.0).ceil().clamp(58.0, WIDEST)
+        between((wide + 18.0).ceil(), 58.0, WIDEST)
     }
 }
 

@@ -4,6 +4,7 @@ use super::markup::{Markup, number};
 use crate::text::{Face, fitted, width};
 use crate::{Health, LegKind, Shape, ShapeKind, ShapeLine};
 use hoplab_source::collections::BTreeSet;
+use hoplab_source::decimal;
 
 /// What a trace did to a shape.
 #[derive(Clone, Debug, Default)]
@@ -31,10 +32,10 @@ pub(crate) fn hue(kind: LegKind) -> &'static str {
 
 fn icon(out: &mut Markup, data: &str, x: f64, y: f64, size: f64) {
     use std::fmt::Write;
-    let scale = size / 20.0;
+    let scale = decimal::fixed(size / 20.0, 2);
     let _ = write!(
         out.0,
-        r#"<path class="icon" transform="translate({} {}) scale({scale:.2})" d="{data}"/>"#,
+        r#"<path class="icon" transform="translate({} {}) scale({scale})" d="{data}"/>"#,
         number(x),
         number(y)
     );

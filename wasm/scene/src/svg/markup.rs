@@ -30,11 +30,13 @@ pub(crate) fn escaped(text: &str) -> String {
 
 /// A number as short as it can be.
 pub(crate) fn number(value: f64) -> String {
-    let tenths = (value * 10.0).round() / 10.0;
-    if tenths == tenths.trunc() {
-        format!("{}", tenths as i64)
+    let tenths = (value * 10.0).round() as i64;
+    let sign = if tenths < 0 { "-" } else { "" };
+    let (whole, tenth) = (tenths.unsigned_abs() / 10, tenths.unsigned_abs() % 10);
+    if tenth == 0 {
+        format!("{sign}{whole}")
     } else {
-        format!("{tenths:.1}")
+        format!("{sign}{whole}.{tenth}")
     }
 }
 

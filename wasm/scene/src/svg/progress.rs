@@ -147,7 +147,8 @@ impl Progress {
                     data,
                     "M{} {}l{wide} -15l{wide} 15l-{wide} 15z",
                     number(x - wide),
-                    number(y)
+                    number(y),
+                    wide = number(wide)
                 );
             }
             kind => {

@@ -140,7 +140,7 @@ fn sockets(world: &World, object: &Object, pod: &Pod) -> Vec<PortInput> {
         .iter()
         .filter_map(|l| Some((l.port?, l.protocol)))
         .map(|(port, protocol)| PortInput {
-            protocol: protocol.name().to_uppercase(),
+            protocol: protocol.name().to_ascii_uppercase(),
             port,
             ..PortInput::default()
         })

@@ -3,6 +3,7 @@
 use super::{URL, USAGE};
 use crate::output::Output;
 use hoplab_engine::{AskError, Http, Target, host_port};
+use hoplab_source::decimal;
 use hoplab_wire::dns::RecordType;
 use std::time::Duration;
 
@@ -69,8 +70,7 @@ impl<'a> Curl<'a> {
                     })
                 };
                 let seconds = |text: &str| {
-                    text.parse()
-                        .ok()
+                    decimal::parse(text)
                         .and_then(|s| Duration::try_from_secs_f64(s).ok())
                         .ok_or_else(|| {
                             Output::failed(
@@ -177,7 +177,7 @@ impl<'a> Curl<'a> {
         } else {
             format!("http://{}", self.url)
         };
-        let scheme = url.split("://").next().unwrap_or_default().to_lowercase();
+        let scheme = url.split("://").next().unwrap_or_default().to_ascii_lowercase();
         let mut http = Http::parse(&url).map_err(|error| match error {
             _ if scheme != "http" && scheme != "https" => {
                 Output::failed(1, format!("curl: (1) Protocol \"{scheme}\" not supported"))

@@ -207,7 +207,7 @@ impl<'a> Dig<'a> {
                         dig.name = super::reverse(address);
                         dig.record = "PTR".to_owned();
                     }
-                    't' => dig.record = value.to_uppercase(),
+                    't' => dig.record = value.to_ascii_uppercase(),
                     'q' => value.clone_into(&mut dig.name),
                     'p' => {
                         dig.port = value.parse().map_err(|_| {
@@ -226,10 +226,10 @@ impl<'a> Dig<'a> {
                 }
                 Some(_) => return Err(invalid(word)),
                 None if word.eq_ignore_ascii_case("IN") => {}
-                None if TYPES.contains(&word.to_uppercase().as_str())
+                None if TYPES.contains(&word.to_ascii_uppercase().as_str())
                     && (!dig.name.is_empty() || word.chars().all(|c| c.is_ascii_uppercase())) =>
                 {
-                    dig.record = word.to_uppercase();
+                    dig.record = word.to_ascii_uppercase();
                 }
                 None if dig.name.is_empty() => dig.name = (*word).to_owned(),
                 None => return Err(Output::not_modelled(1, "dig", "more than one name")),

@@ -384,12 +384,12 @@ impl Resource {
             plural: kind.plural.to_owned(),
             namespaced: kind.namespaced,
         };
-        let lower = word.to_lowercase();
+        let lower = word.to_ascii_lowercase();
         let (resource, group) = lower
             .split_once('.')
             .map_or((lower.as_str(), None), |(r, g)| (r, Some(g)));
         let custom = |object: &&Arc<Object>| {
-            let kind = object.key.kind.to_lowercase();
+            let kind = object.key.kind.to_ascii_lowercase();
             kinds::kind(&object.key.group, &object.key.kind).is_none()
                 && group.is_none_or(|group| object.key.group == group)
                 && (kind == resource || plural_of(&kind) == resource)
@@ -399,7 +399,7 @@ impl Resource {
             (None, Some(object)) => Ok(Self {
                 group: object.key.group.clone(),
                 kind: object.key.kind.clone(),
-                plural: plural_of(&object.key.kind.to_lowercase()),
+                plural: plural_of(&object.key.kind.to_ascii_lowercase()),
                 namespaced: !object.key.namespace.is_empty(),
             }),
             (None, None) => Err(Output::failed(
@@ -420,7 +420,7 @@ impl Resource {
 
     /// `deployment.apps`, `pod`.
     fn singular(&self) -> String {
-        let kind = self.kind.to_lowercase();
+        let kind = self.kind.to_ascii_lowercase();
         if self.group.is_empty() {
             kind
         } else {

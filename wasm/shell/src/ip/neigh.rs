@@ -28,7 +28,7 @@ pub(super) fn run(stack: &Stack<'_>, options: &Options, args: &[&str]) -> Ended 
     while let Some(word) = words.next() {
         match *word {
             "dev" => device = Some(argument(&mut words)?),
-            "nud" => state = Some(argument(&mut words)?.to_uppercase()),
+            "nud" => state = Some(argument(&mut words)?.to_ascii_uppercase()),
             "to" => to = Some(super::addr::prefix(argument(&mut words)?)?),
             "proxy" | "unused" | "vrf" | "master" | "nomaster" => return Err(selector("neighbour", word)),
             other => to = Some(super::addr::prefix(other)?),

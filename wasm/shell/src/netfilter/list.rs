@@ -7,6 +7,7 @@ use hoplab_kernel::nf::parse::service_name;
 use hoplab_kernel::nf::restore::empty_table;
 use hoplab_kernel::nf::save::{Family, reject_name, rule_text_of, tcp_flags};
 use hoplab_kernel::nf::{AddrType, Chain, MarkOp, Match, Policy, Rule, Table, Target};
+use hoplab_source::decimal;
 use hoplab_trace::Name;
 use ipnet::IpNet;
 use std::fmt::Write as _;
@@ -304,7 +305,11 @@ fn match_text(out: &mut String, found: &Match, numeric: bool) {
             write!(out, " ADDRTYPE match {side}-type {}{kind}{limit}", inverted(*not))
         }
         Match::StatisticRandom { probability } => {
-            write!(out, " statistic mode random probability {probability:.11}")
+            write!(
+                out,
+                " statistic mode random probability {}",
+                decimal::fixed(*probability, 11)
+            )
         }
         Match::PhysdevIsBridged { not } => {
             write!(

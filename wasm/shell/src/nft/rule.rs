@@ -284,7 +284,7 @@ fn expression(words: &mut Words<'_>, table: &NftTable, rule: &mut Rule) -> Resul
             let rank = |text: &&str| STATES.iter().position(|state| state == text);
             let mut values = values.clone();
             hoplab_source::order::sort_by_key(&mut values, rank);
-            (values.join(","), values.join(",").to_uppercase())
+            (values.join(","), values.join(",").to_ascii_uppercase())
         }
         Of::Address | Of::Word => (value.to_owned(), value.to_owned()),
     };

@@ -927,10 +927,10 @@ export class Engine {
      */
     exec(place: string, line: string): string;
     /**
-     * Reads these files, and types these lines (`TypedLine[]`) on the world that they make. With errors the last good
+     * Reads these files, and types these lines at these places on the world that they make. With errors the last good
      * world stays. Gives a `LoadResult`.
      */
-    load(names: string[], texts: string[], typed: string): string;
+    load(names: string[], texts: string[], places: string[], lines: string[]): string;
     /**
      * An engine with the default world.
      */
@@ -942,15 +942,15 @@ export class Engine {
     /**
      * The world laid out as `SceneOptions` say: a `Scene`.
      */
-    scene(options: string): string;
+    scene(density: string, width: number, height: number, keep: string[]): string;
     /**
      * Sends a `SendRequest`. Gives a `SendResult`.
      */
-    send(request: string): string;
+    send(from: string, to: string, method: string, headers: string[], seed: number, after_ms: number, density: string, width: number, height: number, keep: string[]): string;
     /**
      * The drawing as a file of its own, laid out as `SceneOptions` say: a string.
      */
-    svg(options: string): string;
+    svg(density: string, width: number, height: number, keep: string[]): string;
 }
 
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
@@ -960,12 +960,12 @@ export interface InitOutput {
     readonly __wbg_engine_free: (a: number, b: number) => void;
     readonly engine_check: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
     readonly engine_exec: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
-    readonly engine_load: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number) => void;
+    readonly engine_load: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number) => void;
     readonly engine_new: () => number;
     readonly engine_place: (a: number, b: number, c: number, d: number) => void;
-    readonly engine_scene: (a: number, b: number, c: number, d: number) => void;
-    readonly engine_send: (a: number, b: number, c: number, d: number) => void;
-    readonly engine_svg: (a: number, b: number, c: number, d: number) => void;
+    readonly engine_scene: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number) => void;
+    readonly engine_send: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number, l: number, m: number, n: number, o: number, p: number, q: number, r: number) => void;
+    readonly engine_svg: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number) => void;
     readonly __wbindgen_export: (a: number, b: number) => number;
     readonly __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
     readonly __wbindgen_export3: (a: number, b: number, c: number) => void;

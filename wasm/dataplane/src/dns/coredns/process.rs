@@ -9,6 +9,7 @@ use super::setup::Compiled;
 use crate::dns::wire::{self, ANSWER_AFTER, whole_messages};
 use hoplab_kernel::process::{Action, Event, Process, Program, Purpose, Remembered, SocketError, SocketId};
 use hoplab_source::collections::IndexMap;
+use hoplab_source::decimal;
 use hoplab_trace::{Micros, Name as SharedName};
 use hoplab_wire::L4Protocol;
 use hoplab_wire::dns::{Message, Name, Rcode, RecordType};
@@ -371,7 +372,8 @@ impl Running {
             &self.server,
         ));
         let took = Duration::from_micros(at.0.saturating_sub(pending.began.0)) + ANSWER_AFTER;
-        let seconds = format!("{}s", took.as_secs_f64());
+        let seconds = format!("{}.{:09}", took.as_secs(), took.subsec_nanos());
+        let seconds = format!("{}s", decimal::without_exponent(&seconds));
         let lines: Vec<String> = log.iter().map(|line| line.replace(DURATION, &seconds)).collect();
         self.log.extend(lines.iter().cloned());
         for what in notes.into_iter().chain(lines) {

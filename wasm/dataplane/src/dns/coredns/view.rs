@@ -4,6 +4,7 @@
 
 use super::chain::{Context, question};
 use super::pattern::Pattern;
+use hoplab_source::decimal;
 use hoplab_wire::dns::Message;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -209,7 +210,7 @@ impl Parser {
             "" => return Err("unexpected end of the expression".to_owned()),
             _ => {}
         }
-        if let Ok(number) = token.parse() {
+        if let Some(number) = decimal::parse(&token) {
             return Ok(Expression::Constant(Constant::Number(number)));
         }
         let Some((_, arguments)) = FUNCTIONS

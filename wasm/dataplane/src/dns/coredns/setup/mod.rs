@@ -15,6 +15,7 @@ use crate::dns::corefile::{Corefile, CorefileError, Directive, ErrorSort};
 use backends::{autopath, external, file, forward, hosts_block, kubernetes, kubernetes_of, template};
 use filters::{acl, bind, bufsize, cache, chaos, header, http_port, loadbalance, log, reload, view};
 use hoplab_source::collections::BTreeMap;
+use hoplab_source::decimal;
 use hoplab_wire::dns::{Name, Rcode, RecordType};
 use ipnet::IpNet;
 use rewrite::rewrite;
@@ -239,7 +240,7 @@ fn duration(at: &Directive, index: usize) -> Result<Duration, Wrong> {
         let (amount, after) = rest.split_at(digits);
         let unit = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at(unit);
-        let amount: f64 = amount.parse().map_err(|_| bad())?;
+        let amount: f64 = decimal::parse(amount).ok_or_else(bad)?;
         let scale = match unit {
             "ns" => 1e-9,
             "us" | "µs" => 1e-6,
