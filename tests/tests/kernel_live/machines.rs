@@ -253,6 +253,12 @@ impl Machine {
         self.namespace.run(&["ipvsadm", "-R"], &saved).map(|_| ())
     }
 
+    /// Whether a route is that of a bridge port's link-local address, which the engine leaves out.
+    pub fn is_link_of_a_port(&self, route: &str) -> bool {
+        let mut ports = self.stack.interfaces.values().filter(|i| i.master.is_some());
+        route.starts_with("fe80::/64") && ports.any(|port| route.contains(&*port.name))
+    }
+
     /// Whether it has an IPv6 address beside the loopback's.
     pub fn speaks_v6(&self) -> bool {
         self.stack.interfaces.values().any(has_v6)

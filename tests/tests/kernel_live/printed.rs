@@ -122,7 +122,7 @@ fn same(machine: &Machine, out: &mut Vec<String>, line: &str, ours: &str) -> Res
         let mut lines: Vec<String> = text
             .lines()
             .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
-            .filter(|l| !l.is_empty())
+            .filter(|l| !l.is_empty() && !machine.is_link_of_a_port(l))
             .collect();
         lines.sort();
         lines
