@@ -55,8 +55,9 @@ pub static HOOK_ORDER: [(HookName, Station, i32); 21] = [
     (Postrouting, Confirm, i32::MAX),
 ];
 
-/// What runs at one hook, in order, with its priority. Chains of nftables come between; of two with one priority
-/// iptables' is first, as it was registered first.
+/// What runs at one hook, in order, with its priority. Chains of nftables come between. Of two with one priority the
+/// kernel runs the one registered last first (net/netfilter/core.c `nf_hook_entries_grow`). That is iptables' here: the
+/// plug-in that writes it is taken to have started after kube-proxy.
 pub fn stations(hook: HookName) -> impl Iterator<Item = (Station, i32)> {
     HOOK_ORDER
         .iter()
