@@ -8,10 +8,10 @@ use crate::{bundle, chromium, conformance, http};
 use std::path::Path;
 use std::process::Command;
 
-/// Largest engine, compressed, in bytes. The budget to come back to is 700,000: Linux by hand (links, routes, rules and
-/// captures in the terminal) and SCTP went past it, and this holds the line where they left it; `cargo xtask size` says
+/// Largest engine, compressed, in bytes. The budget to come back to is 700,000: Linux by hand, nftables by hand, both IP
+/// families and the tools of names went past it, and this holds the line where they left it; `cargo xtask size` says
 /// where the bytes are. 400,000 is aimed at.
-const ENGINE_BUDGET: usize = 744_000;
+const ENGINE_BUDGET: usize = 757_000;
 /// Largest lesson page before its engine (HTML, style sheets, scripts), compressed, in bytes.
 const LESSON_BUDGET: usize = 120_000;
 

@@ -580,7 +580,8 @@ fn upstreams_see_the_options_that_rewrite_adds() {
         .pods()
         .iter()
         .find(|pod| &*pod.full_name == "shop/client")
-        .map(|pod| pod.address.to_string())
+        .and_then(|pod| pod.addresses.first())
+        .map(ToString::to_string)
         .expect("the client has an address");
     let subnet: Vec<u8> = client
         .split('.')
