@@ -254,3 +254,17 @@ fn hostile_names_are_text_in_a_figure() {
     let printed = print_at(&drawn, &timeline, 3, "a request", Figure::Embedded);
     assert!(printed.contains("way request") && printed.contains("DNAT") && !printed.contains("<style"));
 }
+
+#[test]
+fn a_service_of_both_families_shares_among_the_pods_of_its_first() {
+    let cluster = "apiVersion: hoplab.dev/v1\nkind: Cluster\nmetadata: {name: c}\nspec:\n  podCIDR: [10.244.0.0/16, \"fd00:10:244::/48\"]\n  serviceCIDR: [10.96.0.0/12, \"fd00:10:96::/112\"]\n---";
+    for (families, found) in [("[IPv4, IPv6]", "10.9"), ("[IPv6, IPv4]", "[fd00:10:96:")] {
+        let both = format!("spec:\n  ipFamilyPolicy: PreferDualStack\n  ipFamilies: {families}");
+        let text = format!("{cluster}{SHOP}").replace("spec:\n  clusterIP: 10.96.118.52", &both);
+        let scene = scene(&world(&text), &Options::of(Density::Wide));
+        let service = scene.shapes.iter().find(|s| s.id == "service:shop/cart");
+        let lines = &service.expect("the Service is drawn").lines;
+        assert!(lines[0].text.starts_with(found), "{families}: {lines:?}");
+        assert_eq!(lines[1].text, "1 endpoint ready", "{families}");
+    }
+}

@@ -35,7 +35,9 @@ pub(crate) fn network(draft: &mut Draft, network: &NetworkInput, x: f64, y: f64,
         place,
         network.label.clone(),
     );
-    caption.lines = network.cidrs.iter().map(|c| line("address", c.clone())).collect();
+    if !cidrs.is_empty() {
+        caption.lines.push(line("address", cidrs.clone()));
+    }
     caption.spoken = format!("Network {}, {cidrs}", network.name);
     draft.put(caption);
     rect

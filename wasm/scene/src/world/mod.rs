@@ -261,13 +261,27 @@ fn services(world: &World) -> Vec<ServiceInput> {
         .all::<Service>()
         .map(|(object, service)| {
             let key = (object.key.namespace.clone(), object.key.name.clone());
+            let endpoints = endpoints.remove(&key).unwrap_or_default();
             ServiceInput {
-                endpoints: endpoints.remove(&key).unwrap_or_default(),
+                endpoints: of_first_family(endpoints, service),
                 written: written(store, object),
                 ..of_service(service)
             }
         })
         .collect()
+}
+
+/// A Service of both IP families leads to each pod once for each: those of its first family share its requests.
+fn of_first_family(mut endpoints: Vec<EndpointInput>, service: &Service) -> Vec<EndpointInput> {
+    let v6 = |address: &str| address.contains(':');
+    let first = service.addresses().first().map(ToString::to_string);
+    let first = first.or_else(|| endpoints.first().map(|e| e.address.clone()));
+    if let Some(first) = first
+        && endpoints.iter().any(|e| v6(&e.address) == v6(&first))
+    {
+        endpoints.retain(|e| v6(&e.address) == v6(&first));
+    }
+    endpoints
 }
 
 /// A Service by itself, without its endpoints.
