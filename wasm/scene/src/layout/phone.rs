@@ -301,7 +301,7 @@ fn strip(
             x += if back { -spare } else { item.w + spare };
             put(draft, node, item, rect, &id, keep);
             if let Some((before, last)) = drawn.last().cloned() {
-                join(draft, &before, last, &item.id, rect);
+                join(draft, &before, last, &item.id, rect, y - 8.0);
             }
             drawn.push((item.id.clone(), rect));
         }
@@ -403,8 +403,8 @@ fn put(draft: &mut Draft, node: &NodeInput, item: &Item<'_>, rect: Rect, parent:
     }
 }
 
-/// A wire between neighbours: level within a row, round the end of it into the next.
-fn join(draft: &mut Draft, from: &str, a: Rect, to: &str, b: Rect) {
+/// A wire between neighbours: level within a row, round the end of it into the next, which it enters at `turn`.
+fn join(draft: &mut Draft, from: &str, a: Rect, to: &str, b: Rect, turn: f64) {
     let points = if b.y < a.bottom() && a.y < b.bottom() {
         let y = a.mid_y().round();
         if b.x > a.x {
@@ -413,12 +413,11 @@ fn join(draft: &mut Draft, from: &str, a: Rect, to: &str, b: Rect) {
             vec![at(a.x, y), at(b.right(), y)]
         }
     } else {
-        let turn = a.bottom().max(b.y - 16.0) + 8.0;
         let x = between(b.mid_x(), b.x + 6.0, b.right() - 6.0);
         vec![
             at(a.mid_x(), a.bottom()),
-            at(a.mid_x(), turn.min(b.y - 4.0)),
-            at(x, turn.min(b.y - 4.0)),
+            at(a.mid_x(), turn),
+            at(x, turn),
             at(x, b.y),
         ]
     };
