@@ -399,6 +399,7 @@ journey('the lens folds stops and comes back to every one', {}, async ({ page })
 
 journey('two tabs keep a world each, and the other one can be come back to', {}, async ({ page, context }) => {
   await openShop(page)
+  await until('the world is kept', () => page.evaluate(() => Object.keys(localStorage).some((key) => key.startsWith('hoplab.world.'))))
   const other = await context.newPage()
   await other.goto(page.url())
   await until('the second tab starts empty', () => other.getByText('Nothing is deployed yet').count())
