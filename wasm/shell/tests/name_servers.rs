@@ -670,7 +670,7 @@ fn a_trace_says_what_its_look_up_took() {
     );
     assert_eq!(
         told[2],
-        "Asked as glibc (assumed: nothing says that the image debian:13 is built on musl) asks."
+        "The C library is glibc (assumed: nothing says that the image debian:13 is built on musl)."
     );
     assert!(
         outside

@@ -124,7 +124,7 @@ impl LookUp {
             out.push(format!("{} had no answer.", counted(silent, "query", "queries")));
         }
         if !self.library.is_empty() {
-            out.push(format!("Asked as {} asks.", self.library));
+            out.push(format!("The C library is {}.", self.library));
         }
         out
     }

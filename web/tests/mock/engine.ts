@@ -229,7 +229,7 @@ export class MockWorld {
 const tried = ['api.example.com.shop.svc.cluster.local', 'api.example.com.svc.cluster.local', 'api.example.com.cluster.local', 'api.example.com']
 const lookup: LookUpView = {
   asked: 'api.example.com',
-  sentences: ['Looking up api.example.com took 8 queries for 4 names and 4.321 ms, 71 % of the whole.', '6 of them asked for names that the search list made, because api.example.com has 2 dots and ndots is 5: a final dot or a smaller ndots in dnsConfig saves them.', 'Asked as musl (of the image curlimages/curl) asks.'],
+  sentences: ['Looking up api.example.com took 8 queries for 4 names and 4.321 ms, 71 % of the whole.', '6 of them asked for names that the search list made, because api.example.com has 2 dots and ndots is 5: a final dot or a smaller ndots in dnsConfig saves them.', 'The C library is musl (of the image curlimages/curl).'],
   micros: 4321,
   questions: tried.flatMap((name, i) => ['A', 'AAAA'].map((record) => {
     const found = i === 3 && record === 'A'
